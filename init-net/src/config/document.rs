@@ -1,0 +1,385 @@
+//! [`Document`]: what one source says. All optional; every value knows its origin.
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::value::{Duration, Hostname, Instant, Layer, LinkName, Mac, Mtu, Origin, Prefix, RouteTable, VlanId};
+
+/// A value and the place that said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said<T> {
+    /// What was said.
+    pub value: T,
+    /// Where.
+    pub origin: Origin,
+}
+
+impl<T> Said<T> {
+    /// `value`, said at `origin`.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+}
+
+/// A link as the source names it; `compile` resolves it against the links of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkRef {
+    /// By name (kernel name, alternative name).
+    Name(LinkName),
+    /// By hardware address: permanent first, then current; physical links only.
+    Mac(Mac),
+    /// The boot device: `bootdev=`, else `BOOTIF=`, else the first physical link with carrier, else the first one.
+    Primary,
+    /// Every physical link (Ethernet, no kind).
+    EveryPhysical,
+}
+
+/// Everything one source says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its rank.
+    pub layer: Layer,
+    /// Its name: `cmdline`, `/etc/init-net/10.yaml`, `hcloud`.
+    pub source: Arc<str>,
+    /// Links: state, MTU, address, kind.
+    pub links: Vec<LinkConfig>,
+    /// `ifname=`: names given by hardware address.
+    pub names: Vec<IfName>,
+    /// Static (and leased) addresses.
+    pub addresses: Vec<AddressConfig>,
+    /// Static (and leased) routes.
+    pub routes: Vec<RouteConfig>,
+    /// Host names, in the order said; within a layer the first wins.
+    pub hostnames: Vec<Said<Hostname>>,
+    /// Name servers, in order.
+    pub nameservers: Vec<Said<IpAddr>>,
+    /// Search domains, in order; `None` = nothing said, `Some([])` = overridden with none.
+    pub search_domains: Option<Vec<Said<Hostname>>>,
+    /// NTP servers: addresses or names.
+    pub time_servers: Vec<Said<String>>,
+    /// Extra rows of `/etc/hosts`.
+    pub hosts: Vec<HostEntry>,
+    /// DHCP and other dynamic sources to run.
+    pub operators: Vec<OperatorConfig>,
+    /// Links that get no default treatment (`initnet.ignore=`).
+    pub ignored_links: Vec<Said<LinkName>>,
+    /// Addresses under which the outside sees this machine (1:1 NAT); never configured on a link.
+    pub external_ips: Vec<Said<IpAddr>>,
+    /// Instance facts of a platform: `platform`, `region`, `instanceId`…, as in reference names of the field.
+    pub metadata: Vec<(&'static str, String)>,
+    /// How to boot: sources, waiting, hand-off.
+    pub boot: BootConfig,
+}
+
+impl Document {
+    /// A source that says nothing.
+    pub fn empty(layer: Layer, source: impl Into<Arc<str>>) -> Self {
+        Self {
+            layer,
+            source: source.into(),
+            links: Vec::new(),
+            names: Vec::new(),
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            hostnames: Vec::new(),
+            nameservers: Vec::new(),
+            search_domains: None,
+            time_servers: Vec::new(),
+            hosts: Vec::new(),
+            operators: Vec::new(),
+            ignored_links: Vec::new(),
+            external_ips: Vec::new(),
+            metadata: Vec::new(),
+            boot: BootConfig::default(),
+        }
+    }
+}
+
+/// What is said of one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// Which link.
+    pub link: LinkRef,
+    /// Administrative state.
+    pub up: Option<bool>,
+    /// Largest packet.
+    pub mtu: Option<Mtu>,
+    /// Hardware address to set.
+    pub mac: Option<Mac>,
+    /// What to create, for a virtual link.
+    pub kind: Option<KindConfig>,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+impl LinkConfig {
+    /// A link of which nothing but its existence is said.
+    pub fn new(link: LinkRef, origin: Origin) -> Self {
+        Self { link, up: None, mtu: None, mac: None, kind: None, origin }
+    }
+}
+
+/// A virtual link to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KindConfig {
+    /// 802.1Q on a parent.
+    Vlan {
+        /// The link below.
+        parent: LinkRef,
+        /// The tag.
+        id: VlanId,
+    },
+    /// Members in one aggregate.
+    Bond {
+        /// In slave order.
+        members: Vec<LinkRef>,
+        /// As written, keys known and values checked.
+        options: Vec<BondOption>,
+    },
+    /// Ports of a switch.
+    Bridge {
+        /// In order.
+        members: Vec<LinkRef>,
+    },
+    /// The team driver: `team=` of dracut.
+    Team {
+        /// In order.
+        members: Vec<LinkRef>,
+        /// `activebackup`, `loadbalance`…
+        runner: String,
+    },
+}
+
+/// One `key=value` of a `bond=` argument; key as in the kernel's bonding.rst.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BondOption {
+    /// `mode`, `miimon`…
+    pub key: String,
+    /// As written.
+    pub value: String,
+}
+
+/// `ifname=<name>:<mac>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IfName {
+    /// The name to give.
+    pub name: LinkName,
+    /// The link to give it to.
+    pub mac: Mac,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// One address on one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressConfig {
+    /// On which link.
+    pub link: LinkRef,
+    /// The address with its prefix length.
+    pub address: Prefix,
+    /// Point-to-point peer.
+    pub peer: Option<IpAddr>,
+    /// Metric of the connected route.
+    pub priority: Option<u32>,
+    /// When it ends (leases); `None`: never.
+    pub valid_until: Option<Instant>,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// One route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// Out of which link; `None`: the one whose network holds the gateway.
+    pub link: Option<LinkRef>,
+    /// `None`: the default route of the gateway's family.
+    pub destination: Option<Prefix>,
+    /// Next hop; `None`: on-link.
+    pub gateway: Option<IpAddr>,
+    /// Preferred source.
+    pub source: Option<IpAddr>,
+    /// Metric.
+    pub metric: Option<u32>,
+    /// Table, `None`: main.
+    pub table: Option<RouteTable>,
+    /// Route MTU.
+    pub mtu: Option<Mtu>,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// One row of `/etc/hosts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostEntry {
+    /// The address.
+    pub address: IpAddr,
+    /// Its names, at least one.
+    pub names: Vec<Hostname>,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// How a link gets its configuration from the network: the methods of `ip=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AutoMethod {
+    /// `dhcp`: DHCPv4.
+    Dhcp4,
+    /// `single-dhcp`: DHCPv4 on all of them, the first ACK wins.
+    SingleDhcp4,
+    /// `on`, `any`: DHCPv4 and IPv6 by router advertisement.
+    Any,
+    /// `dhcp6`.
+    Dhcp6,
+    /// `auto6`: router advertisement.
+    Auto6,
+    /// `either6`: router advertisement, then DHCPv6.
+    Either6,
+    /// `link6`, `link-local`: no more than the link-local address.
+    LinkLocal6,
+    /// `ibft`: from the firmware's iSCSI table.
+    Ibft,
+}
+
+/// A dynamic source on one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorConfig {
+    /// On which link.
+    pub link: LinkRef,
+    /// What to run.
+    pub method: AutoMethod,
+    /// Metric of its routes.
+    pub metric: Option<u32>,
+    /// DHCPv4 option 61, type byte included; `Some([])`: send none.
+    pub client_id: Option<Vec<u8>>,
+    /// DHCPv4 option 60.
+    pub vendor_class: Option<String>,
+    /// Take no host name from it.
+    pub ignore_hostname: Option<bool>,
+    /// Take no routes from it.
+    pub ignore_routes: Option<bool>,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+impl OperatorConfig {
+    /// `method` on `link`, nothing else said.
+    pub fn new(link: LinkRef, method: AutoMethod, origin: Origin) -> Self {
+        Self {
+            link,
+            method,
+            metric: None,
+            client_id: None,
+            vendor_class: None,
+            ignore_hostname: None,
+            ignore_routes: None,
+            origin,
+        }
+    }
+}
+
+/// What "the network is there" means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitLevel {
+    /// Wait for nothing.
+    None,
+    /// Links are up, those with carrier.
+    Links,
+    /// Every desired address that can be there is there.
+    Local,
+    /// And a default route.
+    Routable,
+    /// And a probe answered.
+    Online,
+}
+
+/// `initnet.config=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// `none`: no machine config.
+    None,
+    /// A file in the initramfs.
+    Path(PathBuf),
+    /// An `http://` or `https://` URL, variables not yet replaced.
+    Url(String),
+}
+
+/// `rd.net.dhcp.*`, `rd.net.timeout.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DhcpTimeouts {
+    /// `rd.net.dhcp.retry=`: attempts.
+    pub retry: Option<Said<u32>>,
+    /// `rd.net.timeout.dhcp=`: one attempt.
+    pub dhcp: Option<Said<Duration>>,
+    /// `rd.net.timeout.iflink=`: wait for a link to appear.
+    pub iflink: Option<Said<Duration>>,
+    /// `rd.net.timeout.ifup=`.
+    pub ifup: Option<Said<Duration>>,
+    /// `rd.net.timeout.route=`.
+    pub route: Option<Said<Duration>>,
+    /// `rd.net.timeout.ipv6dad=`.
+    pub ipv6dad: Option<Said<Duration>>,
+    /// `rd.net.timeout.ipv6auto=`.
+    pub ipv6auto: Option<Said<Duration>>,
+    /// `rd.net.timeout.carrier=` and the kernel's `carrier_timeout=`.
+    pub carrier: Option<Said<Duration>>,
+}
+
+/// The real root, as the kernel's own arguments say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RootConfig {
+    /// `initnet.root=`, else `root=`.
+    pub device: Option<Said<String>>,
+    /// `rootfstype=`.
+    pub fstype: Option<Said<String>>,
+    /// `rootflags=`.
+    pub flags: Option<Said<String>>,
+    /// `ro` or `rw`; the last wins.
+    pub read_only: Option<Said<bool>>,
+    /// `init=`: the real root's init.
+    pub init: Option<Said<String>>,
+    /// Words after `--`, handed to init.
+    pub init_args: Vec<String>,
+}
+
+/// How to boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BootConfig {
+    /// `initnet.platform=`, one of the field's names.
+    pub platform: Option<Said<String>>,
+    /// `initnet.config=`.
+    pub config: Option<Said<ConfigSource>>,
+    /// `initnet.config.inline=`, pieces joined, still base64.
+    pub config_inline: Option<Said<String>>,
+    /// `initnet.config.sha256=`.
+    pub config_sha256: Option<Said<[u8; 32]>>,
+    /// `initnet.wait=`.
+    pub wait: Option<Said<WaitLevel>>,
+    /// `initnet.timeout=`; `None` in it: for ever.
+    pub timeout: Option<Said<Option<Duration>>>,
+    /// `initnet.state=`.
+    pub state_dir: Option<Said<PathBuf>>,
+    /// `initnet.firewall=`: `accept` or `deny`; a later issue gives it its effect.
+    pub firewall: Option<Said<String>>,
+    /// `initnet.init=`: payload of a RAM-only OS.
+    pub payload: Option<Said<String>>,
+    /// `initnet.log=`: `error`, `warn`, `info`, `debug`, `trace`.
+    pub log: Option<Said<log::LevelFilter>>,
+    /// `root=`, `init=` and companions.
+    pub root: RootConfig,
+    /// `rd.neednet=`.
+    pub need_net: Option<Said<bool>>,
+    /// `rd.peerdns=`.
+    pub peer_dns: Option<Said<bool>>,
+    /// `bootdev=`: a name or a hardware address.
+    pub bootdev: Option<Said<LinkRef>>,
+    /// `BOOTIF=`, unless `rd.bootif=0`.
+    pub bootif: Option<Said<Mac>>,
+    /// `rd.net.*`.
+    pub timeouts: DhcpTimeouts,
+    /// `panic=`: seconds until reboot; 0 never, negative at once (kernel-parameters.txt).
+    pub panic: Option<Said<i64>>,
+    /// Where the kernel booted from NFS: `ip=` field 2 and such, kept for those who read the Document.
+    pub server: Option<Said<Ipv4Addr>>,
+}

@@ -1,0 +1,2 @@
+//! argv to a command, exit code back.
+fn main() {}

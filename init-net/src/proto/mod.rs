@@ -1,0 +1,35 @@
+//! Sans-IO protocol machines: packets and time in, packets and facts out. One folder each.
+//!
+//! The driving rule: give the machine one input ([`Machine::receive`] or [`Machine::expire`]), then drain
+//! [`Machine::transmit`] until it answers `Ok(false)` and [`Machine::event`] until it answers `None`, then wait until
+//! [`Machine::deadline`]. Spurious calls are harmless.
+
+use crate::value::{Instant, Rng};
+
+/// What every protocol machine has.
+pub trait Machine {
+    /// One thing to send, with where to.
+    type Transmit;
+    /// A fact for the owner.
+    type Event;
+
+    /// Takes one message that was addressed to this machine. Garbage is counted and otherwise ignored.
+    fn receive(&mut self, message: &[u8], now: Instant);
+
+    /// Acts on every timer that is due at `now`.
+    fn expire(&mut self, now: Instant);
+
+    /// Hands at most one message to `send`; the state moves only when `send` succeeds. `Ok(true)`: call again.
+    fn transmit<E>(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        send: impl FnOnce(Self::Transmit) -> Result<(), E>,
+    ) -> Result<bool, E>;
+
+    /// The next fact, oldest first.
+    fn event(&mut self) -> Option<Self::Event>;
+
+    /// When [`Machine::expire`] or [`Machine::transmit`] has something to do next; `None`: nothing until input.
+    fn deadline(&self) -> Option<Instant>;
+}

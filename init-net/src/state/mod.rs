@@ -1,0 +1,153 @@
+//! Plain data of every resource: what is wanted ([`Desired`]), what is there ([`Observed`]), what to do ([`Op`]).
+//!
+//! Field names and enumerations print as the field knows them (camelCase, `inet4`, `unicast`…): these types are what
+//! `compile`, `get` and the state file show.
+
+mod address;
+mod hosts;
+mod link;
+mod op;
+mod operator;
+mod resolver;
+mod route;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use core::net::IpAddr;
+
+use serde::Serialize;
+
+pub use address::{AddressId, AddressSpec, AddressStatus, Family, Scope};
+pub use hosts::{HostSpec, render_hosts};
+pub use link::{LinkSpec, LinkStatus, arphrd, iff};
+pub use op::{FileOp, LinkAt, Op, RouteOp};
+pub use operator::{OperatorKind, OperatorSpec};
+pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_conf};
+pub use route::{RouteId, RouteKind, RouteSpec, RouteStatus, RuleStatus};
+
+use crate::value::{Hostname, Instant, Layer, LinkName, Origin};
+
+/// RTA_PROTOCOL, FRA_PROTOCOL and IFA_PROTO of everything that is ours (DESIGN §2.3). Unused by any known daemon.
+pub const OUR_PROTOCOL: u8 = 73;
+
+/// What the machine should look like, merged from every source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Desired {
+    /// Links by name.
+    #[serde(serialize_with = "values")]
+    pub links: BTreeMap<LinkName, LinkSpec>,
+    /// Addresses by link and prefix.
+    #[serde(serialize_with = "values")]
+    pub addresses: BTreeMap<AddressId, AddressSpec>,
+    /// Routes by table, destination, gateway, metric.
+    #[serde(serialize_with = "values")]
+    pub routes: BTreeMap<RouteId, RouteSpec>,
+    /// The host name that won, if any source gave one.
+    #[serde(rename = "hostnames", serialize_with = "one")]
+    pub hostname: Option<HostnameSpec>,
+    /// Name servers and search domains.
+    #[serde(rename = "resolvers", serialize_with = "one")]
+    pub resolver: Option<ResolverSpec>,
+    /// NTP servers.
+    #[serde(rename = "timeServers", serialize_with = "one")]
+    pub time_servers: Option<TimeServerSpec>,
+    /// Extra rows of `/etc/hosts`.
+    pub hosts: Vec<HostSpec>,
+    /// DHCP and other dynamic sources.
+    #[serde(serialize_with = "values")]
+    pub operators: BTreeMap<(LinkName, OperatorKind), OperatorSpec>,
+    /// Addresses under which the outside sees this machine.
+    #[serde(rename = "externalIPs")]
+    pub external_ips: Vec<IpAddr>,
+    /// Instance facts of the platform.
+    pub metadata: BTreeMap<String, String>,
+    /// Files to keep as they are here, by path.
+    #[serde(skip)]
+    pub files: BTreeMap<PathBuf, FileSpec>,
+}
+
+/// What the kernel and the file system say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// When the dump was taken: remaining lifetimes count from here.
+    pub at: Instant,
+    /// Links by index.
+    pub links: BTreeMap<u32, LinkStatus>,
+    /// All addresses.
+    pub addresses: Vec<AddressStatus>,
+    /// All routes of every table but `local`.
+    pub routes: Vec<RouteStatus>,
+    /// All routing rules.
+    pub rules: Vec<RuleStatus>,
+    /// `gethostname(2)`; `None` when empty or `(none)`.
+    pub hostname: Option<String>,
+    /// Contents of the files that [`Desired::files`] names, where they exist.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Observed {
+    /// The link of that name or alternative name.
+    pub fn link(&self, name: &LinkName) -> Option<&LinkStatus> {
+        let by_name = self.links.values().find(|link| link.name == *name);
+        by_name.or_else(|| self.links.values().find(|link| link.alt_names.iter().any(|alt| alt == name.as_str())))
+    }
+}
+
+/// The host name, as a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostnameSpec {
+    /// First label.
+    pub hostname: String,
+    /// The rest, empty if none.
+    pub domainname: String,
+    /// Its rank.
+    pub layer: Layer,
+    /// Where it was said.
+    pub origin: Origin,
+    /// Which values lost against it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrode: Vec<Origin>,
+}
+
+impl HostnameSpec {
+    /// From a name.
+    pub fn new(name: &Hostname, layer: Layer, origin: Origin) -> Self {
+        Self {
+            hostname: name.name().to_owned(),
+            domainname: name.domain().unwrap_or_default().to_owned(),
+            layer,
+            origin,
+            overrode: Vec::new(),
+        }
+    }
+
+    /// Name and domain in one.
+    pub fn fqdn(&self) -> String {
+        if self.domainname.is_empty() {
+            self.hostname.clone()
+        } else {
+            format!("{}.{}", self.hostname, self.domainname)
+        }
+    }
+}
+
+/// A file we keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSpec {
+    /// Permission bits.
+    pub mode: u32,
+    /// The bytes.
+    pub content: Vec<u8>,
+}
+
+/// A map prints as the list of its values: every value holds its own id.
+fn values<K, V: Serialize, S: serde::Serializer>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(map.values())
+}
+
+/// A single slot prints as a list of at most one, as the field has it.
+fn one<V: Serialize, S: serde::Serializer>(slot: &Option<V>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(slot)
+}

@@ -1,0 +1,211 @@
+//! Routes: [`RouteSpec`], [`RouteStatus`]; rules as found: [`RuleStatus`].
+
+use core::fmt;
+use core::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Family, Scope};
+use crate::value::{Layer, LinkName, Mtu, Origin, Prefix, RouteTable};
+
+/// rtm_type, include/uapi/linux/rtnetlink.h; those that a route of ours can have, and `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteKind {
+    /// 1: to a gateway or on-link.
+    Unicast,
+    /// 2: to this machine.
+    Local,
+    /// 6: dropped in silence.
+    Blackhole,
+    /// 7: refused with host unreachable.
+    Unreachable,
+    /// 8: refused with administratively prohibited.
+    Prohibit,
+    /// 9: the next rule decides.
+    Throw,
+    /// Broadcast, multicast and what the kernel adds in future.
+    Other,
+}
+
+impl RouteKind {
+    /// The kernel's number; 0 for [`RouteKind::Other`], which is never sent.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Unicast => 1,
+            Self::Local => 2,
+            Self::Blackhole => 6,
+            Self::Unreachable => 7,
+            Self::Prohibit => 8,
+            Self::Throw => 9,
+            Self::Other => 0,
+        }
+    }
+
+    /// From the kernel's number.
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Unicast,
+            2 => Self::Local,
+            6 => Self::Blackhole,
+            7 => Self::Unreachable,
+            8 => Self::Prohibit,
+            9 => Self::Throw,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Identity of a route: what the kernel keeps two routes apart by, plus the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId {
+    /// Table.
+    pub table: RouteTable,
+    /// Family.
+    pub family: Family,
+    /// Destination, host bits zero; `None`: default.
+    pub dst: Option<Prefix>,
+    /// Metric.
+    pub priority: u32,
+    /// Next hop.
+    pub gateway: Option<IpAddr>,
+    /// Link, part of the identity for IPv6 and on-link routes.
+    pub link: Option<LinkName>,
+}
+
+impl fmt::Display for RouteId {
+    /// `[table/]family/gateway/destination/priority`, as the field spells route ids.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.table != RouteTable::MAIN {
+            write!(f, "{}/", self.table)?;
+        }
+        if let (Some(link), Family::Inet6) = (&self.link, self.family) {
+            write!(f, "{link}/")?;
+        }
+        let family = if self.family == Family::Inet4 { "inet4" } else { "inet6" };
+        write!(f, "{family}/")?;
+        match self.gateway {
+            Some(gateway) => write!(f, "{gateway}/")?,
+            None => f.write_str("/")?,
+        }
+        match self.dst {
+            Some(dst) => write!(f, "{dst}/")?,
+            None => f.write_str("/")?,
+        }
+        self.priority.fmt(f)
+    }
+}
+
+/// A route that should be there. Its protocol is always [`super::OUR_PROTOCOL`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteSpec {
+    /// Family of destination, gateway and source.
+    pub family: Family,
+    /// Destination, host bits zero; `None`: default.
+    #[serde(serialize_with = "empty_if_none")]
+    pub dst: Option<Prefix>,
+    /// Preferred source.
+    #[serde(serialize_with = "empty_if_none")]
+    pub src: Option<IpAddr>,
+    /// Next hop.
+    #[serde(serialize_with = "empty_if_none")]
+    pub gateway: Option<IpAddr>,
+    /// Out of which link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_link_name: Option<LinkName>,
+    /// Table.
+    pub table: RouteTable,
+    /// Metric.
+    pub priority: u32,
+    /// Scope.
+    pub scope: Scope,
+    /// Type.
+    #[serde(rename = "type")]
+    pub kind: RouteKind,
+    /// RTNH_F_ONLINK: the gateway is on the link although no address says so.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub on_link: bool,
+    /// Route MTU, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<Mtu>,
+    /// Rank of the source that won.
+    pub layer: Layer,
+    /// Where it was said.
+    pub origin: Origin,
+    /// Which values lost against it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrode: Vec<Origin>,
+}
+
+impl RouteSpec {
+    /// Its identity.
+    pub fn id(&self) -> RouteId {
+        RouteId {
+            table: self.table,
+            family: self.family,
+            dst: self.dst,
+            priority: self.priority,
+            gateway: self.gateway,
+            link: self.out_link_name.clone(),
+        }
+    }
+}
+
+/// A route that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteStatus {
+    /// Family.
+    pub family: Family,
+    /// Destination; `None`: default.
+    pub dst: Option<Prefix>,
+    /// RTA_PREFSRC.
+    pub src: Option<IpAddr>,
+    /// RTA_GATEWAY or RTA_VIA.
+    pub gateway: Option<IpAddr>,
+    /// RTA_OIF; 0 for multipath and blackholes.
+    pub out_link_index: u32,
+    /// Its name, where the link is known.
+    pub out_link_name: Option<LinkName>,
+    /// RTA_TABLE.
+    pub table: RouteTable,
+    /// RTA_PRIORITY.
+    pub priority: u32,
+    /// Scope.
+    pub scope: Scope,
+    /// Type.
+    #[serde(rename = "type")]
+    pub kind: RouteKind,
+    /// rtm_protocol.
+    pub protocol: u8,
+    /// rtm_flags and rtnh_flags.
+    pub flags: u32,
+    /// RTAX_MTU.
+    pub mtu: Option<u32>,
+}
+
+/// A routing rule that is there. Observed only: rules of others are never touched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleStatus {
+    /// Family.
+    pub family: Family,
+    /// FRA_PRIORITY.
+    pub priority: u32,
+    /// FRA_SRC.
+    pub src: Option<Prefix>,
+    /// FRA_DST.
+    pub dst: Option<Prefix>,
+    /// FRA_TABLE; 0 when the action is not a lookup.
+    pub table: u32,
+    /// FRA_PROTOCOL.
+    pub protocol: u8,
+}
+
+fn empty_if_none<T: fmt::Display, S: serde::Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_str(""),
+    }
+}
