@@ -53,7 +53,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A fault without place, fix or effect; add them with the `with_` methods.
     pub fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, message: message.into(), place: None, fix: None, effect: None }
+        Self {
+            severity,
+            message: message.into(),
+            place: None,
+            fix: None,
+            effect: None,
+        }
     }
 
     /// Sets the place.
@@ -111,11 +117,32 @@ fn write_caret(f: &mut fmt::Formatter<'_>, place: &Place) -> fmt::Result {
     }
     let chars: Vec<(usize, char)> = place.text.char_indices().collect();
     let column = |byte: usize| chars.iter().take_while(|(i, _)| *i < byte).count();
-    let (start, end) = (column(place.caret.start), column(place.caret.end).max(column(place.caret.start) + 1));
-    let from = if chars.len() <= MAX_TEXT { 0 } else { start.saturating_sub(MAX_TEXT / 3) };
-    let window: String = chars.iter().skip(from).take(MAX_TEXT).map(|(_, c)| *c).collect();
-    let width = (end - start).min(MAX_TEXT.saturating_sub(start - from)).max(1);
-    write!(f, "\n    {}\n    {:pad$}{:^<width$}", Printable(&window), "", "", pad = start - from)
+    let (start, end) = (
+        column(place.caret.start),
+        column(place.caret.end).max(column(place.caret.start) + 1),
+    );
+    let from = if chars.len() <= MAX_TEXT {
+        0
+    } else {
+        start.saturating_sub(MAX_TEXT / 3)
+    };
+    let window: String = chars
+        .iter()
+        .skip(from)
+        .take(MAX_TEXT)
+        .map(|(_, c)| *c)
+        .collect();
+    let width = (end - start)
+        .min(MAX_TEXT.saturating_sub(start - from))
+        .max(1);
+    write!(
+        f,
+        "\n    {}\n    {:pad$}{:^<width$}",
+        Printable(&window),
+        "",
+        "",
+        pad = start - from
+    )
 }
 
 /// Text of a foreign source on its way to a terminal: control characters become `?`.
@@ -147,7 +174,11 @@ mod tests {
     #[test]
     fn caret_is_under_the_field() {
         let diagnostic = Diagnostic::new(Severity::Error, "ip=: field 4 (netmask) has a hole")
-            .with_place(place("ip=10.0.0.2::10.0.0.1:255.0.255.0:web1:eth0:none", 22, 33))
+            .with_place(place(
+                "ip=10.0.0.2::10.0.0.1:255.0.255.0:web1:eth0:none",
+                22,
+                33,
+            ))
             .with_fix("write 255.255.255.0, or 24")
             .with_effect("this ip= is ignored; the other 2 still apply");
         assert_eq!(
@@ -163,7 +194,9 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_move_the_cursor() {
-        let text = Diagnostic::new(Severity::Error, "bad\u{1b}[2J").with_place(place("a\u{7}é", 1, 2)).to_string();
+        let text = Diagnostic::new(Severity::Error, "bad\u{1b}[2J")
+            .with_place(place("a\u{7}é", 1, 2))
+            .to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'));
     }
 
@@ -171,8 +204,13 @@ mod tests {
     fn caret_of_a_long_line_and_a_caret_outside_stay_in_the_window() {
         let long = "x".repeat(5000);
         for (start, end) in [(0, 5000), (4990, 5000), (6000, 7000), (3, 3)] {
-            let text = Diagnostic::new(Severity::Error, "m").with_place(place(&long, start, end)).to_string();
-            assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+            let text = Diagnostic::new(Severity::Error, "m")
+                .with_place(place(&long, start, end))
+                .to_string();
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 100),
+                "{text}"
+            );
         }
     }
 }

@@ -4,7 +4,9 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::value::{Duration, Hostname, Instant, Layer, LinkName, Mac, Mtu, Origin, Prefix, RouteTable, VlanId};
+use crate::value::{
+    Duration, Hostname, Instant, Layer, LinkName, Mac, Mtu, Origin, Prefix, RouteTable, VlanId,
+};
 
 /// A value and the place that said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +118,14 @@ pub struct LinkConfig {
 impl LinkConfig {
     /// A link of which nothing but its existence is said.
     pub fn new(link: LinkRef, origin: Origin) -> Self {
-        Self { link, up: None, mtu: None, mac: None, kind: None, origin }
+        Self {
+            link,
+            up: None,
+            mtu: None,
+            mac: None,
+            kind: None,
+            origin,
+        }
     }
 }
 
@@ -279,7 +288,9 @@ impl OperatorConfig {
 }
 
 /// What "the network is there" means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum WaitLevel {
     /// Wait for nothing.

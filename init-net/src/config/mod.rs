@@ -10,6 +10,7 @@ mod document;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
-    AddressConfig, AutoMethod, BondOption, BootConfig, ConfigSource, DhcpTimeouts, Document, HostEntry, IfName,
-    KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig, RouteConfig, Said, WaitLevel,
+    AddressConfig, AutoMethod, BondOption, BootConfig, ConfigSource, DhcpTimeouts, Document,
+    HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig, RouteConfig,
+    Said, WaitLevel,
 };

@@ -117,7 +117,10 @@ pub struct AddressSpec {
 impl AddressSpec {
     /// Its identity.
     pub fn id(&self) -> AddressId {
-        AddressId { link: self.link_name.clone(), address: self.address }
+        AddressId {
+            link: self.link_name.clone(),
+            address: self.address,
+        }
     }
 }
 

@@ -103,7 +103,8 @@ pub struct LinkStatus {
 impl LinkStatus {
     /// A network card: Ethernet or InfiniBand hardware type and no kind.
     pub fn is_physical(&self) -> bool {
-        (self.hw_type == arphrd::ETHER || self.hw_type == arphrd::INFINIBAND) && self.kind.is_empty()
+        (self.hw_type == arphrd::ETHER || self.hw_type == arphrd::INFINIBAND)
+            && self.kind.is_empty()
     }
 
     /// Administratively up.

@@ -91,7 +91,11 @@ impl Observed {
     /// The link of that name or alternative name.
     pub fn link(&self, name: &LinkName) -> Option<&LinkStatus> {
         let by_name = self.links.values().find(|link| link.name == *name);
-        by_name.or_else(|| self.links.values().find(|link| link.alt_names.iter().any(|alt| alt == name.as_str())))
+        by_name.or_else(|| {
+            self.links
+                .values()
+                .find(|link| link.alt_names.iter().any(|alt| alt == name.as_str()))
+        })
     }
 }
 
@@ -143,11 +147,17 @@ pub struct FileSpec {
 }
 
 /// A map prints as the list of its values: every value holds its own id.
-fn values<K, V: Serialize, S: serde::Serializer>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
+fn values<K, V: Serialize, S: serde::Serializer>(
+    map: &BTreeMap<K, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(map.values())
 }
 
 /// A single slot prints as a list of at most one, as the field has it.
-fn one<V: Serialize, S: serde::Serializer>(slot: &Option<V>, serializer: S) -> Result<S::Ok, S::Error> {
+fn one<V: Serialize, S: serde::Serializer>(
+    slot: &Option<V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(slot)
 }

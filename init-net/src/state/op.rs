@@ -73,7 +73,9 @@ pub enum Op {
         /// Which.
         address: Prefix,
     },
-    /// RTM_NEWROUTE with NLM_F_CREATE | NLM_F_REPLACE.
+    /// RTM_NEWROUTE with NLM_F_CREATE | NLM_F_EXCL: a route of others in its place is an error, never replaced.
+    RouteAdd(RouteOp),
+    /// RTM_NEWROUTE with NLM_F_CREATE | NLM_F_REPLACE: planned only where the route in its place is ours.
     RouteReplace(RouteOp),
     /// RTM_DELROUTE.
     RouteDel(RouteOp),
@@ -128,16 +130,39 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LinkSetUp { link, up } => {
-                write!(f, "ip link set dev {} {}", link.name, if *up { "up" } else { "down" })
+                write!(
+                    f,
+                    "ip link set dev {} {}",
+                    link.name,
+                    if *up { "up" } else { "down" }
+                )
             }
-            Self::LinkRename { link, name } => write!(f, "ip link set dev {} name {name}", link.name),
+            Self::LinkRename { link, name } => {
+                write!(f, "ip link set dev {} name {name}", link.name)
+            }
             Self::LinkSetMtu { link, mtu } => write!(f, "ip link set dev {} mtu {mtu}", link.name),
-            Self::LinkSetMac { link, mac } => write!(f, "ip link set dev {} address {mac}", link.name),
-            Self::AddressReplace { link, address, peer, broadcast, scope, priority, valid_secs, present } => {
+            Self::LinkSetMac { link, mac } => {
+                write!(f, "ip link set dev {} address {mac}", link.name)
+            }
+            Self::AddressReplace {
+                link,
+                address,
+                peer,
+                broadcast,
+                scope,
+                priority,
+                valid_secs,
+                present,
+            } => {
                 let verb = if *present { "change" } else { "add" };
                 match peer {
                     Some(peer) => {
-                        write!(f, "ip addr {verb} {} peer {peer}/{}", address.address(), address.len())?;
+                        write!(
+                            f,
+                            "ip addr {verb} {} peer {peer}/{}",
+                            address.address(),
+                            address.len()
+                        )?;
                     }
                     None => write!(f, "ip addr {verb} {address}")?,
                 }
@@ -157,14 +182,29 @@ impl fmt::Display for Op {
                     None => Ok(()),
                 }
             }
-            Self::AddressDel { link, address } => write!(f, "ip addr del {address} dev {}", link.name),
+            Self::AddressDel { link, address } => {
+                write!(f, "ip addr del {address} dev {}", link.name)
+            }
+            Self::RouteAdd(route) => write!(f, "ip route add {route}"),
             Self::RouteReplace(route) => write!(f, "ip route replace {route}"),
             Self::RouteDel(route) => write!(f, "ip route del {route}"),
             Self::SetHostname { name } => write!(f, "hostname {name}"),
             Self::WriteFile(file) => {
-                write!(f, "install -m {:04o} /dev/stdin {}", file.mode, file.path.display())?;
+                write!(
+                    f,
+                    "install -m {:04o} /dev/stdin {}",
+                    file.mode,
+                    file.path.display()
+                )?;
                 let text = String::from_utf8_lossy(&file.content);
-                write!(f, "  # {}", text.lines().filter(|l| !l.starts_with('#')).collect::<Vec<_>>().join("; "))
+                write!(
+                    f,
+                    "  # {}",
+                    text.lines()
+                        .filter(|l| !l.starts_with('#'))
+                        .collect::<Vec<_>>()
+                        .join("; ")
+                )
             }
         }
     }
@@ -189,7 +229,9 @@ impl fmt::Display for RouteOp {
             (None, Family::Inet6) => f.write_str("::/0")?,
         }
         match self.gateway {
-            Some(via) if via.is_ipv6() && self.family == Family::Inet4 => write!(f, " via inet6 {via}")?,
+            Some(via) if via.is_ipv6() && self.family == Family::Inet4 => {
+                write!(f, " via inet6 {via}")?
+            }
             Some(via) => write!(f, " via {via}")?,
             None => {}
         }
@@ -210,7 +252,11 @@ impl fmt::Display for RouteOp {
         if let Some(mtu) = self.mtu {
             write!(f, " mtu {mtu}")?;
         }
-        if self.on_link { f.write_str(" onlink") } else { Ok(()) }
+        if self.on_link {
+            f.write_str(" onlink")
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Name servers, search domains and time servers; the text of `resolv.conf`.
 
-use core::net::IpAddr;
 use core::fmt::Write as _;
+use core::net::IpAddr;
 
 use serde::Serialize;
 
@@ -46,7 +46,8 @@ pub fn render_resolv_conf(resolver: &ResolverSpec) -> String {
         writeln!(text, "nameserver {server}").expect("writing to a String cannot fail");
     }
     if !resolver.search_domains.is_empty() {
-        writeln!(text, "search {}", resolver.search_domains.join(" ")).expect("writing to a String cannot fail");
+        writeln!(text, "search {}", resolver.search_domains.join(" "))
+            .expect("writing to a String cannot fail");
     }
     text
 }

@@ -82,7 +82,11 @@ impl fmt::Display for RouteId {
         if let (Some(link), Family::Inet6) = (&self.link, self.family) {
             write!(f, "{link}/")?;
         }
-        let family = if self.family == Family::Inet4 { "inet4" } else { "inet6" };
+        let family = if self.family == Family::Inet4 {
+            "inet4"
+        } else {
+            "inet6"
+        };
         write!(f, "{family}/")?;
         match self.gateway {
             Some(gateway) => write!(f, "{gateway}/")?,
@@ -203,7 +207,10 @@ pub struct RuleStatus {
     pub protocol: u8,
 }
 
-fn empty_if_none<T: fmt::Display, S: serde::Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+fn empty_if_none<T: fmt::Display, S: serde::Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),
         None => serializer.serialize_str(""),

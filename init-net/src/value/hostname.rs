@@ -31,7 +31,9 @@ impl fmt::Display for HostnameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "a host name may not be empty or hold an empty label",
-            Self::BadLabel => "a host name holds letters, digits, inner \"-\" and \".\" (RFC 1123 section 2.1)",
+            Self::BadLabel => {
+                "a host name holds letters, digits, inner \"-\" and \".\" (RFC 1123 section 2.1)"
+            }
             Self::TooLong => "a host name has labels of at most 63 bytes and 253 bytes in all",
         })
     }
@@ -72,14 +74,21 @@ impl FromStr for Hostname {
                 return Err(HostnameError::TooLong);
             }
             let alnum = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-            let edges = label.bytes().next().is_some_and(alnum) && label.bytes().last().is_some_and(alnum);
+            let edges =
+                label.bytes().next().is_some_and(alnum) && label.bytes().last().is_some_and(alnum);
             if !edges || !label.bytes().all(|b| alnum(b) || b == b'-') {
                 return Err(HostnameError::BadLabel);
             }
         }
         Ok(match text.split_once('.') {
-            Some((name, domain)) => Self { name: name.into(), domain: Some(domain.into()) },
-            None => Self { name: text, domain: None },
+            Some((name, domain)) => Self {
+                name: name.into(),
+                domain: Some(domain.into()),
+            },
+            None => Self {
+                name: text,
+                domain: None,
+            },
         })
     }
 }
@@ -114,7 +123,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: Result<&str, HostnameError>) {
-        assert_eq!(text.parse::<Hostname>().map(|h| h.to_string()), expect.map(str::to_owned));
+        assert_eq!(
+            text.parse::<Hostname>().map(|h| h.to_string()),
+            expect.map(str::to_owned)
+        );
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl FromStr for LinkName {
             "" => Err(LinkNameError::Empty),
             "." | ".." => Err(LinkNameError::Dots),
             _ if text.len() > Self::MAX_LEN => Err(LinkNameError::TooLong),
-            _ if text.bytes().any(|b| !b.is_ascii_graphic() || b == b'/' || b == b':') => {
+            _ if text
+                .bytes()
+                .any(|b| !b.is_ascii_graphic() || b == b'/' || b == b':') =>
+            {
                 Err(LinkNameError::BadByte)
             }
             _ => Ok(Self(text.into())),
@@ -96,7 +99,10 @@ mod tests {
     fn kernel_rule() {
         assert!("enp0s31f6".parse::<LinkName>().is_ok());
         assert!("eth0.100".parse::<LinkName>().is_ok());
-        assert_eq!("sixteen-bytes-16".parse::<LinkName>(), Err(LinkNameError::TooLong));
+        assert_eq!(
+            "sixteen-bytes-16".parse::<LinkName>(),
+            Err(LinkNameError::TooLong)
+        );
         assert_eq!("a/b".parse::<LinkName>(), Err(LinkNameError::BadByte));
         assert_eq!("eth\n0".parse::<LinkName>(), Err(LinkNameError::BadByte));
         assert_eq!("..".parse::<LinkName>(), Err(LinkNameError::Dots));

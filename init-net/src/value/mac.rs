@@ -34,7 +34,10 @@ impl Mac {
         }
         let mut bytes = [0; Self::MAX_LEN];
         bytes[..raw.len()].copy_from_slice(raw);
-        Some(Self { bytes, len: raw.len() as u8 })
+        Some(Self {
+            bytes,
+            len: raw.len() as u8,
+        })
     }
 
     /// The bytes of the address.
@@ -113,7 +116,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: Option<&str>) {
-        assert_eq!(text.parse::<Mac>().ok().map(|m| m.to_string()).as_deref(), expect);
+        assert_eq!(
+            text.parse::<Mac>().ok().map(|m| m.to_string()).as_deref(),
+            expect
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ impl TryFrom<u32> for Mtu {
     type Error = MtuError;
 
     fn try_from(bytes: u32) -> Result<Self, MtuError> {
-        if (68..=65536).contains(&bytes) { Ok(Self(bytes)) } else { Err(MtuError) }
+        if (68..=65536).contains(&bytes) {
+            Ok(Self(bytes))
+        } else {
+            Err(MtuError)
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// A byte range in the text of a source, end exclusive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Span {
     /// First byte.
     pub start: usize,
@@ -36,8 +38,16 @@ pub struct Origin {
 
 impl Origin {
     /// A place in a text.
-    pub fn new(source: impl Into<Arc<str>>, place: impl Into<Arc<str>>, span: Option<Span>) -> Self {
-        Self { source: source.into(), place: place.into(), span }
+    pub fn new(
+        source: impl Into<Arc<str>>,
+        place: impl Into<Arc<str>>,
+        span: Option<Span>,
+    ) -> Self {
+        Self {
+            source: source.into(),
+            place: place.into(),
+            span,
+        }
     }
 
     /// A built-in default, with the rule that fills it in.
@@ -49,7 +59,11 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)?;
-        if self.place.is_empty() { Ok(()) } else { write!(f, " {}", self.place) }
+        if self.place.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " {}", self.place)
+        }
     }
 }
 

@@ -41,12 +41,19 @@ impl fmt::Display for PrefixError {
 impl Prefix {
     /// From an address and a length, checked against the family.
     pub fn new(address: IpAddr, len: u8) -> Result<Self, PrefixError> {
-        if len > max_len(address) { Err(PrefixError::Length) } else { Ok(Self { address, len }) }
+        if len > max_len(address) {
+            Err(PrefixError::Length)
+        } else {
+            Ok(Self { address, len })
+        }
     }
 
     /// The address alone: /32 or /128.
     pub fn host(address: IpAddr) -> Self {
-        Self { address, len: max_len(address) }
+        Self {
+            address,
+            len: max_len(address),
+        }
     }
 
     /// The address, host bits included.
@@ -75,7 +82,10 @@ impl Prefix {
             IpAddr::V4(a) => IpAddr::V4(Ipv4Addr::from_bits(a.to_bits() & mask4(self.len))),
             IpAddr::V6(a) => IpAddr::V6(Ipv6Addr::from_bits(a.to_bits() & mask6(self.len))),
         };
-        Prefix { address, len: self.len }
+        Prefix {
+            address,
+            len: self.len,
+        }
     }
 
     /// Whether `address` lies in this network.
@@ -88,7 +98,9 @@ impl Prefix {
     /// The IPv4 broadcast address of the network; `None` for IPv6, /31 (RFC 3021) and /32.
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         match self.address {
-            IpAddr::V4(a) if self.len < 31 => Some(Ipv4Addr::from_bits(a.to_bits() | !mask4(self.len))),
+            IpAddr::V4(a) if self.len < 31 => {
+                Some(Ipv4Addr::from_bits(a.to_bits() | !mask4(self.len)))
+            }
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         }
     }
@@ -98,9 +110,17 @@ impl Prefix {
 pub fn prefix_len_from_netmask(mask: IpAddr) -> Result<u8, PrefixError> {
     let (ones, zeros, bits) = match mask {
         IpAddr::V4(m) => (m.to_bits().leading_ones(), m.to_bits().trailing_zeros(), 32),
-        IpAddr::V6(m) => (m.to_bits().leading_ones(), m.to_bits().trailing_zeros(), 128),
+        IpAddr::V6(m) => (
+            m.to_bits().leading_ones(),
+            m.to_bits().trailing_zeros(),
+            128,
+        ),
     };
-    if ones + zeros == bits { Ok(ones as u8) } else { Err(PrefixError::Hole) }
+    if ones + zeros == bits {
+        Ok(ones as u8)
+    } else {
+        Err(PrefixError::Hole)
+    }
 }
 
 const fn max_len(address: IpAddr) -> u8 {
@@ -169,7 +189,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: Result<&str, PrefixError>) {
-        assert_eq!(text.parse::<Prefix>().map(|p| p.to_string()), expect.map(str::to_owned));
+        assert_eq!(
+            text.parse::<Prefix>().map(|p| p.to_string()),
+            expect.map(str::to_owned)
+        );
     }
 
     #[test]

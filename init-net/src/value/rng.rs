@@ -26,6 +26,10 @@ impl Rng {
 
     /// A value in `0..bound`; 0 when `bound` is 0. The bias of the modulo is below 2⁻³² for the bounds used here.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next_u64() % bound }
+        if bound == 0 {
+            0
+        } else {
+            self.next_u64() % bound
+        }
     }
 }

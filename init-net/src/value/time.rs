@@ -1,13 +1,15 @@
 //! [`Instant`]: a point on CLOCK_BOOTTIME, made only in `sys/clock.rs` and in tests.
 
-pub use core::time::Duration;
 use core::fmt;
 use core::ops::{Add, Sub};
+pub use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds since boot, suspend included (CLOCK_BOOTTIME): leases must run on while the machine sleeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Instant(u64);
 
@@ -66,7 +68,12 @@ impl Sub<Instant> for Instant {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}s", self.0 / 1_000_000_000, self.as_millis() % 1000)
+        write!(
+            f,
+            "{}.{:03}s",
+            self.0 / 1_000_000_000,
+            self.as_millis() % 1000
+        )
     }
 }
 
@@ -81,7 +88,10 @@ mod tests {
 
     #[test]
     fn no_deadline_does_not_erase_the_others() {
-        assert_eq!(earliest([None, Some(Instant::from_secs(5)), None]), Some(Instant::from_secs(5)));
+        assert_eq!(
+            earliest([None, Some(Instant::from_secs(5)), None]),
+            Some(Instant::from_secs(5))
+        );
         assert_eq!(earliest([None, None]), None);
     }
 

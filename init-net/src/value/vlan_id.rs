@@ -24,7 +24,11 @@ impl TryFrom<u16> for VlanId {
     type Error = VlanIdError;
 
     fn try_from(id: u16) -> Result<Self, VlanIdError> {
-        if (1..=4094).contains(&id) { Ok(Self(id)) } else { Err(VlanIdError) }
+        if (1..=4094).contains(&id) {
+            Ok(Self(id))
+        } else {
+            Err(VlanIdError)
+        }
     }
 }
 
