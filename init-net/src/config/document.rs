@@ -393,4 +393,6 @@ pub struct BootConfig {
     pub panic: Option<Said<i64>>,
     /// Where the kernel booted from NFS: `ip=` field 2 and such, kept for those who read the Document.
     pub server: Option<Said<Ipv4Addr>>,
+    /// `ip=off`, `ip=none`: no link gets anything by default.
+    pub no_default_network: Option<Said<bool>>,
 }

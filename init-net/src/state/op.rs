@@ -242,7 +242,8 @@ impl fmt::Display for RouteOp {
             write!(f, " table {}", self.table)?;
         }
         write!(f, " proto {OUR_PROTOCOL}")?;
-        if self.scope != Scope::Global && self.family == Family::Inet4 {
+        let said = !matches!(self.scope, Scope::Global | Scope::Nowhere);
+        if said && self.family == Family::Inet4 {
             write!(f, " scope {}", scope_word(self.scope))?;
         }
         if let Some(src) = self.src {

@@ -1,0 +1,66 @@
+//! Documents, leases and the links of the machine to [`Desired`]: names resolved, layers merged, defaults filled in,
+//! cross checks made.
+//!
+//! Each file is one resource with its merge rule. The rule is the same almost everywhere: same id, the highest
+//! [`Layer`] wins whole, the losers are kept as `overrode` for `explain`.
+
+mod address;
+mod check;
+pub mod defaults;
+mod files;
+mod hostname;
+pub mod lease;
+mod link;
+mod names;
+mod operator;
+mod resolver;
+mod route;
+mod settings;
+
+use std::collections::BTreeMap;
+
+pub use settings::{Settings, settings};
+
+use crate::config::{Diagnostic, Document};
+use crate::state::{Desired, HostSpec, LinkStatus};
+
+/// What compiling yields: the state wanted, and what the sources together have wrong.
+pub type Compiled = (Desired, Vec<Diagnostic>);
+
+/// Compiles `documents` (any order) for a machine with `links` (by index; empty: nothing is known of them).
+pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Compiled {
+    let mut documents: Vec<&Document> = documents.iter().collect();
+    documents.sort_by_key(|document| document.layer);
+    let mut diagnostics = Vec::new();
+    let names = names::Names::new(&documents, links, &mut diagnostics);
+
+    let mut desired = Desired::default();
+    operator::merge(&documents, &names, &mut desired, &mut diagnostics);
+    address::merge(&documents, &names, &mut desired, &mut diagnostics);
+    link::merge(&documents, &names, &mut desired, &mut diagnostics);
+    route::merge(&documents, &names, &mut desired, &mut diagnostics);
+    hostname::merge(&documents, &mut desired);
+    resolver::merge(&documents, &mut desired);
+    for document in &documents {
+        desired
+            .hosts
+            .extend(document.hosts.iter().map(|host| HostSpec {
+                address: host.address,
+                hostnames: host.names.iter().map(ToString::to_string).collect(),
+                layer: document.layer,
+                origin: host.origin.clone(),
+            }));
+        desired
+            .external_ips
+            .extend(document.external_ips.iter().map(|said| said.value));
+        desired.metadata.extend(
+            document
+                .metadata
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone())),
+        );
+    }
+    files::render(&mut desired);
+    check::check(&documents, &names, &desired, &mut diagnostics);
+    (desired, diagnostics)
+}

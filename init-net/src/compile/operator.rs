@@ -1,0 +1,153 @@
+//! Operators: which link runs DHCP, and with which settings.
+
+use std::collections::BTreeMap;
+
+use super::defaults;
+use super::names::Names;
+use crate::config::{AutoMethod, Diagnostic, Document, LinkRef, OperatorConfig, Severity};
+use crate::state::{Desired, OperatorKind, OperatorSpec};
+use crate::value::{Layer, LinkName, Origin};
+
+/// Merges what was said; with nothing said about any link, DHCPv4 on every physical one (DESIGN §3).
+pub(super) fn merge(
+    documents: &[&Document],
+    names: &Names<'_>,
+    desired: &mut Desired,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let ignore_dns = documents
+        .iter()
+        .rev()
+        .find_map(|d| d.boot.peer_dns.as_ref())
+        .is_some_and(|said| !said.value);
+    let mut notes: BTreeMap<AutoMethod, Origin> = BTreeMap::new();
+    for document in documents {
+        for config in &document.operators {
+            if !runs_dhcp4(config.method) {
+                notes
+                    .entry(config.method)
+                    .or_insert_with(|| config.origin.clone());
+                continue;
+            }
+            if matches!(config.method, AutoMethod::Any) {
+                notes
+                    .entry(config.method)
+                    .or_insert_with(|| config.origin.clone());
+            }
+            for link in names.resolve(&config.link) {
+                insert(
+                    desired,
+                    spec(config, link, document.layer, names, ignore_dns),
+                );
+            }
+        }
+    }
+    if runs_by_default(documents) {
+        let origin = Origin::builtin("(DHCPv4 on every physical link)");
+        let config = OperatorConfig::new(LinkRef::EveryPhysical, AutoMethod::Dhcp4, origin);
+        for link in names.resolve(&config.link) {
+            insert(
+                desired,
+                spec(&config, link, Layer::Default, names, ignore_dns),
+            );
+        }
+    }
+    for (method, origin) in notes {
+        if let Some(message) = not_applied(method) {
+            diagnostics.push(Diagnostic::new(
+                Severity::Note,
+                format!("{origin}: {message}"),
+            ));
+        }
+    }
+}
+
+/// Whether nothing is said about any link, so that every physical one gets DHCPv4.
+pub(super) fn runs_by_default(documents: &[&Document]) -> bool {
+    let configured = documents
+        .iter()
+        .filter(|d| d.layer != Layer::Operator)
+        .any(|d| {
+            !d.links.is_empty()
+                || !d.addresses.is_empty()
+                || !d.operators.is_empty()
+                || !d.routes.is_empty()
+        });
+    let off = documents.iter().any(|d| {
+        d.boot
+            .no_default_network
+            .as_ref()
+            .is_some_and(|said| said.value)
+    });
+    !configured && !off
+}
+
+fn runs_dhcp4(method: AutoMethod) -> bool {
+    matches!(
+        method,
+        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 | AutoMethod::Any
+    )
+}
+
+/// What a method lacks until the DHCPv6 and router discovery clients exist.
+fn not_applied(method: AutoMethod) -> Option<&'static str> {
+    match method {
+        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 => None,
+        AutoMethod::Any => {
+            Some("DHCPv4 runs; DHCPv6 is not applied yet, IPv6 comes from the kernel's own SLAAC")
+        }
+        AutoMethod::Dhcp6 | AutoMethod::Either6 => Some(
+            "DHCPv6 is not applied yet: the link is brought up, IPv6 comes from the kernel's own SLAAC",
+        ),
+        AutoMethod::Auto6 => {
+            Some("the link is brought up and the kernel's SLAAC runs; RDNSS is not applied yet")
+        }
+        AutoMethod::LinkLocal6 => Some("the link is brought up; SLAAC is not turned off yet"),
+        AutoMethod::Ibft => Some("the iBFT table is not read yet: the link is brought up"),
+    }
+}
+
+fn spec(
+    config: &OperatorConfig,
+    link: LinkName,
+    layer: Layer,
+    names: &Names<'_>,
+    ignore_dns: bool,
+) -> OperatorSpec {
+    let metric = config
+        .metric
+        .unwrap_or_else(|| defaults::ROUTE_METRIC + names.rank(&link));
+    let client_identifier = config.client_id.clone().unwrap_or_else(|| {
+        // The same identity in the initramfs and after it: type 1 and the permanent hardware address.
+        let mac = names
+            .link(&link)
+            .and_then(|status| status.stable_mac())
+            .and_then(|mac| mac.as_ethernet());
+        mac.map(|mac| [&[defaults::CLIENT_ID_ETHERNET][..], &mac[..]].concat())
+            .unwrap_or_default()
+    });
+    OperatorSpec {
+        operator: OperatorKind::Dhcp4,
+        link_name: link,
+        route_metric: metric,
+        client_identifier,
+        vendor_class: config.vendor_class.clone(),
+        ignore_hostname: config.ignore_hostname.unwrap_or(false),
+        ignore_routes: config.ignore_routes.unwrap_or(false),
+        ignore_dns,
+        first_lease_wins: config.method == AutoMethod::SingleDhcp4,
+        layer,
+        origin: config.origin.clone(),
+        overrode: Vec::new(),
+    }
+}
+
+/// Documents come lowest layer first: a later one replaces and remembers whom.
+fn insert(desired: &mut Desired, mut spec: OperatorSpec) {
+    let id = (spec.link_name.clone(), spec.operator);
+    if let Some(old) = desired.operators.remove(&id) {
+        spec.overrode = old.overrode;
+        spec.overrode.push(old.origin);
+    }
+    desired.operators.insert(id, spec);
+}

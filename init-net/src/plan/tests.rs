@@ -1,0 +1,474 @@
+//! Plans against a model kernel: after applying a plan, the next plan is empty.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::plan;
+use crate::state::{
+    AddressSpec, AddressStatus, Desired, Family, HostnameSpec, LinkSpec, LinkStatus, OUR_PROTOCOL,
+    Observed, Op, RouteKind, RouteSpec, RouteStatus, Scope, arphrd, iff,
+};
+use crate::value::{Instant, Layer, LinkName, Origin, Prefix, RouteTable};
+
+const NOW: Instant = Instant::from_secs(100);
+
+fn name(text: &str) -> LinkName {
+    text.parse().unwrap()
+}
+
+fn link(index: u32, text: &str, up: bool) -> LinkStatus {
+    LinkStatus {
+        index,
+        name: name(text),
+        alias: None,
+        alt_names: Vec::new(),
+        hw_type: arphrd::ETHER,
+        kind: String::new(),
+        flags: if up { iff::UP | iff::LOWER_UP } else { 0 },
+        operational_state: "up".into(),
+        mtu: 1500,
+        hardware_addr: Some("52:54:00:00:00:01".parse().unwrap()),
+        permanent_addr: None,
+        link_index: 0,
+        master_index: 0,
+        driver: None,
+    }
+}
+
+fn link_spec(text: &str) -> LinkSpec {
+    LinkSpec {
+        name: name(text),
+        logical: false,
+        up: Some(true),
+        mtu: None,
+        kind: String::new(),
+        hardware_addr: None,
+        renamed_from: None,
+        layer: Layer::Cmdline,
+        origin: Origin::builtin(""),
+        overrode: Vec::new(),
+    }
+}
+
+fn address_spec(text: &str, prefix: &str, valid_until: Option<Instant>) -> AddressSpec {
+    let address: Prefix = prefix.parse().unwrap();
+    AddressSpec {
+        address,
+        link_name: name(text),
+        family: Family::of(address.address()),
+        scope: Scope::Global,
+        peer: None,
+        broadcast: address.broadcast(),
+        priority: None,
+        valid_until,
+        layer: Layer::Cmdline,
+        origin: Origin::builtin(""),
+        overrode: Vec::new(),
+    }
+}
+
+fn route_spec(text: &str, dst: Option<&str>, gateway: Option<&str>, priority: u32) -> RouteSpec {
+    RouteSpec {
+        family: Family::Inet4,
+        dst: dst.map(|dst| dst.parse().unwrap()),
+        src: None,
+        gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        out_link_name: Some(name(text)),
+        table: RouteTable::MAIN,
+        priority,
+        scope: if gateway.is_some() {
+            Scope::Global
+        } else {
+            Scope::Link
+        },
+        kind: RouteKind::Unicast,
+        on_link: false,
+        mtu: None,
+        layer: Layer::Cmdline,
+        origin: Origin::builtin(""),
+        overrode: Vec::new(),
+    }
+}
+
+fn desired(links: &[LinkSpec], addresses: &[AddressSpec], routes: &[RouteSpec]) -> Desired {
+    Desired {
+        links: links.iter().map(|l| (l.name.clone(), l.clone())).collect(),
+        addresses: addresses.iter().map(|a| (a.id(), a.clone())).collect(),
+        routes: routes.iter().map(|r| (r.id(), r.clone())).collect(),
+        ..Desired::default()
+    }
+}
+
+fn observed(links: &[LinkStatus]) -> Observed {
+    Observed {
+        at: NOW,
+        links: links.iter().map(|l| (l.index, l.clone())).collect(),
+        ..Observed::default()
+    }
+}
+
+/// What the kernel would say after `ops`: enough of it for the rules of this folder.
+fn after(mut state: Observed, ops: &[Op]) -> Observed {
+    for op in ops {
+        match op {
+            Op::LinkSetUp { link, up } => {
+                let status = state.links.get_mut(&link.index).unwrap();
+                status.flags = if *up { iff::UP | iff::LOWER_UP } else { 0 };
+                if !up {
+                    state
+                        .routes
+                        .retain(|route| route.out_link_index != link.index);
+                }
+            }
+            Op::LinkRename { link, name } => {
+                assert!(
+                    !state.links[&link.index].is_up(),
+                    "the kernel refuses to rename a link that is up"
+                );
+                state.links.get_mut(&link.index).unwrap().name = name.clone();
+            }
+            Op::LinkSetMtu { link, mtu } => {
+                state.links.get_mut(&link.index).unwrap().mtu = mtu.bytes()
+            }
+            Op::LinkSetMac { link, mac } => {
+                assert!(!state.links[&link.index].is_up());
+                state.links.get_mut(&link.index).unwrap().hardware_addr = Some(*mac);
+            }
+            Op::AddressReplace {
+                link,
+                address,
+                peer,
+                broadcast,
+                scope,
+                priority,
+                valid_secs,
+                ..
+            } => {
+                let same = |a: &AddressStatus| a.link_index == link.index && a.address == *address;
+                let until =
+                    valid_secs.map(|secs| state.at + core::time::Duration::from_secs(secs.into()));
+                if let Some(old) = state.addresses.iter_mut().find(|a| same(a)) {
+                    old.valid_until = until;
+                    old.protocol = OUR_PROTOCOL;
+                    old.priority = priority.unwrap_or(0);
+                } else {
+                    state.addresses.push(AddressStatus {
+                        address: *address,
+                        peer: *peer,
+                        broadcast: *broadcast,
+                        link_index: link.index,
+                        link_name: link.name.clone(),
+                        family: Family::of(address.address()),
+                        scope: *scope,
+                        flags: 0x80,
+                        priority: priority.unwrap_or(0),
+                        protocol: OUR_PROTOCOL,
+                        valid_until: until,
+                    });
+                }
+            }
+            Op::AddressDel { link, address } => {
+                let before = state.addresses.len();
+                state
+                    .addresses
+                    .retain(|a| !(a.link_index == link.index && a.address == *address));
+                assert!(
+                    state.addresses.len() < before,
+                    "removed what is not there: {op}"
+                );
+            }
+            Op::RouteAdd(route) | Op::RouteReplace(route) => {
+                let link = route.link.as_ref().unwrap();
+                assert!(
+                    state.links[&link.index].is_up(),
+                    "the kernel refuses a route out of a link that is down"
+                );
+                let slot = |r: &RouteStatus| {
+                    r.table == route.table
+                        && r.family == route.family
+                        && r.dst == route.dst
+                        && r.priority == route.priority
+                };
+                let taken = state.routes.iter().position(slot);
+                match (op, taken) {
+                    (Op::RouteAdd(_), Some(_)) => continue, // EEXIST
+                    (_, Some(index)) => {
+                        assert_eq!(
+                            state.routes[index].protocol, OUR_PROTOCOL,
+                            "replaced a route of others: {op}"
+                        );
+                        state.routes.remove(index);
+                    }
+                    (_, None) => {}
+                }
+                state.routes.push(RouteStatus {
+                    family: route.family,
+                    dst: route.dst,
+                    src: route.src,
+                    gateway: route.gateway,
+                    out_link_index: link.index,
+                    out_link_name: Some(link.name.clone()),
+                    table: route.table,
+                    priority: route.priority,
+                    scope: route.scope,
+                    kind: route.kind,
+                    protocol: OUR_PROTOCOL,
+                    flags: 0,
+                    mtu: route.mtu.map(|mtu| mtu.bytes()),
+                });
+            }
+            Op::RouteDel(route) => {
+                let hit = |r: &RouteStatus| {
+                    r.protocol == OUR_PROTOCOL
+                        && r.dst == route.dst
+                        && r.priority == route.priority
+                        && r.gateway == route.gateway
+                        && r.table == route.table
+                        && route
+                            .link
+                            .as_ref()
+                            .is_none_or(|link| link.index == r.out_link_index)
+                };
+                let index = state
+                    .routes
+                    .iter()
+                    .position(hit)
+                    .expect("removes a route that is there and ours");
+                state.routes.remove(index);
+            }
+            Op::SetHostname { name } => state.hostname = Some(name.clone()),
+            Op::WriteFile(file) => {
+                state.files.insert(file.path.clone(), file.content.clone());
+            }
+        }
+    }
+    state
+}
+
+#[track_caller]
+fn check(want: &Desired, have: &Observed, expect: &str) {
+    let ops = plan(want, have);
+    let text: Vec<String> = ops.iter().map(ToString::to_string).collect();
+    assert_eq!(text.join("\n"), expect.trim());
+}
+
+#[test]
+fn a_bare_machine_gets_link_address_route_in_that_order() {
+    let want = desired(
+        &[link_spec("eth0")],
+        &[address_spec("eth0", "10.0.0.2/24", None)],
+        &[route_spec("eth0", None, Some("10.0.0.1"), 1024)],
+    );
+    check(
+        &want,
+        &observed(&[link(3, "eth0", false)]),
+        "\
+ip link set dev eth0 up
+ip addr add 10.0.0.2/24 brd 10.0.0.255 dev eth0 proto 73
+ip route add default via 10.0.0.1 dev eth0 proto 73 metric 1024",
+    );
+}
+
+#[test]
+fn an_address_swap_adds_before_it_deletes() {
+    let have = after(
+        observed(&[link(3, "eth0", true)]),
+        &plan(
+            &desired(
+                &[link_spec("eth0")],
+                &[address_spec("eth0", "10.0.0.2/24", None)],
+                &[],
+            ),
+            &observed(&[link(3, "eth0", true)]),
+        ),
+    );
+    let want = desired(
+        &[link_spec("eth0")],
+        &[address_spec("eth0", "10.0.1.2/24", None)],
+        &[],
+    );
+    check(
+        &want,
+        &have,
+        "\
+ip addr add 10.0.1.2/24 brd 10.0.1.255 dev eth0 proto 73
+ip addr del 10.0.0.2/24 dev eth0",
+    );
+}
+
+#[test]
+fn a_renewed_lease_changes_lifetimes_in_place() {
+    let have = after(
+        observed(&[link(3, "eth0", true)]),
+        &plan(
+            &desired(
+                &[],
+                &[address_spec(
+                    "eth0",
+                    "10.0.0.2/24",
+                    Some(NOW + core::time::Duration::from_secs(60)),
+                )],
+                &[],
+            ),
+            &observed(&[link(3, "eth0", true)]),
+        ),
+    );
+    let later = Some(NOW + core::time::Duration::from_secs(3600));
+    check(
+        &desired(&[], &[address_spec("eth0", "10.0.0.2/24", later)], &[]),
+        &have,
+        "ip addr change 10.0.0.2/24 brd 10.0.0.255 dev eth0 proto 73 valid_lft 3600 preferred_lft 3600",
+    );
+    // A second more or less is the kernel's rounding, not a difference.
+    let rounding = Some(NOW + core::time::Duration::from_secs(61));
+    check(
+        &desired(&[], &[address_spec("eth0", "10.0.0.2/24", rounding)], &[]),
+        &have,
+        "",
+    );
+    // An expired lease is not wanted any more.
+    check(
+        &desired(&[], &[address_spec("eth0", "10.0.0.2/24", Some(NOW))], &[]),
+        &have,
+        "ip addr del 10.0.0.2/24 dev eth0",
+    );
+}
+
+#[test]
+fn objects_of_others_are_left_alone() {
+    let mut have = after(
+        observed(&[link(3, "eth0", true)]),
+        &plan(
+            &desired(
+                &[],
+                &[address_spec("eth0", "10.0.0.2/24", None)],
+                &[route_spec("eth0", None, Some("10.0.0.1"), 1024)],
+            ),
+            &observed(&[link(3, "eth0", true)]),
+        ),
+    );
+    have.addresses[0].protocol = 0;
+    have.routes[0].protocol = 3;
+    check(&Desired::default(), &have, "");
+    // A route of others in our slot is not replaced: the kernel refuses ours, and that is reported.
+    let want = desired(
+        &[],
+        &[],
+        &[route_spec("eth0", None, Some("10.0.0.9"), 1024)],
+    );
+    check(
+        &want,
+        &have,
+        "ip route add default via 10.0.0.9 dev eth0 proto 73 metric 1024",
+    );
+    assert_eq!(after(have.clone(), &plan(&want, &have)), have);
+}
+
+#[test]
+fn renaming_a_link_that_is_up_takes_it_down_and_up_again() {
+    let mut spec = link_spec("net0");
+    spec.renamed_from = Some(name("eth0"));
+    let want = desired(&[spec], &[address_spec("net0", "10.0.0.2/24", None)], &[]);
+    check(
+        &want,
+        &observed(&[link(3, "eth0", true)]),
+        "\
+ip link set dev eth0 down
+ip link set dev eth0 name net0
+ip link set dev net0 up
+ip addr add 10.0.0.2/24 brd 10.0.0.255 dev net0 proto 73",
+    );
+}
+
+#[test]
+fn hostname_and_files_come_last_and_once() {
+    let mut want = desired(&[link_spec("eth0")], &[], &[]);
+    want.hostname = Some(HostnameSpec::new(
+        &"web1.example".parse().unwrap(),
+        Layer::Cmdline,
+        Origin::builtin(""),
+    ));
+    want.files.insert(
+        "/etc/hostname".into(),
+        crate::state::FileSpec {
+            mode: 0o644,
+            content: b"web1\n".to_vec(),
+        },
+    );
+    let have = observed(&[link(3, "eth0", false)]);
+    check(
+        &want,
+        &have,
+        "\
+ip link set dev eth0 up
+hostname web1
+install -m 0644 /dev/stdin /etc/hostname  # web1",
+    );
+    let have = after(have.clone(), &plan(&want, &have));
+    check(&want, &have, "");
+}
+
+prop_compose! {
+    fn any_desired()(
+        links in proptest::collection::btree_set(0..3u32, 0..3),
+        up in any::<[bool; 3]>(),
+        mtu in proptest::option::of(600u32..9000),
+        addresses in proptest::collection::vec((0..3u32, 1..5u8, 20..28u8, proptest::option::of(101..4000u64)), 0..6),
+        routes in proptest::collection::vec((0..3u32, proptest::option::of(1..4u8), proptest::option::of(1..4u8), 1..4u32), 0..6),
+    ) -> Desired {
+        let text = |index: u32| format!("eth{index}");
+        let links: Vec<LinkSpec> = links.iter().map(|index| {
+            let mut spec = link_spec(&text(*index));
+            spec.up = Some(up[*index as usize]);
+            spec.mtu = mtu.map(|mtu| mtu.try_into().unwrap());
+            spec
+        }).collect();
+        let addresses: Vec<AddressSpec> = addresses.into_iter().map(|(index, host, len, until)| {
+            address_spec(&text(index), &format!("10.0.{host}.{host}/{len}"), until.map(Instant::from_secs))
+        }).collect();
+        // One route a slot: two in one slot cannot both be there.
+        let mut slots: BTreeMap<(Option<u8>, u32), RouteSpec> = BTreeMap::new();
+        for (index, dst, gateway, metric) in routes {
+            let dst_text = dst.map(|dst| format!("192.168.{dst}.0/24"));
+            let gateway_text = gateway.map(|gateway| format!("10.0.{gateway}.254"));
+            slots.insert((dst, metric), route_spec(&text(index), dst_text.as_deref(), gateway_text.as_deref(), metric));
+        }
+        desired(&links, &addresses, &slots.into_values().collect::<Vec<_>>())
+    }
+}
+
+proptest! {
+    /// DESIGN invariant 2: whatever was there, a bounded number of rounds ends with an empty plan.
+    #[test]
+    fn the_second_plan_is_empty(first in any_desired(), second in any_desired(), up in any::<[bool; 3]>()) {
+        let mut have = observed(&[link(1, "eth0", up[0]), link(2, "eth1", up[1]), link(3, "eth2", up[2])]);
+        for want in [&first, &second] {
+            for _ in 0..3 {
+                have = after(have.clone(), &plan(want, &have));
+            }
+            let rest = plan(want, &have);
+            prop_assert!(rest.is_empty(), "{rest:?}");
+        }
+    }
+
+    /// Invariant 3: with nothing desired, nothing foreign changes and nothing of ours stays.
+    #[test]
+    fn withdrawing_everything_removes_exactly_what_is_ours(want in any_desired()) {
+        let mut have = observed(&[link(1, "eth0", true), link(2, "eth1", true), link(3, "eth2", true)]);
+        have.routes.push(RouteStatus {
+            family: Family::Inet4, dst: None, src: None, gateway: Some("10.9.9.9".parse().unwrap()), out_link_index: 1,
+            out_link_name: Some(name("eth0")), table: RouteTable::MAIN, priority: 7, scope: Scope::Global,
+            kind: RouteKind::Unicast, protocol: 4, flags: 0, mtu: None,
+        });
+        let links = have.links.clone();
+        for _ in 0..3 {
+            have = after(have.clone(), &plan(&want, &have));
+        }
+        have = after(have.clone(), &plan(&Desired::default(), &have));
+        prop_assert!(have.addresses.is_empty());
+        prop_assert_eq!(have.routes.iter().filter(|r| r.protocol == OUR_PROTOCOL).count(), 0);
+        let survived = have.routes.iter().any(|r| r.priority == 7) || !have.links[&1].is_up();
+        prop_assert!(survived, "a foreign route was removed; links were {:?}", links);
+    }
+}
