@@ -1,2 +1,5 @@
 //! argv to a command, exit code back.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    init_net::cli::main()
+}

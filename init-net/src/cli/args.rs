@@ -1,0 +1,208 @@
+//! The grammar of argv.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::run::boot::BootOptions;
+use crate::run::sources::{ObservedFrom, Sources};
+use crate::value::Duration;
+
+/// Init-time network configuration for immutable operating systems.
+#[derive(Debug, Parser)]
+#[command(name = "init-net", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 fine, 1 the answer is no or errors, 2 changes (plan), 64 usage.")]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The boot stage: bring the network up, then hand off; the default when PID 1
+    Boot(BootArgs),
+    /// The reconciler that `boot` leaves behind
+    Supervise,
+    /// Validate: diagnostics on stderr, a caret under the place; exit 1 on errors
+    Check {
+        #[command(flatten)]
+        sources: SourceArgs,
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: CheckOutput,
+    },
+    /// Print the desired state, every object with its layer and origin
+    Compile {
+        #[command(flatten)]
+        sources: SourceArgs,
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "yaml")]
+        output: DataOutput,
+    },
+    /// Print what would run, one command a line; exit 0 nothing to do, 2 changes
+    Plan {
+        #[command(flatten)]
+        sources: SourceArgs,
+    },
+    /// Make the kernel agree now; dynamic sources (DHCP) are left to the supervisor
+    Apply {
+        #[command(flatten)]
+        sources: SourceArgs,
+    },
+    /// Show resources, from the supervisor, or from the kernel when none runs
+    Get {
+        /// links, addresses, routes, rules, hostname, resolvers, hosts, leases, nodeaddresses, operators,
+        /// timeservers, metadata, status; the desired side as linkspecs, addressspecs, …
+        kind: String,
+        /// Only the resource of this id
+        id: Option<String>,
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: GetOutput,
+    },
+    /// Where an object comes from and what it overrode
+    Explain {
+        /// An address, a route's destination or `default`, a link, `hostname`, `resolvers`, or an id from `get`
+        id: String,
+    },
+    /// Readiness as an exit code
+    Wait {
+        /// How far the network must be
+        #[arg(long, value_enum, default_value = "routable")]
+        level: Level,
+        /// Give up after this time: 500ms, 30s, 2m
+        #[arg(long, value_parser = duration, default_value = "30s")]
+        timeout: Duration,
+        /// One link is enough (the default clients never wait for all of them)
+        #[arg(long)]
+        any: bool,
+    },
+    /// The boot, phase by phase
+    Timeline {
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: GetOutput,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct BootArgs {
+    /// Leave the supervisor behind and return, for a hook in another initramfs
+    #[arg(long)]
+    hook: bool,
+    /// Use this instead of /proc/cmdline: text, or @FILE
+    #[arg(long, value_name = "TEXT|@FILE")]
+    cmdline: Option<String>,
+    /// Return once configured and leave nothing behind
+    #[arg(long, requires = "hook")]
+    no_supervisor: bool,
+}
+
+impl BootArgs {
+    pub fn options(&self) -> BootOptions {
+        BootOptions { hook: self.hook, cmdline: self.cmdline.clone(), supervisor: !self.no_supervisor }
+    }
+}
+
+/// Where the configuration is read from; with none of these, what a boot would read.
+#[derive(Debug, Default, clap::Args)]
+pub struct SourceArgs {
+    /// Kernel command line: text, or @FILE
+    #[arg(long, value_name = "TEXT|@FILE")]
+    cmdline: Option<String>,
+    /// Machine config file; repeatable; - is stdin
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Cloud platform
+    #[arg(long, value_name = "NAME")]
+    platform: Option<String>,
+    /// Base address of the metadata service instead of the cloud's own
+    #[arg(long, value_name = "URL", requires = "platform")]
+    metadata_url: Option<String>,
+    /// Links to compile against: a file that `init-net get links -o json` printed, `kernel`, or `none`
+    #[arg(long, value_name = "FILE|kernel|none", default_value = "kernel")]
+    observed: String,
+}
+
+impl SourceArgs {
+    pub fn sources(&self) -> Sources {
+        Sources {
+            cmdline: self.cmdline.clone(),
+            configs: self.config.clone(),
+            platform: self.platform.clone(),
+            metadata_url: self.metadata_url.clone(),
+            observed: match self.observed.as_str() {
+                "kernel" => ObservedFrom::Kernel,
+                "none" => ObservedFrom::Nothing,
+                file => ObservedFrom::File(file.into()),
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckOutput {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataOutput {
+    Yaml,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GetOutput {
+    Table,
+    Json,
+    Yaml,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    Links,
+    Local,
+    Routable,
+    Online,
+}
+
+/// `500ms`, `30s`, `2m`, or plain seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("a duration is a number with ms, s, m or h: 500ms, 30s, 2m".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "a duration is a number with ms, s, m or h: 500ms, 30s, 2m")?;
+    Ok(Duration::from_millis(number.saturating_mul(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound_and_help_fits_100_columns() {
+        let mut command = Args::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands_mut() {
+            let help = sub.render_long_help().to_string();
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("").is_err() && duration("5x").is_err() && duration("-1s").is_err());
+    }
+}

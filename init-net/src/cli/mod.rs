@@ -1,0 +1,61 @@
+//! argv to a command; printing; exit codes (DESIGN §4: a contract that scripts rely on).
+
+mod args;
+mod live;
+mod offline;
+mod style;
+mod table;
+mod wait;
+mod yaml;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+/// 0 fine; 1 the answer is no, or errors; 2 as a command says; 64 usage (EX_USAGE of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;
+
+/// Runs the program with the arguments of the process and answers with its exit code.
+pub fn main() -> ExitCode {
+    let pid1 = std::process::id() == 1;
+    let mut argv: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // As PID 1 the kernel hands over its own words: `boot` is the default, and nothing of argv is ours.
+    if pid1 && !argv.get(1).is_some_and(|arg| arg == "boot" || arg == "supervise") {
+        argv.truncate(1);
+        argv.push("boot".into());
+    }
+    let args = match Args::try_parse_from(argv) {
+        Ok(args) => args,
+        Err(error) => {
+            let help = !error.use_stderr();
+            // Printing can fail only where nobody listens.
+            drop(error.print());
+            return ExitCode::from(if help { 0 } else { EXIT_USAGE });
+        }
+    };
+    run(args.command)
+}
+
+fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Boot(boot) => crate::run::boot::main(&boot.options()),
+        Command::Supervise => crate::run::supervise::main(),
+        Command::Check { sources, output } => offline::check(&sources, output),
+        Command::Compile { sources, output } => offline::compile(&sources, output),
+        Command::Plan { sources } => offline::plan(&sources),
+        Command::Apply { sources } => offline::apply(&sources),
+        Command::Get { kind, id, output } => live::get(&kind, id.as_deref(), output),
+        Command::Explain { id } => live::explain(&id),
+        Command::Wait { level, timeout, any } => wait::wait(level, timeout, any),
+        Command::Timeline { output } => live::timeline(output),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            eprintln!("init-net: error: {message}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Doing ops: netlink ones in one send, the others one by one. No `if` here looks at state.
+
+use std::io;
+use std::path::Path;
+
+use super::RUN_DIR;
+use super::core::Outcome;
+use super::rtnetlink::{Rtnetlink, RtnetlinkError};
+use crate::state::{FileOp, Op};
+use crate::sys;
+
+/// Does `ops` in order and says what became of each. A failed one does not keep the later ones from being done.
+pub fn apply(rtnetlink: &mut Rtnetlink, ops: Vec<Op>) -> Vec<Outcome> {
+    let is_netlink = |op: &Op| !matches!(op, Op::SetHostname { .. } | Op::WriteFile(_));
+    // The host name and files rank last (plan/order.rs): one cut separates the two.
+    let (netlink, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(is_netlink);
+    let results = if netlink.is_empty() { Vec::new() } else { rtnetlink.apply(&netlink) };
+    let netlink = netlink.into_iter().zip(results).map(|(op, result)| Outcome {
+        op,
+        result: result.map_err(|error| (errno(&error), error.to_string())),
+    });
+    let rest = rest.into_iter().map(|op| {
+        let result = local(&op).map_err(|error| (error.raw_os_error().unwrap_or(libc::EIO), error.to_string()));
+        Outcome { op, result }
+    });
+    netlink.chain(rest.collect::<Vec<_>>()).collect()
+}
+
+fn errno(error: &RtnetlinkError) -> i32 {
+    error.errno().unwrap_or(libc::EIO)
+}
+
+fn local(op: &Op) -> io::Result<()> {
+    match op {
+        Op::SetHostname { name } => sys::hostname::set(name),
+        Op::WriteFile(file) => write(file),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Replaces the file; where its folder is read-only, a copy under [`RUN_DIR`] is bind-mounted over it.
+fn write(file: &FileOp) -> io::Result<()> {
+    match sys::file::replace(&file.path, file.mode, &file.content) {
+        Err(error) if error.raw_os_error() == Some(libc::EROFS) => {
+            let name = file.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+            let copy = Path::new(RUN_DIR).join(name);
+            sys::file::replace(&copy, file.mode, &file.content)?;
+            sys::file::bind(&copy, &file.path)
+        }
+        done => done,
+    }
+}

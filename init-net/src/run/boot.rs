@@ -1,0 +1,165 @@
+//! The story of a boot.
+
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use super::core::{Core, Event, Verdict};
+use super::handoff;
+use super::modules::Modules;
+use super::report::{self, Report};
+use super::shell::Shell;
+use super::sources::{self, Read};
+use super::state_file::{self, StateFile};
+use super::{RUN_DIR, log_diagnostic};
+use crate::config::{BootConfig, Document};
+use crate::sys;
+use crate::sys::poll::Interest;
+use crate::sys::signal::Signals;
+use crate::value::{Instant, Layer};
+
+/// How `init-net boot` was called.
+#[derive(Clone, Debug, Default)]
+pub struct BootOptions {
+    /// `--hook`: leave the supervisor behind and return.
+    pub hook: bool,
+    /// `--cmdline`: in place of `/proc/cmdline`; text or `@FILE`.
+    pub cmdline: Option<String>,
+    /// Whether a supervisor stays (`--no-supervisor` with `--hook`).
+    pub supervisor: bool,
+}
+
+/// Runs the boot stage to its hand-off. Exit code 0: ready; 1: handed off for another reason (`--hook`). PID 1 never
+/// returns from here but by exec.
+pub fn main(options: &BootOptions) -> Result<u8, String> {
+    let started = sys::clock::now();
+    let pid1 = std::process::id() == 1;
+
+    // mounts
+    if pid1 {
+        handoff::become_init();
+    }
+    sys::kmsg::init(log::LevelFilter::Info, pid1);
+    let mounted = sys::clock::now();
+
+    // cmdline
+    let cmdline = match &options.cmdline {
+        Some(text) => sources::cmdline_text(text)?,
+        None => sources::proc_cmdline(),
+    };
+    let mut read = sources::parse(&cmdline, "/proc/cmdline", Vec::new());
+    sources::local_configs(&mut read);
+    log::set_max_level(crate::compile::settings(&read.documents).log);
+    read.diagnostics.iter().for_each(log_diagnostic);
+    let parsed = sys::clock::now();
+
+    // modules: loaded by a child, so that slow cards do not hold up the others
+    let mut modules = if pid1 { Modules::start() } else { Modules::none() };
+
+    // observe → early links → fetch → compile → plan/apply until empty → wait level → files
+    let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
+    match result {
+        Ok(done) => handoff::hand_off(options, &done, &read, modules),
+        Err(error) if pid1 => handoff::rescue(&boot_config(&read.documents), &error),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the boot stage ends with.
+pub struct Done {
+    /// Whether the wait level was reached.
+    pub ready: bool,
+}
+
+/// The loop, from the first dump to the verdict to hand off.
+fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<Done, String> {
+    let [started, mounted, parsed] = times;
+    create_run_dir()?;
+    // Only PID 1 has children to wait for, and no parent whose signals it should not block.
+    let signals = if std::process::id() == 1 { Signals::open().ok() } else { None };
+    let mut core = Core::new(read.documents.clone(), Vec::new(), sys::random::rng(), started);
+    let timeline = core.timeline_mut();
+    for (stage, from, to) in [("mounts", started, mounted), ("cmdline", mounted, parsed)] {
+        timeline.begin(stage, from);
+        timeline.end(stage, to);
+    }
+    timeline.begin("network", parsed);
+    if modules.running() {
+        timeline.begin("modules", parsed);
+        core.set_drivers_loading(true);
+    }
+    for source in super::remote::sources(&read.documents) {
+        core.fetch(source);
+    }
+    let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
+    let reason = loop {
+        shell.pump();
+        let now = sys::clock::now();
+        if let Verdict::HandOff { reason } = shell.core.verdict(now) {
+            break reason;
+        }
+        let until = shell.core.verdict_deadline();
+        let watch: Vec<Interest<'_>> = signals.iter().map(|signals| Interest::read(signals.as_fd())).collect();
+        let signalled = shell.wait(until, &watch).map_err(|error| format!("poll: {error}"))?;
+        if signalled {
+            take_signals(signals.as_ref(), modules);
+            if !modules.running() {
+                shell.core.set_drivers_loading(false);
+                shell.core.timeline_mut().end("modules", sys::clock::now());
+            }
+            shell.push(Event::Tick);
+        }
+    };
+    let now = sys::clock::now();
+    shell.core.timeline_mut().end("network", now);
+    shell.core.timeline_mut().mark(&format!("hand-off ({reason})"), now);
+    let ready = reason == "ready";
+    log::info!("hand-off: {reason}{}", missing(&shell.core));
+    save(&mut shell, read, true)?;
+    let report = Report::new("boot", &shell.core, &read.diagnostics, Some(reason));
+    write(report::NAME, 0o644, &report.render())?;
+    Ok(Done { ready })
+}
+
+/// Takes the ends of children: the module loader's, and orphans'.
+fn take_signals(signals: Option<&Signals>, modules: &mut Modules) {
+    while let Some(Ok(Some(_))) = signals.map(Signals::next) {}
+    while let Ok(Some(exit)) = sys::process::reap() {
+        modules.ended(exit.pid);
+    }
+}
+
+fn missing(core: &Core) -> String {
+    let missing = core.readiness().missing;
+    if missing.is_empty() { String::new() } else { format!("; missing {}", missing.join(", ")) }
+}
+
+/// Writes the state file: what the next stage goes on from.
+pub fn save(shell: &mut Shell, read: &Read, handed_off: bool) -> Result<(), String> {
+    let mut state = StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
+    state.cmdline = read.cmdline.clone();
+    state.configs = read.configs.clone();
+    state.fetched = shell.core.fetched().clone();
+    state.leases = shell.core.leases();
+    state.timeline = shell.core.timeline().clone();
+    state.handed_off = handed_off;
+    write(state_file::NAME, 0o600, &state.render())
+}
+
+/// Replaces a file in [`RUN_DIR`].
+pub fn write(name: &str, mode: u32, bytes: &[u8]) -> Result<(), String> {
+    let path = Path::new(RUN_DIR).join(name);
+    sys::file::replace(&path, mode, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// [`RUN_DIR`], for everybody to read what is meant for everybody.
+pub fn create_run_dir() -> Result<(), String> {
+    match std::fs::create_dir_all(RUN_DIR) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(format!("{RUN_DIR}: {error}")),
+    }
+}
+
+/// The boot keys of the command line.
+pub fn boot_config(documents: &[Document]) -> BootConfig {
+    documents.iter().find(|d| d.layer == Layer::Cmdline).map(|d| d.boot.clone()).unwrap_or_default()
+}

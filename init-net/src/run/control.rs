@@ -1,0 +1,126 @@
+//! `/run/init-net/control.sock`: JSON lines, one request and one reply each. Mode 0600.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use super::RUN_DIR;
+use super::core::{Reply, Request};
+use crate::sys;
+use crate::value::Duration;
+
+/// Longest request, bytes.
+const MAX_REQUEST: usize = 64 << 10;
+
+/// Longest reply that a client reads, bytes: 100,000 routes as JSON.
+const MAX_REPLY: u64 = 64 << 20;
+
+/// Clients at once: people and scripts, not a service.
+const MAX_CLIENTS: usize = 32;
+
+/// How long a client waits for the supervisor.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+fn path() -> PathBuf {
+    PathBuf::from(RUN_DIR).join("control.sock")
+}
+
+/// The supervisor's side.
+pub struct Control {
+    listener: UnixListener,
+    clients: BTreeMap<u64, Client>,
+    next: u64,
+}
+
+struct Client {
+    stream: UnixStream,
+    received: Vec<u8>,
+}
+
+impl Control {
+    /// Listens; a socket that a killed supervisor left is replaced.
+    pub fn open() -> io::Result<Self> {
+        let listener = sys::unix::listen(&path())?;
+        Ok(Self { listener, clients: BTreeMap::new(), next: 0 })
+    }
+
+    /// Descriptors to watch for reading.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        core::iter::once(self.listener.as_fd()).chain(self.clients.values().map(|client| client.stream.as_fd()))
+    }
+
+    /// Accepts and reads whatever is there; answers the complete requests, by client. Never blocks.
+    pub fn drain(&mut self) -> Vec<(u64, Result<Request, String>)> {
+        while self.clients.len() < MAX_CLIENTS {
+            let Ok(Some((stream, peer))) = sys::unix::accept(&self.listener) else { break };
+            // Root only, whatever became of the file's mode.
+            if peer.uid == 0 {
+                self.clients.insert(self.next, Client { stream, received: Vec::new() });
+                self.next += 1;
+            }
+        }
+        let mut requests = Vec::new();
+        self.clients.retain(|id, client| client.read(*id, &mut requests));
+        requests
+    }
+
+    /// Sends a reply and lets the client go on.
+    pub fn reply(&mut self, id: u64, reply: &Reply) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let mut line = serde_json::to_vec(reply).expect("plain data with string keys always serialises");
+        line.push(b'\n');
+        // A client that does not read gets a second; then it is cut off, and the loop goes on.
+        let sent = client
+            .stream
+            .set_nonblocking(false)
+            .and_then(|()| client.stream.set_write_timeout(Some(Duration::from_secs(1))))
+            .and_then(|()| client.stream.write_all(&line))
+            .and_then(|()| client.stream.set_nonblocking(true));
+        if sent.is_err() {
+            self.clients.remove(&id);
+        }
+    }
+}
+
+impl Client {
+    /// Reads; `false`: the client is gone or talks nonsense.
+    fn read(&mut self, id: u64, requests: &mut Vec<(u64, Result<Request, String>)>) -> bool {
+        let mut buffer = [0; 4096];
+        let open = loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break false,
+                Ok(count) => self.received.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break false,
+            }
+            if self.received.len() > MAX_REQUEST {
+                break false;
+            }
+        };
+        while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.received.drain(..=end).collect();
+            requests.push((id, serde_json::from_slice(&line).map_err(|error| error.to_string())));
+        }
+        open
+    }
+}
+
+/// A client's side: one request, one reply. `None`: no supervisor listens.
+pub fn ask(request: &Request) -> Result<Option<Reply>, String> {
+    let Ok(mut stream) = UnixStream::connect(path()) else { return Ok(None) };
+    let exchange = |stream: &mut UnixStream| -> io::Result<Vec<u8>> {
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        let mut reply = Vec::new();
+        BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply)?;
+        Ok(reply)
+    };
+    let reply = exchange(&mut stream).map_err(|error| format!("{}: {error}", path().display()))?;
+    serde_json::from_slice(&reply).map(Some).map_err(|error| format!("{}: {error}", path().display()))
+}

@@ -1,0 +1,317 @@
+//! The DHCP clients, one a link, each with the conflict detection of its address.
+
+use core::convert::Infallible;
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Effect;
+use crate::compile::lease;
+use crate::config::{Diagnostic, Document};
+use crate::proto::Machine;
+use crate::proto::acd::{self, Acd};
+use crate::proto::dhcp4::{self, Config, Destination, Dhcp4, Lease};
+use crate::state::{Desired, LinkAt, LinkStatus, Observed, OperatorKind, OperatorSpec};
+use crate::value::{Instant, LinkName, Mac, Rng, earliest};
+
+/// A lease on its way through the state file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedLease {
+    /// Of which link, by name…
+    pub link_name: LinkName,
+    /// …and by the address that stays.
+    pub mac: Mac,
+    /// The lease, its identity included.
+    pub lease: Lease,
+}
+
+/// All clients, by the index of their link.
+pub(super) struct Clients {
+    by_index: BTreeMap<u32, Client>,
+    /// Leases of the stage before, until their link shows up.
+    inherited: Vec<SavedLease>,
+}
+
+struct Client {
+    machine: Dhcp4,
+    spec: OperatorSpec,
+    link: LinkAt,
+    mac: [u8; 6],
+    carrier: bool,
+    lease: Option<Lease>,
+    acd: Option<Acd>,
+    conflict: Option<Mac>,
+    last: String,
+}
+
+impl Clients {
+    pub(super) fn new(inherited: Vec<SavedLease>) -> Self {
+        Self { by_index: BTreeMap::new(), inherited }
+    }
+
+    /// Starts, stops and informs clients so that they fit what is desired and what is there. Answers whether a lease
+    /// was lost by it.
+    pub(super) fn follow(&mut self, desired: &Desired, observed: &Observed, now: Instant) -> bool {
+        let mut lost = false;
+        let wanted = |index: &u32, client: &Client| {
+            let there = observed.links.get(index).is_some_and(|link| link.name == client.spec.link_name);
+            there && desired.operators.contains_key(&(client.spec.link_name.clone(), OperatorKind::Dhcp4))
+        };
+        self.by_index.retain(|index, client| {
+            let keep = wanted(index, client);
+            lost |= !keep && client.lease.is_some();
+            keep
+        });
+        for spec in desired.operators.values() {
+            let Some(link) = observed.links.values().find(|link| link.name == spec.link_name) else { continue };
+            let carrier = link.is_up() && link.has_carrier();
+            match self.by_index.get_mut(&link.index) {
+                Some(client) => client.follow(spec, carrier, now),
+                None if spec.first_lease_wins && self.somebody_won() => {}
+                None => {
+                    let inherited = self.take_inherited(link);
+                    if let Some(client) = Client::start(spec, link, carrier, inherited, now) {
+                        self.by_index.insert(link.index, client);
+                    }
+                }
+            }
+        }
+        lost
+    }
+
+    /// `single-dhcp`: one of the competing links has its lease.
+    fn somebody_won(&self) -> bool {
+        self.by_index.values().any(|client| client.spec.first_lease_wins && client.lease.is_some())
+    }
+
+    /// The lease that the stage before held on this very link, whatever it was called.
+    fn take_inherited(&mut self, link: &LinkStatus) -> Option<Lease> {
+        let mac = link.stable_mac()?;
+        let index = self.inherited.iter().position(|saved| saved.mac == mac)?;
+        Some(self.inherited.swap_remove(index).lease)
+    }
+
+    pub(super) fn receive_dhcp(&mut self, index: u32, message: &[u8], now: Instant) {
+        if let Some(client) = self.by_index.get_mut(&index) {
+            client.machine.receive(message, now);
+        }
+    }
+
+    pub(super) fn receive_arp(&mut self, index: u32, message: &[u8], now: Instant) {
+        if let Some(acd) = self.by_index.get_mut(&index).and_then(|client| client.acd.as_mut()) {
+            acd.receive(message, now);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        earliest(self.by_index.values().flat_map(|client| {
+            // Without carrier nothing can be sent: a lease still runs out.
+            [client.machine.deadline(), client.acd.as_ref().and_then(Acd::deadline)]
+        }))
+    }
+
+    /// Lets every machine act. Answers whether what the leases say has changed.
+    pub(super) fn turn(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) -> bool {
+        let mut changed = false;
+        for client in self.by_index.values_mut() {
+            changed |= client.turn(now, rng, effects);
+        }
+        if changed && self.somebody_won() {
+            // The others of `single-dhcp` withdraw.
+            self.by_index.retain(|index, client| {
+                let keep = !client.spec.first_lease_wins || client.lease.is_some();
+                if !keep {
+                    effects.push(Effect::CloseClient { index: *index });
+                }
+                keep
+            });
+        }
+        changed
+    }
+
+    /// What the leases say, as documents of layer operator.
+    pub(super) fn documents(&self) -> (Vec<Document>, Vec<Diagnostic>) {
+        let mut documents = Vec::new();
+        let mut diagnostics = Vec::new();
+        for client in self.by_index.values() {
+            let Some(lease) = &client.lease else { continue };
+            let (document, faults) = lease::document(lease, &client.spec);
+            documents.push(document);
+            diagnostics.extend(faults);
+        }
+        (documents, diagnostics)
+    }
+
+    /// The leases held, and those whose link has not shown up yet.
+    pub(super) fn saved(&self) -> Vec<SavedLease> {
+        let held = self.by_index.values().filter_map(|client| {
+            Some(SavedLease {
+                link_name: client.link.name.clone(),
+                mac: Mac::from_bytes(&client.mac)?,
+                lease: client.lease.clone()?,
+            })
+        });
+        held.chain(self.inherited.iter().cloned()).collect()
+    }
+
+    /// The link, the state of its client by its RFC name, its lease, and the rival for its address.
+    pub(super) fn status(&self) -> impl Iterator<Item = (&LinkName, &'static str, Option<&Lease>, Option<Mac>)> {
+        self.by_index
+            .values()
+            .map(|client| (&client.link.name, client.machine.state_name(), client.lease.as_ref(), client.conflict))
+    }
+
+    /// Links with carrier whose client still has no lease.
+    pub(super) fn unbound(&self) -> impl Iterator<Item = &OperatorSpec> {
+        self.by_index.values().filter(|client| client.carrier && client.lease.is_none()).map(|client| &client.spec)
+    }
+
+    /// How many clients have a lease.
+    pub(super) fn bound(&self) -> usize {
+        self.by_index.values().filter(|client| client.lease.is_some()).count()
+    }
+}
+
+impl Client {
+    fn start(
+        spec: &OperatorSpec,
+        link: &LinkStatus,
+        carrier: bool,
+        inherited: Option<Lease>,
+        now: Instant,
+    ) -> Option<Self> {
+        let mac = link.hardware_addr?.as_ethernet()?;
+        // A lease of the stage before is held on at once, carrier or not; a new one needs a carrier to ask.
+        if inherited.is_none() && !carrier {
+            return None;
+        }
+        let config = config(spec, Mac::from_bytes(&mac)?);
+        let (machine, lease) = match inherited.filter(|lease| lease.validate().is_ok() && lease.expires_at > now) {
+            Some(lease) => (Dhcp4::resume(config, lease.clone(), now), Some(lease)),
+            None => (Dhcp4::new(config, now), None),
+        };
+        Some(Self {
+            machine,
+            spec: spec.clone(),
+            link: LinkAt { index: link.index, name: link.name.clone() },
+            mac,
+            carrier,
+            lease,
+            acd: None,
+            conflict: None,
+            last: String::new(),
+        })
+    }
+
+    fn follow(&mut self, spec: &OperatorSpec, carrier: bool, now: Instant) {
+        self.spec = spec.clone();
+        if carrier != self.carrier {
+            self.carrier = carrier;
+            if carrier { self.machine.link_up(now) } else { self.machine.link_down(now) }
+        }
+    }
+
+    fn turn(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) -> bool {
+        self.machine.expire(now);
+        let changed = self.facts(now, effects);
+        self.detect_conflicts(now, rng, effects);
+        loop {
+            let link = &self.link;
+            let sent = self.machine.transmit(now, rng, |transmit| {
+                effects.push(match transmit.to {
+                    Destination::Broadcast => {
+                        Effect::BroadcastDhcp { link: link.clone(), message: transmit.payload }
+                    }
+                    Destination::Unicast { from, server } => {
+                        Effect::UnicastDhcp { link: link.clone(), from, server, message: transmit.payload }
+                    }
+                });
+                Ok::<(), Infallible>(())
+            });
+            if !matches!(sent, Ok(true)) {
+                break;
+            }
+        }
+        let state = self.machine.state_name();
+        if state != self.last {
+            effects.push(Effect::Log(log::Level::Debug, format!("dhcp4/{}: {state}", self.link.name)));
+            self.last = state.to_owned();
+        }
+        changed
+    }
+
+    /// Drains the machine's events. Answers whether the lease changed.
+    fn facts(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
+        let mut changed = false;
+        let mut log = |level, text: String| effects.push(Effect::Log(level, format!("dhcp4/{}: {text}", self.link.name)));
+        while let Some(event) = self.machine.event() {
+            changed = true;
+            match event {
+                dhcp4::Event::Bound(lease) => {
+                    log(log::Level::Info, format!("{} from {} for {} s", lease.address, lease.server_id, lease.lease_secs));
+                    if let IpAddr::V4(address) = lease.address.address() {
+                        self.acd = Some(Acd::new(self.mac, address, now));
+                        self.conflict = None;
+                    }
+                    self.lease = Some(lease);
+                }
+                dhcp4::Event::Renewed(lease) => {
+                    log(log::Level::Info, format!("{} renewed for {} s", lease.address, lease.lease_secs));
+                    self.lease = Some(lease);
+                }
+                dhcp4::Event::Lost { reason } => {
+                    log(log::Level::Warn, format!("lease lost: {reason}"));
+                    self.lease = None;
+                    self.acd = None;
+                }
+                dhcp4::Event::Ipv6Only { wait } => {
+                    log(log::Level::Info, format!("the network is IPv6-only (option 108), no IPv4 for {} s", wait.as_secs()));
+                }
+            }
+        }
+        changed
+    }
+
+    /// RFC 5227, fast profile: the address is in use while it is probed.
+    fn detect_conflicts(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
+        let Some(acd) = &mut self.acd else { return };
+        let Some(IpAddr::V4(address)) = self.lease.as_ref().map(|lease| lease.address.address()) else { return };
+        acd.expire(now);
+        let link = &self.link;
+        while let Ok(true) = acd.transmit(now, rng, |message| {
+            effects.push(Effect::BroadcastArp { link: link.clone(), message: message.to_vec() });
+            Ok::<(), Infallible>(())
+        }) {}
+        while let Some(event) = acd.event() {
+            match event {
+                acd::Event::Free => {}
+                acd::Event::Conflict { mac, during_probe } => {
+                    effects.push(Effect::Log(
+                        log::Level::Error,
+                        format!("{address} on {} is also used by {mac}", self.link.name),
+                    ));
+                    self.conflict = Some(mac);
+                    // RFC 2131 §3.1: a client that finds its new address in use declines it. Later the address is
+                    // defended: a node without its address is worse than one that shares it.
+                    if during_probe {
+                        self.machine.decline(now);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn config(spec: &OperatorSpec, mac: Mac) -> Config {
+    Config {
+        mac,
+        client_id: Some(spec.client_identifier.clone()).filter(|id| !id.is_empty()),
+        hostname: None,
+        vendor_class: spec.vendor_class.clone(),
+        rapid_commit: true,
+        // Until the IPv6 clients exist, waiting for IPv6 alone would leave the machine without an address.
+        request_ipv6_only: false,
+    }
+}

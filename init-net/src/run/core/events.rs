@@ -1,0 +1,160 @@
+//! The closed set of what can happen to the core and what it can ask for.
+
+use core::net::{Ipv4Addr, SocketAddr};
+
+use super::{Reply, Request};
+use crate::config::{Diagnostic, Document};
+use crate::state::{LinkAt, Observed, Op};
+use crate::value::LinkName;
+
+/// What can happen.
+#[derive(Debug)]
+pub enum Event {
+    /// A deadline passed (or nothing did: spurious ticks are harmless).
+    Tick,
+    /// The kernel said that something changed, or that it lost count.
+    Changed,
+    /// A dump.
+    Observed(Observed),
+    /// A dump could not be had.
+    DumpFailed,
+    /// The ops of the last [`Effect::Apply`], each with its result.
+    Applied(Vec<Outcome>),
+    /// A DHCP message (UDP payload) that arrived on a link.
+    Dhcp {
+        /// Kernel index of the link.
+        index: u32,
+        /// UDP payload.
+        message: Vec<u8>,
+    },
+    /// An ARP message that arrived on a link.
+    Arp {
+        /// Kernel index of the link.
+        index: u32,
+        /// What follows the link-layer header.
+        message: Vec<u8>,
+    },
+    /// Something about a connection that [`Effect::Connect`] asked for.
+    Http(HttpEvent),
+    /// New static documents (reload, `apply`): all of them, in place of the old ones.
+    Documents(Vec<Document>),
+    /// A request on the control socket.
+    Request {
+        /// Which client asks.
+        id: u64,
+        /// What.
+        request: Request,
+    },
+}
+
+/// What can happen to a connection.
+#[derive(Debug)]
+pub enum HttpEvent {
+    /// It is there.
+    Connected(u64),
+    /// It could not be made: errno.
+    Failed(u64, i32),
+    /// Bytes arrived.
+    Received(u64, Vec<u8>),
+    /// The other side is done.
+    Closed(u64),
+    /// A DNS reply.
+    Dns(Vec<u8>),
+}
+
+/// One op and what the kernel said to it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was tried.
+    pub op: Op,
+    /// `Err`: errno and the kernel's own words, if it had any.
+    pub result: Result<(), (i32, String)>,
+}
+
+/// What the core asks for.
+#[derive(Debug)]
+pub enum Effect {
+    /// Dump; answer with [`Event::Observed`].
+    Observe,
+    /// Do these in order; answer with [`Event::Applied`].
+    Apply(Vec<Op>),
+    /// Send a DHCP message as a broadcast frame.
+    BroadcastDhcp {
+        /// Out of which link.
+        link: LinkAt,
+        /// UDP payload.
+        message: Vec<u8>,
+    },
+    /// Send a DHCP message from a leased address to its server.
+    UnicastDhcp {
+        /// Out of which link.
+        link: LinkAt,
+        /// The leased address.
+        from: Ipv4Addr,
+        /// The server.
+        server: Ipv4Addr,
+        /// UDP payload.
+        message: Vec<u8>,
+    },
+    /// Send an ARP message as a broadcast frame, and listen for answers.
+    BroadcastArp {
+        /// Out of which link.
+        link: LinkAt,
+        /// What follows the link-layer header.
+        message: Vec<u8>,
+    },
+    /// Conflict detection of a link has ended: stop listening to ARP.
+    CloseArp {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// A renewal has ended: close its socket.
+    CloseRenew {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// The DHCP client of a link has ended: close its sockets.
+    CloseClient {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// Connect a TCP stream; answer with [`HttpEvent`]s of that id.
+    Connect {
+        /// Chosen by the core, never reused.
+        id: u64,
+        /// To where.
+        address: SocketAddr,
+        /// Out of which link only.
+        device: Option<LinkName>,
+    },
+    /// Write to a connection.
+    Write {
+        /// Which.
+        id: u64,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// Close a connection.
+    Close {
+        /// Which.
+        id: u64,
+    },
+    /// Send a DNS query over UDP; replies come as [`HttpEvent::Dns`].
+    QueryDns {
+        /// Which server.
+        server: SocketAddr,
+        /// The message.
+        message: Vec<u8>,
+    },
+    /// A line for the log.
+    Log(log::Level, String),
+    /// A fault in the sources, for the log and the report.
+    Diagnostic(Diagnostic),
+    /// An answer for a control client.
+    Reply {
+        /// Which client.
+        id: u64,
+        /// What.
+        reply: Reply,
+    },
+}

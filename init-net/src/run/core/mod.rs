@@ -1,0 +1,313 @@
+//! The core: decides when. Pure: events and the time in, effects out; a whole boot replays in a unit test.
+//!
+//! One reconcile round is: [`Effect::Observe`] → [`Event::Observed`] → compile (when something changed) → plan →
+//! [`Effect::Apply`] → [`Event::Applied`] → observe again, until the plan is empty. Everything else (leases, fetched
+//! documents, kernel notices, requests) only changes an input of that round.
+
+mod backoff;
+mod clients;
+mod events;
+mod fetches;
+mod readiness;
+mod requests;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::collections::BTreeMap;
+
+use crate::compile::{self, Settings};
+use crate::config::{Diagnostic, Document};
+use crate::plan::plan;
+use crate::state::{Desired, LinkStatus, Observed};
+use crate::value::{Duration, Instant, Rng, earliest};
+
+pub use clients::SavedLease;
+pub use events::{Effect, Event, HttpEvent, Outcome};
+pub use fetches::{Fetched, Source};
+pub use readiness::{Readiness, Verdict};
+pub use requests::{Reply, Request};
+pub use timeline::{Stage, Timeline};
+
+use backoff::Backoff;
+use clients::Clients;
+use fetches::Fetches;
+
+/// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
+/// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
+const SETTLE: Duration = Duration::from_millis(1);
+
+/// Wait after a dump that failed (memory, an interrupted socket).
+const DUMP_RETRY: Duration = Duration::from_millis(100);
+
+/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off.
+const MAX_ROUNDS: u32 = 16;
+
+/// Wait after [`MAX_ROUNDS`]: long enough not to burn a core in a fight, short enough to win it eventually.
+const FIGHT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Everything that is decided, and what it is decided from.
+pub struct Core {
+    /// What the sources said: command line, machine config, platform. Leases are added at every compile.
+    documents: Vec<Document>,
+    settings: Settings,
+    desired: Desired,
+    diagnostics: Vec<Diagnostic>,
+    observed: Option<Observed>,
+    /// An input of `compile` changed since it last ran.
+    stale: bool,
+    /// When to dump next, if something made the last dump doubtful.
+    dump_at: Option<Instant>,
+    last_dump: Option<Instant>,
+    /// Ops are under way: their outcomes are awaited.
+    applying: bool,
+    rounds: u32,
+    /// The last plan was empty but for ops that are backing off.
+    settled: bool,
+    backoff: Backoff,
+    clients: Clients,
+    fetches: Fetches,
+    rng: Rng,
+    /// When the boot began, and until when it may wait.
+    started: Instant,
+    timeline: Timeline,
+    /// Drivers are still being loaded: links may appear.
+    drivers_loading: bool,
+    /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
+    revision: u64,
+    saved_revision: u64,
+}
+
+impl Core {
+    /// A core that knows `documents` and, after a hand-off or a crash, `leases`.
+    pub fn new(documents: Vec<Document>, leases: Vec<SavedLease>, rng: Rng, now: Instant) -> Self {
+        let settings = compile::settings(&documents);
+        Self {
+            documents,
+            settings,
+            desired: Desired::default(),
+            diagnostics: Vec::new(),
+            observed: None,
+            stale: true,
+            dump_at: Some(now),
+            last_dump: None,
+            applying: false,
+            rounds: 0,
+            settled: false,
+            backoff: Backoff::default(),
+            clients: Clients::new(leases),
+            fetches: Fetches::default(),
+            rng,
+            started: now,
+            timeline: Timeline::default(),
+            drivers_loading: false,
+            revision: 1,
+            saved_revision: 0,
+        }
+    }
+
+    /// Takes one event and answers with what to do about it. Effects are to be performed in order.
+    pub fn step(&mut self, event: Event, now: Instant) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Tick => {}
+            Event::Changed => self.doubt(now),
+            Event::DumpFailed => self.dump_at = Some(now + DUMP_RETRY),
+            Event::Observed(observed) => self.observed(observed, now, &mut effects),
+            Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
+            Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
+            Event::Arp { index, message } => self.clients.receive_arp(index, &message, now),
+            Event::Http(event) => self.fetches.receive(event, now),
+            Event::Documents(documents) => self.replace_documents(documents),
+            Event::Request { id, request } => {
+                let reply = self.answer(request, now);
+                effects.push(Effect::Reply { id, reply });
+            }
+        }
+        self.turn(now, &mut effects);
+        effects
+    }
+
+    /// When [`Event::Tick`] is due at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        let dump = self.dump_at.filter(|_| !self.applying);
+        earliest([dump, self.backoff.deadline(), self.clients.deadline(), self.fetches.deadline()])
+    }
+
+    /// What runs after every event: protocol machines, then reconcile, then whatever became due.
+    fn turn(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.clients.turn(now, &mut self.rng, effects) {
+            self.changed();
+        }
+        let fetched = self.fetches.turn(now, &mut self.rng, self.observed.as_ref(), effects);
+        for document in fetched {
+            self.documents.retain(|old| old.source != document.source || old.layer != document.layer);
+            self.documents.push(document);
+            self.changed();
+        }
+        if self.stale && !self.applying && self.observed.is_some() {
+            self.reconcile(now, effects);
+        }
+        if self.backoff.due(now) && !self.applying {
+            self.doubt(now);
+        }
+        if !self.applying && self.dump_at.is_some_and(|at| at <= now) {
+            self.dump_at = None;
+            effects.push(Effect::Observe);
+        }
+    }
+
+    /// The kernel may have changed: dump again, at once or after [`SETTLE`].
+    fn doubt(&mut self, now: Instant) {
+        let after_last = self.last_dump.map_or(now, |last| last + SETTLE);
+        let at = after_last.max(now);
+        self.dump_at = Some(self.dump_at.map_or(at, |already| already.min(at)));
+    }
+
+    fn changed(&mut self) {
+        self.stale = true;
+        self.revision += 1;
+    }
+
+    fn replace_documents(&mut self, documents: Vec<Document>) {
+        self.documents = documents;
+        self.settings = compile::settings(&self.documents);
+        self.changed();
+    }
+
+    fn observed(&mut self, observed: Observed, now: Instant, effects: &mut Vec<Effect>) {
+        self.last_dump = Some(now);
+        let same_links = self.observed.as_ref().is_some_and(|old| same_links(&old.links, &observed.links));
+        self.stale |= !same_links;
+        self.observed = Some(observed);
+        if !self.applying {
+            self.reconcile(now, effects);
+        }
+    }
+
+    /// Compiles if needed, then plans against the last dump.
+    fn reconcile(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(observed) = &self.observed else { return };
+        if self.stale {
+            self.stale = false;
+            let mut documents = self.documents.clone();
+            let (leased, mut diagnostics) = self.clients.documents();
+            documents.extend(leased);
+            let (desired, compiled) = compile::compile(&documents, &observed.links);
+            diagnostics.extend(compiled);
+            for diagnostic in diagnostics.iter().filter(|new| !self.diagnostics.contains(new)) {
+                effects.push(Effect::Diagnostic(diagnostic.clone()));
+            }
+            self.desired = desired;
+            self.diagnostics = diagnostics;
+        }
+        if self.clients.follow(&self.desired, observed, now) {
+            self.changed();
+        }
+        let mut ops = plan(&self.desired, observed);
+        self.backoff.forget_all_but(&ops);
+        ops.retain(|op| self.backoff.may_try(op, now));
+        self.settled = ops.is_empty();
+        if ops.is_empty() {
+            self.rounds = 0;
+            return;
+        }
+        self.rounds += 1;
+        if self.rounds > MAX_ROUNDS {
+            let first = ops.first().map(ToString::to_string).unwrap_or_default();
+            effects.push(Effect::Log(
+                log::Level::Warn,
+                format!("somebody keeps undoing this, pausing {FIGHT_PAUSE:?}: {first}"),
+            ));
+            self.rounds = 0;
+            self.dump_at = Some(now + FIGHT_PAUSE);
+            return;
+        }
+        self.applying = true;
+        effects.push(Effect::Apply(ops));
+    }
+
+    fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {
+        self.applying = false;
+        for outcome in outcomes {
+            self.backoff.record(&outcome, now, &mut self.rng, effects);
+        }
+        // The dump is the truth: whatever the acknowledgements said, look again.
+        self.dump_at = Some(now);
+    }
+
+    /// Whether the state file should be written again; answers yes once a change.
+    pub fn needs_saving(&mut self) -> bool {
+        let needs = self.revision != self.saved_revision;
+        self.saved_revision = self.revision;
+        needs
+    }
+
+    /// Whether links may still appear because drivers are being loaded.
+    pub fn set_drivers_loading(&mut self, loading: bool) {
+        self.drivers_loading = loading;
+    }
+
+    /// The leases held, for the state file.
+    pub fn leases(&self) -> Vec<SavedLease> {
+        self.clients.saved()
+    }
+
+    /// What was fetched, for the state file.
+    pub fn fetched(&self) -> &BTreeMap<String, Fetched> {
+        self.fetches.fetched()
+    }
+
+    /// Something to fetch during this boot.
+    pub fn fetch(&mut self, source: Source) {
+        self.fetches.add(source);
+    }
+
+    /// The stages of this boot so far.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The stages of this boot so far, to add to.
+    pub fn timeline_mut(&mut self) -> &mut Timeline {
+        &mut self.timeline
+    }
+
+    /// What the sources together want.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// What the last dump found.
+    pub fn last_observed(&self) -> Option<&Observed> {
+        self.observed.as_ref()
+    }
+
+    /// What the sources have wrong, as far as it shows only when they are together.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// How to boot.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Ops that fail and are retried, with the last error.
+    pub fn failures(&self) -> Vec<(String, String)> {
+        self.backoff.failures()
+    }
+}
+
+/// Whether `compile` would see the same links: statistics and flags that it does not read are not compared.
+fn same_links(old: &BTreeMap<u32, LinkStatus>, new: &BTreeMap<u32, LinkStatus>) -> bool {
+    old.len() == new.len()
+        && old.iter().zip(new).all(|((old_index, old), (new_index, new))| {
+            old_index == new_index
+                && old.name == new.name
+                && old.alt_names == new.alt_names
+                && old.hardware_addr == new.hardware_addr
+                && old.has_carrier() == new.has_carrier()
+                && old.master_index == new.master_index
+        })
+}

@@ -1,0 +1,163 @@
+//! Whether the network is there: facts, and exactly what is missing.
+
+use serde::{Deserialize, Serialize};
+
+use super::Core;
+use crate::config::WaitLevel;
+use crate::state::{Desired, Observed};
+use crate::value::{Instant, Layer};
+
+/// Which wait levels are reached and what is missing for the next ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// A link other than loopback is up with carrier.
+    pub links: bool,
+    /// And every desired address that can be there is there.
+    pub local: bool,
+    /// And there is a default route, where one is to be expected.
+    pub routable: bool,
+    /// A usable global address is on some link: what `wait --any` is content with.
+    pub any_address: bool,
+    /// There is a default route.
+    pub default_route: bool,
+    /// What is missing, for people and scripts: `carrier on any link`, `lease on eth0`, `default route`.
+    pub missing: Vec<String>,
+}
+
+impl Readiness {
+    /// Whether one link has reached `level`, whatever the others still lack.
+    pub fn any(&self, level: WaitLevel) -> bool {
+        match level {
+            WaitLevel::None => true,
+            WaitLevel::Links => self.links,
+            WaitLevel::Local => self.any_address,
+            WaitLevel::Routable | WaitLevel::Online => self.any_address && self.default_route,
+        }
+    }
+
+    /// Whether `level` is reached.
+    pub fn reached(&self, level: WaitLevel) -> bool {
+        match level {
+            WaitLevel::None => true,
+            WaitLevel::Links => self.links,
+            WaitLevel::Local => self.local,
+            // No probe exists yet: online is routable.
+            WaitLevel::Routable | WaitLevel::Online => self.routable,
+        }
+    }
+}
+
+/// What a boot should do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Wait on.
+    Wait,
+    /// Hand off; `reason` is for machines: `ready`, `timeout`, `no-carrier`, `no-links`, `nothing-to-wait-for`.
+    HandOff {
+        /// Why now.
+        reason: &'static str,
+    },
+}
+
+impl Core {
+    /// What is there and what is missing.
+    pub fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness::default();
+        let Some(observed) = &self.observed else {
+            readiness.missing.push("first look at the machine".into());
+            return readiness;
+        };
+        let missing = &mut readiness.missing;
+        readiness.links = carriers(observed) > 0;
+        if !readiness.links {
+            missing.push("carrier on any link".into());
+        }
+        let addresses = missing_addresses(&self.desired, observed);
+        // Who was named explicitly is waited for; of the default clients any one will do.
+        let unbound: Vec<_> = self.clients.unbound().collect();
+        let needed = |spec: &&&crate::state::OperatorSpec| spec.layer > Layer::Default && !spec.first_lease_wins;
+        let named: Vec<String> = unbound.iter().filter(needed).map(|spec| format!("lease on {}", spec.link_name)).collect();
+        let none_bound = self.clients.bound() == 0 && !unbound.is_empty() && global_addresses(observed) == 0;
+        readiness.local =
+            readiness.links && addresses.is_empty() && named.is_empty() && !none_bound && self.settled && !self.stale;
+        missing.extend(addresses);
+        missing.extend(named);
+        if none_bound {
+            missing.push("a lease on any link".into());
+        }
+        let expects_route = !unbound.is_empty() || self.desired.routes.values().any(|route| route.dst.is_none());
+        let has_route = observed.routes.iter().any(|route| route.dst.is_none() && route.kind == crate::state::RouteKind::Unicast);
+        readiness.any_address = global_addresses(observed) > 0;
+        readiness.default_route = has_route;
+        let anything = has_route || (!expects_route && !self.desired.addresses.is_empty());
+        readiness.routable = readiness.local && anything;
+        if !anything {
+            missing.push("default route".into());
+        }
+        for (op, error) in self.backoff.failures() {
+            missing.push(format!("{op}: {error}"));
+        }
+        readiness
+    }
+
+    /// Whether the boot goes on to the hand-off now.
+    pub fn verdict(&self, now: Instant) -> Verdict {
+        let hand_off = |reason| Verdict::HandOff { reason };
+        if self.settings.wait == WaitLevel::None {
+            return hand_off("nothing-to-wait-for");
+        }
+        let elapsed = now.saturating_since(self.started);
+        if self.settings.timeout.is_some_and(|timeout| elapsed >= timeout) {
+            return hand_off("timeout");
+        }
+        let Some(observed) = &self.observed else { return Verdict::Wait };
+        let readiness = self.readiness();
+        if self.fetches.pending() {
+            // A source that was named may change everything: wait for it, unless nothing can carry it.
+            return if self.no_carrier(observed, now) { hand_off("no-carrier") } else { Verdict::Wait };
+        }
+        if readiness.reached(self.settings.wait) && !self.applying {
+            return hand_off("ready");
+        }
+        if self.settled && !self.stale && !self.drivers_loading && self.nothing_to_come(observed) {
+            return hand_off("nothing-to-wait-for");
+        }
+        if self.no_carrier(observed, now) { hand_off("no-carrier") } else { Verdict::Wait }
+    }
+
+    /// When the verdict can change without an event.
+    pub fn verdict_deadline(&self) -> Option<Instant> {
+        let timeout = self.settings.timeout.map(|timeout| self.started + timeout);
+        crate::value::earliest([timeout, Some(self.started + self.settings.carrier_timeout)])
+    }
+
+    fn no_carrier(&self, observed: &Observed, now: Instant) -> bool {
+        !self.drivers_loading && carriers(observed) == 0 && now.saturating_since(self.started) >= self.settings.carrier_timeout
+    }
+
+    /// Nothing is configured on any link and nobody runs who could bring something.
+    fn nothing_to_come(&self, observed: &Observed) -> bool {
+        let idle = self.desired.operators.is_empty() && self.desired.addresses.is_empty();
+        idle && observed.links.values().all(|link| !link.is_up() || link.name.as_str() == "lo")
+    }
+}
+
+fn carriers(observed: &Observed) -> usize {
+    observed.links.values().filter(|link| link.name.as_str() != "lo" && link.is_up() && link.has_carrier()).count()
+}
+
+fn global_addresses(observed: &Observed) -> usize {
+    let global = |a: &&crate::state::AddressStatus| a.scope == crate::state::Scope::Global && a.is_usable();
+    observed.addresses.iter().filter(global).count()
+}
+
+/// Desired addresses that are not there although their link has carrier. Nothing waits for a link without.
+fn missing_addresses(desired: &Desired, observed: &Observed) -> Vec<String> {
+    let absent = desired.addresses.values().filter(|spec| {
+        let Some(link) = observed.link(&spec.link_name) else { return false };
+        let there = observed.addresses.iter().any(|a| a.link_index == link.index && a.address == spec.address);
+        link.is_up() && link.has_carrier() && !there
+    });
+    absent.map(|spec| format!("address {} on {}", spec.address, spec.link_name)).collect()
+}

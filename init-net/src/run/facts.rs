@@ -1,0 +1,187 @@
+//! What `get` and `explain` answer: resources as JSON values, from what is desired and what is observed.
+
+use core::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::core::{Readiness, SavedLease};
+use crate::state::{Desired, Observed};
+use crate::value::Origin;
+
+/// The KINDs of `get` (DESIGN §4), with the spelling people type.
+pub const KINDS: [&str; 18] = [
+    "links", "linkspecs", "addresses", "addressspecs", "routes", "routespecs", "rules", "hostname", "hostnamespecs",
+    "resolvers", "resolverspecs", "hosts", "timeservers", "nodeaddresses", "operators", "leases", "status", "metadata",
+];
+
+/// Everything a fact can come from.
+pub struct Facts<'a> {
+    /// The desired side.
+    pub desired: &'a Desired,
+    /// The kernel's side.
+    pub observed: &'a Observed,
+    /// Leases held; their state by link.
+    pub leases: &'a [SavedLease],
+    /// Readiness.
+    pub readiness: &'a Readiness,
+}
+
+impl Facts<'_> {
+    /// The resources of `kind`, each with an `id`; `None`: no such kind.
+    pub fn get(&self, kind: &str) -> Option<Vec<Value>> {
+        let desired = self.desired;
+        let observed = self.observed;
+        Some(match kind {
+            "links" => observed.links.values().map(|link| with_id(link.name.to_string(), link)).collect(),
+            "linkspecs" => desired.links.values().map(|link| with_id(link.name.to_string(), link)).collect(),
+            "addresses" => observed
+                .addresses
+                .iter()
+                .map(|address| with_id(format!("{}/{}", address.link_name, address.address), address))
+                .collect(),
+            "addressspecs" => desired.addresses.values().map(|spec| with_id(spec.id().to_string(), spec)).collect(),
+            "routes" => observed.routes.iter().map(|route| with_id(route_id(route), route)).collect(),
+            "routespecs" => desired.routes.values().map(|spec| with_id(spec.id().to_string(), spec)).collect(),
+            "rules" => observed
+                .rules
+                .iter()
+                .map(|rule| with_id(format!("{}/{:05}", family(rule), rule.priority), rule))
+                .collect(),
+            "hostname" => vec![json!({ "id": "hostname", "hostname": observed.hostname,
+                "domainname": desired.hostname.as_ref().map(|h| h.domainname.clone()).unwrap_or_default() })],
+            "hostnamespecs" => desired.hostname.iter().map(|spec| with_id("hostname".into(), spec)).collect(),
+            "resolvers" | "resolverspecs" => {
+                desired.resolver.iter().map(|spec| with_id("resolvers".into(), spec)).collect()
+            }
+            "timeservers" => desired.time_servers.iter().map(|spec| with_id("timeservers".into(), spec)).collect(),
+            "hosts" => desired.hosts.iter().map(|host| with_id(host.address.to_string(), host)).collect(),
+            "operators" => desired
+                .operators
+                .values()
+                .map(|spec| with_id(format!("{}/{}", spec.operator, spec.link_name), spec))
+                .collect(),
+            "leases" => {
+                self.leases.iter().map(|saved| with_id(format!("dhcp4/{}", saved.link_name), &saved.lease)).collect()
+            }
+            "nodeaddresses" => vec![json!({ "id": "current", "addresses": node_addresses(observed) })],
+            "status" => vec![with_id("status".into(), self.readiness)],
+            "metadata" => vec![with_id("platform".into(), &desired.metadata)],
+            _ => return None,
+        })
+    }
+
+    /// Where the objects that `id` names come from and what they overrode, as text; `None`: nothing matches.
+    pub fn explain(&self, id: &str) -> Option<String> {
+        let desired = self.desired;
+        let mut blocks: Vec<String> = Vec::new();
+        let named = |full: &str, short: &[String]| full == id || short.iter().any(|short| short == id);
+        for spec in desired.links.values() {
+            if named(spec.name.as_str(), &[]) {
+                blocks.push(block("link", &spec.name.to_string(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+            }
+        }
+        for spec in desired.addresses.values() {
+            if named(&spec.id().to_string(), &[spec.address.to_string(), spec.address.address().to_string()]) {
+                blocks.push(block("address", &spec.id().to_string(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+            }
+        }
+        for spec in desired.routes.values() {
+            let dst = spec.dst.map_or_else(|| "default".to_owned(), |dst| dst.to_string());
+            if named(&spec.id().to_string(), &[dst]) {
+                blocks.push(block("route", &spec.id().to_string(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+            }
+        }
+        for spec in desired.operators.values() {
+            let full = format!("{}/{}", spec.operator, spec.link_name);
+            if named(&full, &[]) {
+                blocks.push(block("operator", &full, &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+            }
+        }
+        if let Some(spec) = desired.hostname.as_ref().filter(|spec| named("hostname", &[spec.fqdn()])) {
+            blocks.push(block("hostname", &spec.fqdn(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+        }
+        if let Some(spec) = &desired.resolver {
+            let servers: Vec<String> = spec.name_servers.iter().map(ToString::to_string).collect();
+            if named("resolvers", &servers) {
+                blocks.push(block("resolvers", &servers.join(" "), &spec.layer.to_string(), &spec.origins, &spec.overrode));
+            }
+        }
+        if blocks.is_empty() {
+            blocks.extend(self.foreign(id));
+        }
+        if blocks.is_empty() { None } else { Some(blocks.join("\n")) }
+    }
+
+    /// What is there but not ours.
+    fn foreign(&self, id: &str) -> Option<String> {
+        let address = self.observed.addresses.iter().find(|a| {
+            a.address.to_string() == id || a.address.address().to_string() == id || format!("{}/{}", a.link_name, a.address) == id
+        });
+        let route = self.observed.routes.iter().find(|route| {
+            route_id(route) == id || route.dst.map_or(id == "default", |dst| dst.to_string() == id)
+        });
+        match (address, route) {
+            (Some(address), _) => Some(format!(
+                "address {}/{}\n  not ours (protocol {}): observed, never changed or removed",
+                address.link_name, address.address, address.protocol
+            )),
+            (None, Some(route)) => Some(format!(
+                "route {}\n  not ours (protocol {}): observed, never changed or removed",
+                route_id(route), route.protocol
+            )),
+            (None, None) => None,
+        }
+    }
+}
+
+fn block(kind: &str, id: &str, layer: &str, origins: &[Origin], overrode: &[Origin]) -> String {
+    let mut text = format!("{kind} {id}\n  layer: {layer}");
+    for origin in origins {
+        text.push_str(&format!("\n  from: {origin}"));
+    }
+    for origin in overrode {
+        text.push_str(&format!("\n  overrode: {origin}"));
+    }
+    text
+}
+
+fn with_id(id: String, resource: &impl serde::Serialize) -> Value {
+    let mut value = json!({ "id": id });
+    if let (Value::Object(target), Ok(Value::Object(fields))) = (&mut value, serde_json::to_value(resource)) {
+        target.extend(fields);
+    }
+    value
+}
+
+fn route_id(route: &crate::state::RouteStatus) -> String {
+    let id = crate::state::RouteId {
+        table: route.table,
+        family: route.family,
+        dst: route.dst,
+        priority: route.priority,
+        gateway: route.gateway,
+        link: route.out_link_name.clone(),
+    };
+    id.to_string()
+}
+
+fn family(rule: &crate::state::RuleStatus) -> &'static str {
+    match rule.family {
+        crate::state::Family::Inet4 => "inet4",
+        crate::state::Family::Inet6 => "inet6",
+    }
+}
+
+/// Global addresses of links that are up with carrier: IPv4 before IPv6, then by number.
+fn node_addresses(observed: &Observed) -> Vec<String> {
+    let mut all: Vec<_> = observed
+        .addresses
+        .iter()
+        .filter(|a| matches!(a.scope, crate::state::Scope::Global | crate::state::Scope::Site))
+        .filter(|a| observed.links.get(&a.link_index).is_some_and(|link| link.is_up() && link.has_carrier()))
+        .map(|a| a.address)
+        .collect();
+    all.sort_by_key(|prefix| (!matches!(prefix.address(), IpAddr::V4(_)), *prefix));
+    all.dedup();
+    all.iter().map(ToString::to_string).collect()
+}

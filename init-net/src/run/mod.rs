@@ -1,0 +1,36 @@
+//! When things happen, and doing them.
+//!
+//! [`core`] decides: a pure `step(Event, now) -> Vec<Effect>` that a test can replay. [`shell`] does: one poll(2) loop
+//! that turns readiness into events and performs effects. [`boot`] is the story of a boot on one screen,
+//! [`supervise`] what stays, [`handoff`] the way between them.
+
+pub mod apply;
+pub mod boot;
+pub mod control;
+pub mod core;
+pub mod facts;
+pub mod handoff;
+pub mod modules;
+pub mod observe;
+pub mod offline_platform;
+pub mod remote;
+pub mod report;
+pub mod rtnetlink;
+pub mod shell;
+pub mod sources;
+pub mod state_file;
+pub mod supervise;
+
+/// Where the state, the report, the control socket and the rendered files live (DESIGN §4).
+pub const RUN_DIR: &str = "/run/init-net";
+
+/// A fault of the sources, as log lines.
+pub fn log_diagnostic(diagnostic: &crate::config::Diagnostic) {
+    use crate::config::Severity;
+    let level = match diagnostic.severity {
+        Severity::Error => log::Level::Error,
+        Severity::Warning => log::Level::Warn,
+        Severity::Note => log::Level::Info,
+    };
+    diagnostic.to_string().lines().for_each(|line| log::log!(level, "{line}"));
+}

@@ -1,0 +1,86 @@
+//! `/run/init-net/report.json`: readiness, reasons and the time line. Its path and form are stable.
+
+use serde::{Deserialize, Serialize};
+
+use super::core::{Core, Readiness, Timeline};
+use crate::config::diagnostic::Severity;
+use crate::state::Desired;
+
+/// Name of the file in [`super::RUN_DIR`].
+pub const NAME: &str = "report.json";
+
+/// The file. Times are nanoseconds since the kernel started (CLOCK_BOOTTIME).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// 1.
+    pub version: u32,
+    /// `boot` or `supervise`.
+    pub phase: String,
+    /// Which wait levels are reached and what is missing.
+    pub readiness: Readiness,
+    /// Why the boot handed off: `ready`, `timeout`, `no-carrier`, `nothing-to-wait-for`; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The stages of the boot.
+    pub timeline: Timeline,
+    /// Faults of the sources, as `check` prints them.
+    pub diagnostics: Vec<String>,
+    /// Ops that fail and are retried.
+    pub failures: Vec<Failure>,
+    /// How much is desired: for people who look at many machines.
+    pub desired: Counts,
+}
+
+/// An op that fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// As a command.
+    pub op: String,
+    /// The kernel's words.
+    pub error: String,
+}
+
+/// How many objects are desired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    links: usize,
+    addresses: usize,
+    routes: usize,
+    operators: usize,
+}
+
+impl From<&Desired> for Counts {
+    fn from(desired: &Desired) -> Self {
+        Self {
+            links: desired.links.len(),
+            addresses: desired.addresses.len(),
+            routes: desired.routes.len(),
+            operators: desired.operators.len(),
+        }
+    }
+}
+
+impl Report {
+    /// The report of this moment. `parsed` are the faults found while reading the sources.
+    pub fn new(phase: &str, core: &Core, parsed: &[crate::config::Diagnostic], reason: Option<&str>) -> Self {
+        let all = parsed.iter().chain(core.diagnostics());
+        Self {
+            version: 1,
+            phase: phase.to_owned(),
+            readiness: core.readiness(),
+            reason: reason.map(str::to_owned),
+            timeline: core.timeline().clone(),
+            diagnostics: all.filter(|d| d.severity >= Severity::Warning).map(ToString::to_string).collect(),
+            failures: core.failures().into_iter().map(|(op, error)| Failure { op, error }).collect(),
+            desired: core.desired().into(),
+        }
+    }
+
+    /// The bytes to write.
+    pub fn render(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("plain data with string keys always serialises");
+        bytes.push(b'\n');
+        bytes
+    }
+}

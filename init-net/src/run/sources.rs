@@ -1,0 +1,205 @@
+//! Where the configuration comes from: the command line, files, and what only a running boot can fetch.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::state_file::SavedText;
+use crate::config::{ConfigSource, Diagnostic, Document, Severity, cmdline, machine, userdata};
+use crate::state::LinkStatus;
+use crate::sys;
+use crate::value::Layer;
+
+/// Largest config file, bytes: several complete machine configs.
+const MAX_CONFIG: usize = 4 << 20;
+
+/// Longest command line, bytes: COMMAND_LINE_SIZE is 2048 on x86 and 4096 on arm64; `@FILE` may be longer.
+const MAX_CMDLINE: usize = 1 << 20;
+
+/// Machine configs baked into the image.
+const CONFIG_DIR: &str = "/etc/init-net";
+
+/// What a command was told to read; nothing said: what a boot would read.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `--cmdline`: text or `@FILE`.
+    pub cmdline: Option<String>,
+    /// `--config`, in order; `-` is stdin.
+    pub configs: Vec<PathBuf>,
+    /// `--platform`.
+    pub platform: Option<String>,
+    /// `--metadata-url`.
+    pub metadata_url: Option<String>,
+    /// `--observed`.
+    pub observed: ObservedFrom,
+}
+
+/// Which links to compile against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ObservedFrom {
+    /// Those of this machine.
+    #[default]
+    Kernel,
+    /// None: what names no existing link stays as written.
+    Nothing,
+    /// Those that `init-net get links -o json` printed.
+    File(PathBuf),
+}
+
+/// Everything that was read and what it has wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// The command line, whole.
+    pub cmdline: String,
+    /// Machine config texts in order.
+    pub configs: Vec<SavedText>,
+    /// The parsed sources.
+    pub documents: Vec<Document>,
+    /// Their faults.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Sources {
+    /// Whether nothing was named: then everything a boot reads is read.
+    pub fn is_boot(&self) -> bool {
+        self.cmdline.is_none() && self.configs.is_empty() && self.platform.is_none()
+    }
+
+    /// Reads and parses all of them that need no network.
+    pub fn read(&self) -> Result<Read, String> {
+        let cmdline = match &self.cmdline {
+            Some(text) => cmdline_text(text)?,
+            None if self.is_boot() => proc_cmdline(),
+            None => String::new(),
+        };
+        let name = if self.cmdline.is_some() { "cmdline" } else { "/proc/cmdline" };
+        let mut configs = Vec::new();
+        for path in &self.configs {
+            configs.push(config_text(path)?);
+        }
+        let mut read = parse(&cmdline, name, configs);
+        if self.is_boot() {
+            local_configs(&mut read);
+        }
+        Ok(read)
+    }
+
+    /// The links to compile against.
+    pub fn links(&self) -> Result<BTreeMap<u32, LinkStatus>, String> {
+        match &self.observed {
+            ObservedFrom::Kernel => {
+                let mut rtnetlink = super::rtnetlink::Rtnetlink::open().map_err(|e| format!("netlink: {e}"))?;
+                rtnetlink.links(sys::clock::now()).map_err(|e| e.to_string())
+            }
+            ObservedFrom::Nothing => Ok(BTreeMap::new()),
+            ObservedFrom::File(path) => {
+                let bytes = sys::file::read(path, MAX_CONFIG).map_err(|e| format!("{}: {e}", path.display()))?;
+                let links: Vec<LinkStatus> =
+                    serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+                Ok(links.into_iter().map(|link| (link.index, link)).collect())
+            }
+        }
+    }
+}
+
+/// `TEXT` or `@FILE`.
+pub fn cmdline_text(argument: &str) -> Result<String, String> {
+    match argument.strip_prefix('@') {
+        Some(path) => {
+            let bytes = sys::file::read(Path::new(path), MAX_CMDLINE).map_err(|e| format!("{path}: {e}"))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        None => Ok(argument.to_owned()),
+    }
+}
+
+/// The kernel's command line; empty where /proc is not there.
+pub fn proc_cmdline() -> String {
+    let bytes = sys::file::read(Path::new("/proc/cmdline"), MAX_CMDLINE).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim_end().to_owned()
+}
+
+/// Parses a command line and machine configs; what cannot be read costs only itself.
+pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read {
+    let (document, diagnostics) = cmdline::parse(cmdline, cmdline_name);
+    let mut read = Read { cmdline: cmdline.to_owned(), configs: Vec::new(), documents: vec![document], diagnostics };
+    for config in configs {
+        add_config(&mut read, config);
+    }
+    read
+}
+
+/// One more machine config.
+pub fn add_config(read: &mut Read, config: SavedText) {
+    let (document, diagnostics) = machine::parse(&config.text, &config.name);
+    read.documents.push(document);
+    read.diagnostics.extend(diagnostics);
+    read.configs.push(config);
+}
+
+/// `initnet.config.inline=`, `initnet.config=<path>`, else the image's own: first hit wins. URLs are for the boot.
+pub fn local_configs(read: &mut Read) {
+    let Some(boot) = read.documents.iter().find(|d| d.layer == Layer::Cmdline).map(|d| d.boot.clone()) else { return };
+    let pin = boot.config_sha256.as_ref().map(|said| said.value);
+    if let Some(inline) = &boot.config_inline {
+        match userdata::decode_inline(&inline.value) {
+            Ok(bytes) => return take(read, "initnet.config.inline", bytes, pin),
+            Err(error) => read.diagnostics.push(
+                Diagnostic::new(Severity::Error, format!("initnet.config.inline: {error}"))
+                    .with_fix("write base64 of the YAML, plain or compressed with gzip or zstd")
+                    .with_effect("the next source of the machine config is tried"),
+            ),
+        }
+    }
+    match boot.config.as_ref().map(|said| &said.value) {
+        Some(ConfigSource::None | ConfigSource::Url(_)) => return,
+        Some(ConfigSource::Path(path)) => match sys::file::read(path, MAX_CONFIG) {
+            Ok(bytes) => return take(read, &path.display().to_string(), bytes, pin),
+            Err(error) => read.diagnostics.push(
+                Diagnostic::new(Severity::Error, format!("initnet.config={}: {error}", path.display()))
+                    .with_effect("the next source of the machine config is tried"),
+            ),
+        },
+        None => {}
+    }
+    for path in sys::file::list(Path::new(CONFIG_DIR)).unwrap_or_default() {
+        if path.extension().is_some_and(|extension| extension == "yaml")
+            && let Ok(bytes) = sys::file::read(&path, MAX_CONFIG)
+        {
+            take(read, &path.display().to_string(), bytes, pin);
+        }
+    }
+}
+
+/// Checks the pin and parses.
+fn take(read: &mut Read, name: &str, bytes: Vec<u8>, pin: Option<[u8; 32]>) {
+    match pinned_text(bytes, pin) {
+        Ok(text) => add_config(read, SavedText { name: name.to_owned(), text }),
+        Err(why) => read.diagnostics.push(
+            Diagnostic::new(Severity::Error, format!("{name}: {why}")).with_effect("this machine config is not used"),
+        ),
+    }
+}
+
+/// The bytes as text, when they are what `initnet.config.sha256=` pins.
+pub fn pinned_text(bytes: Vec<u8>, pin: Option<[u8; 32]>) -> Result<String, String> {
+    if let Some(pin) = pin {
+        crate::config::pin::check(&bytes, &pin).map_err(|error| error.to_string())?;
+    }
+    String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())
+}
+
+/// One `--config FILE`.
+fn config_text(path: &Path) -> Result<SavedText, String> {
+    let name = path.display().to_string();
+    let bytes = if name == "-" {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().take(MAX_CONFIG as u64).read_to_end(&mut bytes);
+        read.map_err(|e| format!("stdin: {e}"))?;
+        bytes
+    } else {
+        sys::file::read(path, MAX_CONFIG).map_err(|e| format!("{name}: {e}"))?
+    };
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8 text"))?;
+    Ok(SavedText { name: if name == "-" { "stdin".into() } else { name }, text })
+}

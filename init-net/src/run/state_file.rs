@@ -1,0 +1,144 @@
+//! `/run/init-net/state.json`: what the next stage needs to go on as if nothing had happened.
+//!
+//! Untrusted when loaded: another boot id, another version, a lease that contradicts itself, a file of somebody else are
+//! refused, and the boot starts afresh.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::core::{Fetched, SavedLease, Timeline};
+
+/// Name of the file in [`super::RUN_DIR`].
+pub const NAME: &str = "state.json";
+
+/// Bumped when a reader of the old form would misread the new one.
+const VERSION: u32 = 1;
+
+/// Largest file that is read, bytes: a machine config and a platform's bodies, several times over.
+pub const MAX_LEN: usize = 16 << 20;
+
+/// Most leases that are believed.
+const MAX_LEASES: usize = 1024;
+
+/// The file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StateFile {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// `/proc/sys/kernel/random/boot_id` of the writer.
+    pub boot_id: String,
+    /// The kernel command line that was used, whole.
+    pub cmdline: String,
+    /// Machine config: name of the source and its text, in order.
+    pub configs: Vec<SavedText>,
+    /// Bodies of what was fetched, by source.
+    pub fetched: BTreeMap<String, Fetched>,
+    /// Leases held.
+    pub leases: Vec<SavedLease>,
+    /// The boot's stages.
+    pub timeline: Timeline,
+    /// Whether the boot handed off.
+    pub handed_off: bool,
+}
+
+/// A source that is text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedText {
+    /// As diagnostics call it.
+    pub name: String,
+    /// All of it; may hold secrets (the file is 0600).
+    pub text: String,
+}
+
+/// Why a state file is not used.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not JSON of this form.
+    Malformed(String),
+    /// Written by another version.
+    Version(u32),
+    /// Written during another boot.
+    OtherBoot,
+    /// A lease in it is impossible.
+    Lease(&'static str),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "malformed: {error}"),
+            Self::Version(version) => write!(f, "version {version}, not {VERSION}"),
+            Self::OtherBoot => f.write_str("from another boot"),
+            Self::Lease(why) => write!(f, "impossible lease: {why}"),
+        }
+    }
+}
+
+impl StateFile {
+    /// An empty state of this boot.
+    pub fn new(boot_id: impl Into<String>) -> Self {
+        Self { version: VERSION, boot_id: boot_id.into(), ..Self::default() }
+    }
+
+    /// Reads `bytes`, written during the boot `boot_id`.
+    pub fn parse(bytes: &[u8], boot_id: &str) -> Result<Self, Refusal> {
+        // serde_json's messages name a line and a column, never the value.
+        let state: Self = serde_json::from_slice(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        if state.version != VERSION {
+            return Err(Refusal::Version(state.version));
+        }
+        if state.boot_id != boot_id {
+            return Err(Refusal::OtherBoot);
+        }
+        if state.leases.len() > MAX_LEASES {
+            return Err(Refusal::Lease("too many of them"));
+        }
+        for saved in &state.leases {
+            saved.lease.validate().map_err(Refusal::Lease)?;
+        }
+        Ok(state)
+    }
+
+    /// The bytes to write.
+    pub fn render(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data with string keys always serialises")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(bytes: &[u8], expect: &str) {
+        let refusal = StateFile::parse(bytes, "boot-1").unwrap_err().to_string();
+        assert!(refusal.contains(expect), "{refusal}");
+    }
+
+    #[test]
+    fn round_trip() {
+        let mut state = StateFile::new("boot-1");
+        state.cmdline = "ip=dhcp".into();
+        state.configs.push(SavedText { name: "a.yaml".into(), text: "kind: X".into() });
+        assert_eq!(StateFile::parse(&state.render(), "boot-1"), Ok(state));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_refused() {
+        refused(&StateFile::new("boot-2").render(), "another boot");
+        refused(b"", "malformed");
+        refused(b"{\"version\":1}", "malformed");
+        refused(b"[[[[[[", "malformed");
+        let mut other = StateFile::new("boot-1");
+        other.version = 2;
+        refused(&other.render(), "version 2");
+        let whole = StateFile::new("boot-1").render();
+        for cut in 0..whole.len() {
+            assert!(StateFile::parse(&whole[..cut], "boot-1").is_err());
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What stays: keeps leases and state as declared, answers questions, and does PID 1's duties where it is PID 1.
+
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use super::boot::{self, boot_config};
+use super::control::Control;
+use super::core::{Core, Event};
+use crate::sys::poll::Interest;
+use crate::sys::root::Root;
+use super::report::{self, Report};
+use super::shell::Shell;
+use super::sources::{self, Read};
+use super::state_file::{self, StateFile};
+use super::{RUN_DIR, log_diagnostic};
+use crate::sys;
+use crate::sys::signal::Signals;
+
+/// Runs until it is told to end. PID 1 never returns.
+pub fn main() -> Result<u8, String> {
+    let pid1 = std::process::id() == 1;
+    let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
+    sys::kmsg::init(log::LevelFilter::Info, true);
+    boot::create_run_dir()?;
+    let state = load();
+    let mut read = sources_of(&state);
+    log::set_max_level(crate::compile::settings(&read.documents).log);
+    let now = sys::clock::now();
+    let mut documents = read.documents.clone();
+    documents.extend(super::remote::documents(&state.fetched));
+    let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
+    core.inherit(state.fetched.clone(), state.timeline.clone());
+    if !state.handed_off {
+        // Nothing was handed over: what a boot would fetch is fetched now.
+        for source in super::remote::sources(&read.documents) {
+            core.fetch(source);
+        }
+    }
+    let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
+    match Control::open() {
+        Ok(control) => shell.listen(control),
+        // Without it nobody can ask, but the network is kept.
+        Err(error) => log::error!("control socket: {error}"),
+    }
+    let mut root = Root::open();
+    let mut payload = if pid1 { start_payload(&read) } else { None };
+    let mut last_report = Vec::new();
+    loop {
+        shell.pump();
+        if shell.core.needs_saving() {
+            log_if(boot::save(&mut shell, &read, true));
+        }
+        let report = Report::new("supervise", &shell.core, &read.diagnostics, None).render();
+        if report != last_report {
+            log_if(boot::write(report::NAME, 0o644, &report));
+            last_report = report;
+        }
+        let watch: Vec<Interest<'_>> =
+            core::iter::once(Interest::read(signals.as_fd())).chain(root.interest()).collect();
+        let signalled = shell.wait(None, &watch).map_err(|error| format!("poll: {error}"))?;
+        if !signalled {
+            continue;
+        }
+        if root.follow() {
+            // The root was switched under us: its files are other ones.
+            shell.push(Event::Changed);
+        }
+        while let Ok(Some(signal)) = signals.next() {
+            match act(signal, pid1, &mut payload) {
+                Act::Go => {}
+                Act::Reload => {
+                    read = reload(&mut shell, read);
+                }
+                Act::End => {
+                    log_if(boot::save(&mut shell, &read, true));
+                    return Ok(0);
+                }
+                Act::Down(down) => {
+                    if let Err(error) = sys::reboot::go(down) {
+                        log::error!("{down:?}: {error}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a signal means.
+enum Act {
+    Go,
+    Reload,
+    End,
+    Down(sys::reboot::Down),
+}
+
+/// SIGTERM ends a supervisor and leaves everything in the kernel as it is; PID 1 forwards it to its payload instead, and
+/// understands the signals that init systems are sent.
+fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
+    match signal {
+        Signal::SIGCHLD => {
+            while let Ok(Some(exit)) = sys::process::reap() {
+                if *payload == Some(exit.pid) {
+                    log::info!("payload ended with code {}", exit.code);
+                    *payload = None;
+                }
+            }
+            Act::Go
+        }
+        Signal::SIGHUP => Act::Reload,
+        Signal::SIGTERM | Signal::SIGUSR1 | Signal::SIGUSR2 if pid1 => {
+            if let Some(pid) = *payload {
+                log_if(sys::process::kill(pid, signal).map_err(|error| format!("payload: {error}")));
+            }
+            Act::Go
+        }
+        // Ctrl-Alt-Del, after boot turned the immediate reset off.
+        Signal::SIGINT if pid1 => Act::Down(sys::reboot::Down::Reboot),
+        Signal::SIGPWR if pid1 => Act::Down(sys::reboot::Down::PowerOff),
+        Signal::SIGTERM | Signal::SIGINT => Act::End,
+        _ => Act::Go,
+    }
+}
+
+/// The state of the stage before, or of a supervisor that was killed; an empty one when there is none to believe.
+fn load() -> StateFile {
+    let path = Path::new(RUN_DIR).join(state_file::NAME);
+    let boot_id = sys::boot_id::read().unwrap_or_default();
+    let fresh = || StateFile { cmdline: sources::proc_cmdline(), ..StateFile::new(boot_id.clone()) };
+    let bytes = match sys::file::read(&path, state_file::MAX_LEN) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fresh(),
+        Err(error) => {
+            log::error!("{}: {error}", path.display());
+            return fresh();
+        }
+    };
+    StateFile::parse(&bytes, &boot_id).unwrap_or_else(|refusal| {
+        log::error!("{}: {refusal}; starting afresh", path.display());
+        fresh()
+    })
+}
+
+/// The sources as the boot read them; after a crash without a state file, as a boot would read them.
+fn sources_of(state: &StateFile) -> Read {
+    let mut read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
+    if !state.handed_off {
+        sources::local_configs(&mut read);
+        read.diagnostics.iter().for_each(log_diagnostic);
+    }
+    read
+}
+
+/// SIGHUP: files are read again. The command line stays that of the boot, what was fetched stays as it is.
+fn reload(shell: &mut Shell, old: Read) -> Read {
+    let mut read = sources::parse(&old.cmdline, "/proc/cmdline", Vec::new());
+    sources::local_configs(&mut read);
+    read.diagnostics.iter().for_each(log_diagnostic);
+    log::info!("reload: {} sources", read.documents.len());
+    let mut documents = read.documents.clone();
+    documents.extend(super::remote::documents(shell.core.fetched()));
+    shell.push(Event::Documents(documents));
+    read
+}
+
+/// `initnet.init=` of a RAM-only OS.
+fn start_payload(read: &Read) -> Option<i32> {
+    let payload = boot_config(&read.documents).payload?;
+    let mut words = payload.value.split_ascii_whitespace();
+    let program = words.next()?;
+    let arguments: Vec<&str> = words.collect();
+    let environment = [("PATH", "/sbin:/bin:/usr/sbin:/usr/bin"), ("HOME", "/"), ("TERM", "linux")];
+    match sys::process::spawn(Path::new(program), &arguments, &environment) {
+        Ok(pid) => {
+            log::info!("payload {program} is process {pid}");
+            Some(pid)
+        }
+        Err(error) => {
+            log::error!("initnet.init={}: {error}", payload.value);
+            None
+        }
+    }
+}
+
+fn log_if(result: Result<(), String>) {
+    if let Err(error) = result {
+        log::error!("{error}");
+    }
+}
