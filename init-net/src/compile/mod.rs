@@ -1,0 +1,3 @@
+//! Documents, leases and observed names to what should be.
+
+pub mod lease;
