@@ -4,6 +4,9 @@
 //! [`Machine::transmit`] until it answers `Ok(false)` and [`Machine::event`] until it answers `None`, then wait until
 //! [`Machine::deadline`]. Spurious calls are harmless.
 
+pub mod dns;
+pub mod http;
+
 use crate::value::{Instant, Rng};
 
 /// What every protocol machine has.
