@@ -54,6 +54,8 @@ pub struct Document {
     pub routes: Vec<RouteConfig>,
     /// Host names, in the order said; within a layer the first wins.
     pub hostnames: Vec<Said<Hostname>>,
+    /// Whether to make a stable name up when there is no other.
+    pub auto_hostname: Option<Said<AutoHostname>>,
     /// Name servers, in order.
     pub nameservers: Vec<Said<IpAddr>>,
     /// Search domains, in order; `None` = nothing said, `Some([])` = overridden with none.
@@ -64,6 +66,8 @@ pub struct Document {
     pub hosts: Vec<HostEntry>,
     /// DHCP and other dynamic sources to run.
     pub operators: Vec<OperatorConfig>,
+    /// Whether DHCP runs on links of which nothing is said; `None`: it does.
+    pub default_dhcp: Option<Said<bool>>,
     /// Links that get no default treatment (`initnet.ignore=`).
     pub ignored_links: Vec<Said<LinkName>>,
     /// Addresses under which the outside sees this machine (1:1 NAT); never configured on a link.
@@ -85,17 +89,28 @@ impl Document {
             addresses: Vec::new(),
             routes: Vec::new(),
             hostnames: Vec::new(),
+            auto_hostname: None,
             nameservers: Vec::new(),
             search_domains: None,
             time_servers: Vec::new(),
             hosts: Vec::new(),
             operators: Vec::new(),
+            default_dhcp: None,
             ignored_links: Vec::new(),
             external_ips: Vec::new(),
             metadata: Vec::new(),
             boot: BootConfig::default(),
         }
     }
+}
+
+/// What becomes of the host name when no source gives one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoHostname {
+    /// Made from the machine's identity, the same at every boot.
+    Stable,
+    /// None is made.
+    Off,
 }
 
 /// What is said of one link.

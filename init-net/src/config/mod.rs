@@ -7,10 +7,12 @@
 
 pub mod diagnostic;
 mod document;
+pub mod machine;
+mod nearest;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
-    AddressConfig, AutoMethod, BondOption, BootConfig, ConfigSource, DhcpTimeouts, Document,
-    HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig, RouteConfig,
-    Said, WaitLevel,
+    AddressConfig, AutoHostname, AutoMethod, BondOption, BootConfig, ConfigSource, DhcpTimeouts,
+    Document, HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig,
+    RouteConfig, Said, WaitLevel,
 };

@@ -6,6 +6,8 @@
 
 pub mod acd;
 pub mod dhcp4;
+pub mod dns;
+pub mod http;
 
 use crate::value::{Instant, Rng};
 

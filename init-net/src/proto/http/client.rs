@@ -1,0 +1,343 @@
+//! [`Client`]: one request on one connection.
+//!
+//! ```text
+//!  Connecting ──connected──► Sending ──transmit──► Head ──► Body ──► Done
+//!      └──────────── connect_failed · closed · deadlines ─────────────┘
+//! ```
+
+use core::mem;
+
+use super::body::{Body, Chunk, Framing};
+use super::error::Error;
+use super::message::{MAX_BODY, Request, Response};
+use super::url::{RedirectError, Url, check_redirect};
+use crate::proto::Machine;
+use crate::value::{Duration, Instant, Rng, earliest};
+
+/// Longest wait for a connection: a metadata service is one hop away, and another address or attempt follows.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest wait for the next byte of an answer.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most bytes of a response head.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Most fields of a response head.
+const MAX_HEADERS: usize = 64;
+
+/// Most 1xx answers before the real one (RFC 9110 §15.2).
+const MAX_INTERIM: u8 = 4;
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A complete answer, of any status but a redirect.
+    Done(Response),
+    /// 301, 302, 303, 307 or 308, with a `Location` that the policy allows.
+    Redirect(Url),
+    /// No answer.
+    Failed(Error),
+}
+
+/// One request on one connection. Its owner connects, and reports with [`Client::connected`],
+/// [`Client::connect_failed`], [`Machine::receive`] and [`Client::closed`].
+#[derive(Clone, Debug)]
+pub struct Client {
+    request: Request,
+    state: State,
+    input: Vec<u8>,
+    interim: u8,
+    outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Connecting {
+        until: Instant,
+    },
+    Sending,
+    Head {
+        until: Instant,
+    },
+    Body {
+        head: Head,
+        body: Body,
+        until: Instant,
+    },
+    Done,
+}
+
+/// What is kept of a response head.
+#[derive(Clone, Debug)]
+struct Head {
+    status: u16,
+    content_type: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Head {
+    fn with_body(self, body: Vec<u8>) -> Outcome {
+        Outcome::Done(Response {
+            status: self.status,
+            content_type: self.content_type,
+            retry_after: self.retry_after,
+            body,
+        })
+    }
+}
+
+impl Client {
+    /// The connection is being made as of `now`.
+    pub fn new(request: Request, now: Instant) -> Self {
+        Self {
+            request,
+            state: State::Connecting {
+                until: now + CONNECT_TIMEOUT,
+            },
+            input: Vec::new(),
+            interim: 0,
+            outcome: None,
+        }
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self, _now: Instant) {
+        if let State::Connecting { .. } = self.state {
+            self.state = State::Sending;
+        }
+    }
+
+    /// There is no connection.
+    pub fn connect_failed(&mut self, errno: i32, _now: Instant) {
+        self.finish(Outcome::Failed(Error::Connect(errno)));
+    }
+
+    /// The peer closed, or the connection broke: legal only after a body that has no other end.
+    pub fn closed(&mut self, _now: Instant) {
+        match mem::replace(&mut self.state, State::Done) {
+            State::Done => {}
+            State::Connecting { .. } | State::Sending | State::Head { .. } => {
+                self.outcome = Some(Outcome::Failed(Error::Truncated));
+            }
+            State::Body { head, body, .. } => {
+                self.outcome = Some(match body.end() {
+                    Ok(bytes) => head.with_body(bytes),
+                    Err(error) => Outcome::Failed(error),
+                });
+            }
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        if !matches!(self.state, State::Done) {
+            self.state = State::Done;
+            self.outcome = Some(outcome);
+        }
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), Error> {
+        loop {
+            match &mut self.state {
+                State::Head { .. } => {
+                    let Some((length, head, next)) = parse_head(&self.input, &self.request)? else {
+                        return Ok(());
+                    };
+                    self.input.drain(..length);
+                    match next {
+                        Next::Interim if self.interim >= MAX_INTERIM => return Err(Error::Head),
+                        Next::Interim => self.interim += 1,
+                        Next::Redirect(url) => {
+                            self.finish(Outcome::Redirect(url));
+                            return Ok(());
+                        }
+                        Next::Body(framing) => {
+                            let limit = self.request.body_limit.min(MAX_BODY);
+                            self.state = State::Body {
+                                head,
+                                body: Body::new(framing, limit)?,
+                                until: now + READ_TIMEOUT,
+                            };
+                        }
+                    }
+                }
+                State::Body { body, .. } => {
+                    if body.take(&mut self.input)?
+                        && let State::Body { head, body, .. } =
+                            mem::replace(&mut self.state, State::Done)
+                    {
+                        self.outcome = Some(head.with_body(body.into_bytes()));
+                    }
+                    return Ok(());
+                }
+                State::Connecting { .. } | State::Sending | State::Done => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Machine for Client {
+    type Transmit = Vec<u8>;
+    type Event = Outcome;
+
+    fn receive(&mut self, bytes: &[u8], now: Instant) {
+        match &mut self.state {
+            State::Head { until } | State::Body { until, .. } => {
+                *until = now + READ_TIMEOUT;
+                self.input.extend_from_slice(bytes);
+            }
+            // A server that speaks before it was asked.
+            State::Sending if !bytes.is_empty() => {
+                self.finish(Outcome::Failed(Error::Head));
+                return;
+            }
+            State::Connecting { .. } | State::Sending | State::Done => return,
+        }
+        if let Err(error) = self.advance(now) {
+            self.finish(Outcome::Failed(error));
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let error = match &self.state {
+            State::Done => return,
+            _ if now >= self.request.deadline => Error::Deadline,
+            State::Connecting { until } if now >= *until => Error::ConnectTimeout,
+            State::Head { until } | State::Body { until, .. } if now >= *until => {
+                Error::ReadTimeout
+            }
+            State::Connecting { .. } | State::Sending | State::Head { .. } | State::Body { .. } => {
+                return;
+            }
+        };
+        self.finish(Outcome::Failed(error));
+    }
+
+    fn transmit<E>(
+        &mut self,
+        now: Instant,
+        _rng: &mut Rng,
+        send: impl FnOnce(Vec<u8>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let State::Sending = self.state else {
+            return Ok(false);
+        };
+        send(self.request.encode())?;
+        self.state = State::Head {
+            until: now + READ_TIMEOUT,
+        };
+        Ok(true)
+    }
+
+    fn event(&mut self) -> Option<Outcome> {
+        self.outcome.take()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Done => return None,
+            State::Sending => None,
+            State::Connecting { until } | State::Head { until } | State::Body { until, .. } => {
+                Some(*until)
+            }
+        };
+        earliest([own, Some(self.request.deadline)])
+    }
+}
+
+/// What follows a head.
+enum Next {
+    Interim,
+    Redirect(Url),
+    Body(Framing),
+}
+
+/// Length of the head, what is kept of it, and what follows; `None`: more bytes are needed.
+fn parse_head(input: &[u8], request: &Request) -> Result<Option<(usize, Head, Next)>, Error> {
+    let window = input.get(..MAX_HEAD).unwrap_or(input);
+    let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut fields);
+    let length = match response.parse(window) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if window.len() == MAX_HEAD => {
+            return Err(Error::HeadTooLarge);
+        }
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Error::HeadTooLarge),
+        Err(_) => return Err(Error::Head),
+    };
+    let status = response.code.ok_or(Error::Head)?;
+    let fields = &*response.headers;
+    let text = |name: &'static str| {
+        all(fields, name)
+            .next()
+            .and_then(|value| core::str::from_utf8(value).ok())
+            .map(str::trim)
+    };
+    let next = match status {
+        // RFC 9110 §15.2.2: we never ask to switch protocols.
+        101 => return Err(Error::Head),
+        100..=199 => Next::Interim,
+        301 | 302 | 303 | 307 | 308 if text("location").is_some() => {
+            let location = text("location").unwrap_or_default();
+            let url = (request.url.join(location))
+                .map_err(|error| Error::Redirect(RedirectError::Location(error)))?;
+            check_redirect(&request.url, &url).map_err(Error::Redirect)?;
+            Next::Redirect(url)
+        }
+        204 | 304 => Next::Body(Framing::Length(0)),
+        200..=599 => Next::Body(framing(fields, response.version)?),
+        _ => return Err(Error::Head),
+    };
+    let head = Head {
+        status,
+        content_type: text("content-type").map(str::to_owned),
+        retry_after: text("retry-after")
+            .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
+            .map(Duration::from_secs),
+    };
+    Ok(Some((length, head, next)))
+}
+
+fn all<'a>(
+    fields: &'a [httparse::Header<'a>],
+    name: &'static str,
+) -> impl Iterator<Item = &'a [u8]> {
+    fields
+        .iter()
+        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+        .map(|field| field.value)
+}
+
+/// RFC 9112 §6.3. A message with both fields is refused: it is how requests are smuggled.
+fn framing(fields: &[httparse::Header<'_>], version: Option<u8>) -> Result<Framing, Error> {
+    let mut codings = all(fields, "transfer-encoding");
+    let mut lengths = all(fields, "content-length");
+    match (codings.next(), lengths.next()) {
+        (None, None) => Ok(Framing::UntilClose),
+        (Some(coding), None) => {
+            let chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            if chunked && codings.next().is_none() && version == Some(1) {
+                Ok(Framing::Chunked(Chunk::Size))
+            } else {
+                Err(Error::Framing)
+            }
+        }
+        (None, Some(length)) => {
+            if lengths.any(|other| other != length) {
+                return Err(Error::Framing);
+            }
+            let text = core::str::from_utf8(length)
+                .map_err(|_| Error::Framing)?
+                .trim();
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(Error::Framing);
+            }
+            text.parse()
+                .map(Framing::Length)
+                .map_err(|_| Error::Framing)
+        }
+        (Some(_), Some(_)) => Err(Error::Framing),
+    }
+}

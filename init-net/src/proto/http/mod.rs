@@ -1,0 +1,20 @@
+//! HTTP/1.1 for metadata and configuration: [`Client`] is one request, [`Fetch`] is one request until it is answered.
+//!
+//! No socket in here. [`Fetch`] says what to do ([`Command`]): look a name up, connect (through a device, when the
+//! URL or the caller says so), send, close. Its owner does it and reports back. A connection carries one request.
+//! Bodies, heads, redirects and times are bounded; a body that ends early is an error.
+
+mod body;
+mod client;
+mod error;
+mod fetch;
+mod message;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use client::{CONNECT_TIMEOUT, Client, Outcome, READ_TIMEOUT};
+pub use error::Error;
+pub use fetch::{Cause, Command, Fetch, FetchError, MAX_REDIRECTS, NOT_FOUND_GRACE};
+pub use message::{HeaderError, MAX_BODY, Method, Request, Response};
+pub use url::{Host, RedirectError, Scheme, Url, UrlError, check_redirect};
