@@ -57,13 +57,9 @@ pub(super) fn merge(
             });
         }
     }
-    if operator::runs_by_default(documents) {
-        let origin = Origin::builtin("(every physical link up)");
-        for name in names.resolve(&LinkRef::EveryPhysical) {
-            set(desired, name, Layer::Default, &origin, |link| {
-                link.up = Some(true)
-            });
-        }
+    let origin = Origin::builtin("(a link of which nothing is said is up)");
+    for name in operator::default_links(documents, names) {
+        set(desired, name, Layer::Default, &origin, |link| link.up = Some(true));
     }
     for document in documents {
         for config in &document.links {

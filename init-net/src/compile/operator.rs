@@ -1,6 +1,6 @@
 //! Operators: which link runs DHCP, and with which settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::defaults;
 use super::names::Names;
@@ -8,7 +8,7 @@ use crate::config::{AutoMethod, Diagnostic, Document, LinkRef, OperatorConfig, S
 use crate::state::{Desired, OperatorKind, OperatorSpec};
 use crate::value::{Layer, LinkName, Origin};
 
-/// Merges what was said; with nothing said about any link, DHCPv4 on every physical one (DESIGN §3).
+/// Merges what was said, and DHCPv4 on the links of [`default_links`].
 pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
@@ -42,15 +42,10 @@ pub(super) fn merge(
             }
         }
     }
-    if runs_by_default(documents) {
-        let origin = Origin::builtin("(DHCPv4 on every physical link)");
-        let config = OperatorConfig::new(LinkRef::EveryPhysical, AutoMethod::Dhcp4, origin);
-        for link in names.resolve(&config.link) {
-            insert(
-                desired,
-                spec(&config, link, Layer::Default, names, ignore_dns),
-            );
-        }
+    let origin = Origin::builtin("(DHCPv4 on a link of which nothing is said)");
+    let config = OperatorConfig::new(LinkRef::EveryPhysical, AutoMethod::Dhcp4, origin);
+    for link in default_links(documents, names) {
+        insert(desired, spec(&config, link, Layer::Default, names, ignore_dns));
     }
     for (method, origin) in notes {
         if let Some(message) = not_applied(method) {
@@ -62,24 +57,31 @@ pub(super) fn merge(
     }
 }
 
-/// Whether nothing is said about any link, so that every physical one gets DHCPv4.
-pub(super) fn runs_by_default(documents: &[&Document]) -> bool {
-    let configured = documents
+/// The physical links that come up with DHCPv4 because nothing is said of them.
+///
+/// A command line that says anything of any link means those links alone, as dracut reads it; platform and machine
+/// config speak link by link, as the field reads them.
+pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<LinkName> {
+    let off = documents.iter().any(|d| {
+        let said = !d.links.is_empty() || !d.addresses.is_empty() || !d.operators.is_empty() || !d.routes.is_empty();
+        d.boot.no_default_network.as_ref().is_some_and(|said| said.value)
+            || d.default_dhcp.as_ref().is_some_and(|said| !said.value)
+            || (d.layer == Layer::Cmdline && said)
+    });
+    if off {
+        return Vec::new();
+    }
+    let configured: BTreeSet<LinkName> = documents
         .iter()
         .filter(|d| d.layer != Layer::Operator)
-        .any(|d| {
-            !d.links.is_empty()
-                || !d.addresses.is_empty()
-                || !d.operators.is_empty()
-                || !d.routes.is_empty()
-        });
-    let off = documents.iter().any(|d| {
-        d.boot
-            .no_default_network
-            .as_ref()
-            .is_some_and(|said| said.value)
-    });
-    !configured && !off
+        .flat_map(|d| {
+            let links = d.links.iter().map(|link| &link.link);
+            let addresses = d.addresses.iter().map(|address| &address.link);
+            links.chain(addresses).chain(d.operators.iter().map(|operator| &operator.link))
+        })
+        .flat_map(|link| names.resolve(link))
+        .collect();
+    names.resolve(&LinkRef::EveryPhysical).into_iter().filter(|name| !configured.contains(name)).collect()
 }
 
 fn runs_dhcp4(method: AutoMethod) -> bool {
