@@ -21,5 +21,9 @@
 
 pub mod config;
 pub mod proto;
+pub mod run;
 pub mod state;
+#[allow(unsafe_code)]
+pub mod sys;
 pub mod value;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! Decides when, and does it.
+
+pub mod rtnetlink;
