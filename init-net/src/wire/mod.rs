@@ -19,6 +19,8 @@ mod link;
 mod message;
 mod route;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 pub use ack::Refusal;
 pub use answer::{Batch, Dump, Progress};
