@@ -23,5 +23,9 @@ pub mod compile;
 pub mod config;
 pub mod plan;
 pub mod proto;
+pub mod run;
 pub mod state;
+#[allow(unsafe_code)]
+pub mod sys;
 pub mod value;
+pub mod wire;

@@ -1,0 +1,150 @@
+//! The devices that were there before us: their modaliases, and the modules for them, loaded by a child.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::module_index::ModuleIndex;
+use super::{file, module, process};
+
+/// Folders below each other that are followed in `/sys/devices`. Real ones have about 15.
+const MAX_DEPTH: usize = 32;
+
+/// Longest modalias, bytes: `input:` ones have about 300, uevents end at 2048.
+const MAX_MODALIAS: usize = 4096;
+
+/// Largest index file, bytes. Debian's modules.alias has 1 MiB.
+const MAX_INDEX: usize = 16 << 20;
+
+/// Every modalias below `root` (`/sys/devices`), once each. What cannot be read is left out: devices vanish.
+pub fn modaliases(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    walk(root, 0, &mut found);
+    found
+}
+
+fn walk(folder: &Path, depth: usize, found: &mut BTreeSet<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        // Of the entry itself: symbolic links lead to other devices and in circles.
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        if kind.is_dir() && depth < MAX_DEPTH {
+            walk(&entry.path(), depth + 1, found);
+        } else if kind.is_file() && entry.file_name() == "modalias" {
+            let content = file::read(&entry.path(), MAX_MODALIAS).unwrap_or_default();
+            let text = String::from_utf8_lossy(&content);
+            found.extend(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
+        }
+    }
+}
+
+/// `/lib/modules/<release of the running kernel>`.
+pub fn module_folder() -> io::Result<PathBuf> {
+    let name = nix::sys::utsname::uname()?;
+    Ok(Path::new("/lib/modules").join(name.release()))
+}
+
+/// depmod's files in `folder`. One that is missing counts as empty: an image without modules has none.
+pub fn index(folder: &Path) -> io::Result<ModuleIndex> {
+    let text = |name: &str| match file::read(&folder.join(name), MAX_INDEX) {
+        Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    };
+    Ok(ModuleIndex::parse(
+        &text("modules.alias")?,
+        &text("modules.dep")?,
+        &text("modules.softdep")?,
+        &text("modules.builtin")?,
+    ))
+}
+
+/// A module to load, or a modalias, with parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Name or modalias.
+    pub name: String,
+    /// `max_bonds=0`, usually empty; only for the module of that name, not for what it needs.
+    pub parameters: CString,
+}
+
+/// Loads what `wanted` names, in a child: initialising a card can take seconds, and the loop goes on meanwhile. The exit
+/// code of the child is the number of modules that failed, at most 100.
+pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<i32> {
+    process::fork(move || match index(&folder) {
+        Ok(index) => load(&folder, &index, &wanted).min(100),
+        Err(_) => 100,
+    })
+}
+
+/// Loads what `wanted` names, here and now. How many failed; each is logged.
+pub fn load(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) -> i32 {
+    let mut failed = 0;
+    let mut done = BTreeSet::new();
+    for Wanted { name, parameters } in wanted {
+        let paths = index.resolve(name);
+        let last = paths.len().saturating_sub(1);
+        for (position, path) in paths
+            .into_iter()
+            .enumerate()
+            .filter(|(_, path)| done.insert(*path))
+        {
+            let parameters = if position == last {
+                parameters.as_c_str()
+            } else {
+                c""
+            };
+            match module::load(&folder.join(path), parameters) {
+                Ok(_) => {}
+                // Not our hardware after all: several drivers may claim one modalias.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(error) => {
+                    failed += 1;
+                    log::warn!("module {path}: {error}");
+                }
+            }
+        }
+    }
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modaliases_are_found_once_and_links_are_not_followed() {
+        let root = std::env::temp_dir().join(format!("init-net-coldplug-{}", std::process::id()));
+        let device = root.join("pci0000:00/0000:00:03.0/virtio0");
+        std::fs::create_dir_all(&device).unwrap();
+        std::fs::write(device.join("modalias"), "virtio:d00000001v00001AF4\n").unwrap();
+        std::fs::write(
+            root.join("pci0000:00/modalias"),
+            "virtio:d00000001v00001AF4\n",
+        )
+        .unwrap();
+        std::fs::write(device.join("../modalias"), "\n").unwrap();
+        std::os::unix::fs::symlink(&root, device.join("subsystem")).unwrap();
+        let found = modaliases(&root);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            ["virtio:d00000001v00001AF4"]
+        );
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn an_image_without_modules_needs_none() {
+        let index = index(Path::new("/does/not/exist")).unwrap();
+        let wanted = Wanted {
+            name: "bonding".into(),
+            parameters: c"max_bonds=0".into(),
+        };
+        assert_eq!(load(Path::new("/does/not/exist"), &index, &[wanted]), 0);
+    }
+}

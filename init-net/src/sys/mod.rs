@@ -1,0 +1,27 @@
+//! One kernel facility a file; the only `unsafe` of the crate, and no policy: what to retry, what to ignore and what to
+//! do instead is decided above.
+
+pub mod boot_id;
+pub mod clock;
+pub mod coldplug;
+pub mod console;
+pub mod file;
+pub mod hostname;
+pub mod kmsg;
+pub mod memfd;
+pub mod module;
+pub mod module_index;
+pub mod mount;
+pub mod net_device;
+pub mod netlink;
+pub mod packet;
+pub mod poll;
+pub mod process;
+pub mod random;
+pub mod reboot;
+pub mod signal;
+pub mod switch_root;
+pub mod tcp;
+pub mod timer;
+pub mod udp;
+pub mod unix;

@@ -1,0 +1,130 @@
+//! The NETLINK_ROUTE socket: bytes out, datagrams in.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+use socket2::{SockFilter, SockRef};
+
+/// Receive buffer, bytes. 4 MiB hold about 5,000 notifications (an skb of a route counts 768 bytes) between two turns
+/// of the loop; beyond that the kernel drops, says so, and everything is dumped again.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Longest datagram that is taken, bytes. The kernel fills at most 32 KiB (`netlink_recvmsg`, net/netlink/af_netlink.c).
+const MAX_DATAGRAM: usize = 64 << 10;
+
+/// How long an answer may take, seconds. The kernel answers within the system call that asks; the limit is for an
+/// answer that got lost, so that nobody waits for it for ever.
+const ANSWER_TIMEOUT: i64 = 5;
+
+/// A socket for requests and their answers. Blocking: the kernel answers before `send` returns.
+pub struct Requests {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Requests {
+    /// Opens it, with extended and capped acknowledgements (4.12), and strict checks of dump requests (4.20). Kernels
+    /// before those work without.
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        let _before_4_12 = socket.set_ext_ack(true).and(socket.set_cap_ack(true));
+        let _before_4_20 = socket.set_netlink_get_strict_chk(true);
+        enlarge(&socket);
+        setsockopt(
+            &socket,
+            sockopt::ReceiveTimeout,
+            &TimeVal::seconds(ANSWER_TIMEOUT),
+        )?;
+        Ok(Self {
+            socket,
+            buffer: Vec::with_capacity(MAX_DATAGRAM),
+        })
+    }
+
+    /// Sends one or more whole messages.
+    pub fn send(&self, messages: &[u8]) -> io::Result<()> {
+        let sent = self.socket.send(messages, 0)?;
+        if sent == messages.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        }
+    }
+
+    /// The next datagram. `ENOBUFS`: answers were lost.
+    pub fn receive(&mut self) -> io::Result<&[u8]> {
+        receive(&self.socket, &mut self.buffer)
+    }
+}
+
+/// A socket for notifications. Never blocks.
+pub struct Notifications {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Notifications {
+    /// Subscribes to multicast `groups`. `filter` is a classic BPF program (code, jt, jf, k) that sees each datagram; it
+    /// is attached before the first can arrive.
+    pub fn open(groups: &[u32], filter: &[(u16, u8, u8, u32)]) -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.set_non_blocking(true)?;
+        enlarge(&socket);
+        let filter: Vec<SockFilter> = filter
+            .iter()
+            .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
+            .collect();
+        if !filter.is_empty() {
+            SockRef::from(&socket).attach_filter(&filter)?;
+        }
+        socket.bind_auto()?;
+        for group in groups {
+            socket.add_membership(*group)?;
+        }
+        Ok(Self {
+            socket,
+            buffer: Vec::with_capacity(MAX_DATAGRAM),
+        })
+    }
+
+    /// The next datagram. `WouldBlock`: none now. `ENOBUFS`: some were lost, more may be there.
+    pub fn receive(&mut self) -> io::Result<&[u8]> {
+        receive(&self.socket, &mut self.buffer)
+    }
+}
+
+impl AsFd for Notifications {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// SO_RCVBUFFORCE needs CAP_NET_ADMIN; without it the socket works with what it has.
+fn enlarge(socket: &Socket) {
+    let _unprivileged = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
+}
+
+fn receive<'a>(socket: &Socket, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+    loop {
+        // `recv` writes into the spare capacity only.
+        buffer.clear();
+        match socket.recv(buffer, libc::MSG_TRUNC) {
+            Ok(length) if length > buffer.len() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "netlink datagram truncated",
+                ));
+            }
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(buffer)
+}

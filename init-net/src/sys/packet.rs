@@ -1,0 +1,206 @@
+//! AF_PACKET: frames of one protocol on one link, before it has an address.
+
+use core::mem::{offset_of, size_of};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use socket2::{Domain, SockFilter, Socket, Type};
+
+use crate::value::Mac;
+
+/// ETH_P_*, include/uapi/linux/if_ether.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// IPv4.
+    Ip = 0x0800,
+    /// ARP.
+    Arp = 0x0806,
+}
+
+/// TP_STATUS_CSUMNOTREADY, include/uapi/linux/if_packet.h.
+const CHECKSUM_NOT_READY: u32 = 1 << 3;
+
+/// `struct sockaddr_ll` with room for the 20 bytes of an InfiniBand address; the kernel takes the longer form.
+#[repr(C)]
+struct LinkAddress {
+    base: libc::sockaddr_ll,
+    room: [u8; Mac::MAX_LEN],
+}
+
+/// One frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes in the buffer. A frame longer than the buffer is cut.
+    pub length: usize,
+    /// Who sent it.
+    pub source: Option<Mac>,
+    /// Whether checksums in it are there yet. Frames of a peer on the same machine (veth, virtio) come without: the
+    /// card that would fill them in is never passed.
+    pub checksum_ready: bool,
+}
+
+/// A socket for one protocol on one link: packets start at the network header, the kernel makes the link header.
+///
+/// Open it once and close it late: closing waits 8 to 16 ms for a grace period of the kernel (RCU).
+pub struct PacketSocket {
+    socket: Socket,
+    link_index: u32,
+    protocol: Protocol,
+}
+
+impl PacketSocket {
+    /// Receives what `filter` (classic BPF: code, jt, jf, k) lets through. The link should be up: binding to one that is
+    /// down leaves ENETDOWN for the first send.
+    ///
+    /// The order matters twice: created with protocol 0 it receives nothing, so no packet slips in before the filter; and
+    /// binding then costs microseconds, where re-binding a live socket waits for RCU.
+    pub fn open(
+        link_index: u32,
+        protocol: Protocol,
+        filter: &[(u16, u8, u8, u32)],
+    ) -> io::Result<Self> {
+        let kind = Type::DGRAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::PACKET, kind, Some(socket2::Protocol::from(0)))?;
+        let filter: Vec<SockFilter> = filter
+            .iter()
+            .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
+            .collect();
+        socket.attach_filter(&filter)?;
+        let this = Self {
+            socket,
+            link_index,
+            protocol,
+        };
+        this.want_auxdata()?;
+        let address = this.address(None);
+        // SAFETY: `address` lives through the call and the length is that of its `sockaddr_ll` part.
+        check(unsafe {
+            libc::bind(
+                this.socket.as_raw_fd(),
+                (&raw const address).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        })?;
+        Ok(this)
+    }
+
+    fn want_auxdata(&self) -> io::Result<()> {
+        let on: libc::c_int = 1;
+        // SAFETY: `on` is an int, lives through the call, and the length is its size.
+        check(unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_AUXDATA,
+                (&raw const on).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        })
+        .map(drop)
+    }
+
+    fn address(&self, to: Option<&Mac>) -> LinkAddress {
+        // SAFETY: both structs are plain integers, for which all zeros is a value.
+        let mut address: LinkAddress = unsafe { core::mem::zeroed() };
+        address.base.sll_family = libc::AF_PACKET as u16;
+        address.base.sll_protocol = (self.protocol as u16).to_be();
+        address.base.sll_ifindex = self.link_index as i32;
+        if let Some(to) = to {
+            let bytes = to.as_bytes();
+            address.base.sll_halen = bytes.len() as u8;
+            let (short, long) = bytes.split_at(bytes.len().min(address.base.sll_addr.len()));
+            address.base.sll_addr[..short.len()].copy_from_slice(short);
+            address.room[..long.len()].copy_from_slice(long);
+        }
+        address
+    }
+
+    /// Sends `packet`, from its network header on, to the hardware address `to`.
+    pub fn send(&self, packet: &[u8], to: &Mac) -> io::Result<()> {
+        let address = self.address(Some(to));
+        let used = offset_of!(libc::sockaddr_ll, sll_addr) + to.as_bytes().len();
+        let length = used.max(size_of::<libc::sockaddr_ll>());
+        // SAFETY: `packet` and `address` live through the call; `length` is at most the size of `address`, since a Mac
+        // has at most MAX_LEN bytes and `room` follows `sll_addr` without a gap (checked below).
+        check(unsafe {
+            libc::sendto(
+                self.socket.as_raw_fd(),
+                packet.as_ptr().cast(),
+                packet.len(),
+                0,
+                (&raw const address).cast(),
+                length as libc::socklen_t,
+            )
+        })
+        .map(drop)
+    }
+
+    /// The next packet, from its network header on. `WouldBlock`: none now.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        // SAFETY: plain integers and pointers, for which all zeros is a value.
+        let mut from: LinkAddress = unsafe { core::mem::zeroed() };
+        let mut control = [0u64; 16];
+        let mut vector = libc::iovec {
+            iov_base: buffer.as_mut_ptr().cast(),
+            iov_len: buffer.len(),
+        };
+        // SAFETY: as for `from`.
+        let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
+        message.msg_name = (&raw mut from).cast();
+        message.msg_namelen = size_of::<LinkAddress>() as libc::socklen_t;
+        message.msg_iov = &raw mut vector;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&control) as _;
+        // SAFETY: every pointer in `message` is to a local or to `buffer`, with its true length.
+        let length = check(unsafe { libc::recvmsg(self.socket.as_raw_fd(), &raw mut message, 0) })?;
+        let known = usize::from(from.base.sll_halen).min(from.base.sll_addr.len());
+        Ok(Received {
+            length: length.min(buffer.len()),
+            source: Mac::from_bytes(&from.base.sll_addr[..known]),
+            // SAFETY: `message` was filled by recvmsg, and `control`, which it points to, is still there.
+            checksum_ready: unsafe { status(&message) } & CHECKSUM_NOT_READY == 0,
+        })
+    }
+}
+
+const _: () = assert!(offset_of!(LinkAddress, room) == offset_of!(libc::sockaddr_ll, sll_addr) + 8);
+
+/// `tp_status` of the PACKET_AUXDATA control message, 0 without one.
+///
+/// # Safety
+///
+/// `message` comes from a successful recvmsg, and its control buffer is alive.
+unsafe fn status(message: &libc::msghdr) -> u32 {
+    // SAFETY: the control buffer is valid for `msg_controllen` bytes, and CMSG_FIRSTHDR checks that a header fits.
+    let header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    // SAFETY: null, or a whole header inside the control buffer, which is aligned for it.
+    let Some(fields) = (unsafe { header.as_ref() }) else {
+        return 0;
+    };
+    let needed = size_of::<libc::cmsghdr>() + size_of::<libc::tpacket_auxdata>();
+    if fields.cmsg_level != libc::SOL_PACKET
+        || fields.cmsg_type != libc::PACKET_AUXDATA
+        || fields.cmsg_len < needed
+    {
+        return 0;
+    }
+    // SAFETY: the header says that a whole `tpacket_auxdata` follows it; it is read without assuming an alignment.
+    unsafe {
+        libc::CMSG_DATA(header)
+            .cast::<libc::tpacket_auxdata>()
+            .read_unaligned()
+    }
+    .tp_status
+}
+
+fn check<T: TryInto<usize>>(returned: T) -> io::Result<usize> {
+    // Negative: the error is in errno.
+    returned.try_into().map_err(|_| io::Error::last_os_error())
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

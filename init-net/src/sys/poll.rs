@@ -1,0 +1,82 @@
+//! poll(2).
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use crate::value::Duration;
+
+/// What to wait for on one file descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct Interest<'a> {
+    fd: BorrowedFd<'a>,
+    flags: PollFlags,
+}
+
+impl<'a> Interest<'a> {
+    /// For something to read.
+    pub fn read(fd: BorrowedFd<'a>) -> Self {
+        Self {
+            fd,
+            flags: PollFlags::POLLIN,
+        }
+    }
+
+    /// For room to write, or a connection made or refused.
+    pub fn write(fd: BorrowedFd<'a>) -> Self {
+        Self {
+            fd,
+            flags: PollFlags::POLLOUT,
+        }
+    }
+
+    /// For either.
+    pub fn both(fd: BorrowedFd<'a>) -> Self {
+        Self {
+            fd,
+            flags: PollFlags::POLLIN | PollFlags::POLLOUT,
+        }
+    }
+}
+
+/// What a file descriptor is ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Reading gives something: data, end of file or an error.
+    pub readable: bool,
+    /// Writing takes something, or tells an error.
+    pub writable: bool,
+}
+
+/// Waits until one is ready, at most `timeout` (`None`: without end). One answer for each of `interests`; none is ready
+/// after the timeout, and when a signal came first.
+pub fn poll(interests: &[Interest<'_>], timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
+    let mut fds: Vec<PollFd<'_>> = interests
+        .iter()
+        .map(|interest| PollFd::new(interest.fd, interest.flags))
+        .collect();
+    match ppoll(&mut fds, timeout.map(TimeSpec::from_duration), None) {
+        Ok(_) => {}
+        Err(nix::Error::EINTR) => return Ok(vec![Ready::default(); interests.len()]),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(interests
+        .iter()
+        .zip(&fds)
+        .map(|(interest, fd)| ready(interest.flags, fd))
+        .collect())
+}
+
+fn ready(asked: PollFlags, fd: &PollFd<'_>) -> Ready {
+    let said = fd.revents().unwrap_or(PollFlags::empty());
+    // Trouble is told to whoever asked, so that the read or write that follows finds out which.
+    let trouble = said.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
+    Ready {
+        readable: asked.contains(PollFlags::POLLIN)
+            && (trouble || said.contains(PollFlags::POLLIN)),
+        writable: asked.contains(PollFlags::POLLOUT)
+            && (trouble || said.contains(PollFlags::POLLOUT)),
+    }
+}

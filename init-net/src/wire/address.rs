@@ -1,0 +1,157 @@
+//! Addresses: RTM_NEWADDR and RTM_DELADDR, both ways.
+
+use core::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeader, AddressMessage, AddressProtocol, CacheInfo,
+};
+
+use super::attribute::{address_of, attributes, u8_of, u32_of};
+use super::message::{WireError, kind, request};
+use crate::state::{AddressStatus, Family, LinkAt, OUR_PROTOCOL, Op, Scope};
+use crate::value::{Duration, Instant, Prefix};
+
+/// IFA_*, include/uapi/linux/if_addr.h.
+mod ifa {
+    pub const ADDRESS: u16 = 1;
+    pub const LOCAL: u16 = 2;
+    pub const BROADCAST: u16 = 4;
+    pub const CACHEINFO: u16 = 6;
+    pub const FLAGS: u16 = 8;
+    pub const RT_PRIORITY: u16 = 9;
+    pub const PROTO: u16 = 11;
+}
+
+/// `struct ifaddrmsg`, bytes.
+const HEADER: usize = 8;
+
+/// INFINITY_LIFE_TIME, include/net/addrconf.h.
+const FOREVER: u32 = u32::MAX;
+
+/// `op` is [`Op::AddressReplace`]; anything else is not an address.
+pub(super) fn replace(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
+    let Op::AddressReplace {
+        link,
+        address,
+        peer,
+        broadcast,
+        scope,
+        priority,
+        valid_secs,
+        ..
+    } = op
+    else {
+        return Err(WireError::NotNetlink);
+    };
+    let local = address.address();
+    if peer.is_some_and(|peer| peer.is_ipv4() != local.is_ipv4())
+        || (broadcast.is_some() && local.is_ipv6())
+    {
+        return Err(WireError::Family);
+    }
+    let mut message = of(link, *address);
+    message.header.scope = scope.number().into();
+    let attributes = &mut message.attributes;
+    attributes.push(AddressAttribute::Local(local));
+    attributes.push(AddressAttribute::Address(peer.unwrap_or(local)));
+    attributes.extend(broadcast.map(AddressAttribute::Broadcast));
+    attributes.extend(priority.map(AddressAttribute::RoutePriority));
+    attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(
+        OUR_PROTOCOL,
+    )));
+    if let Some(secs) = valid_secs {
+        // Without this attribute an address that had a lifetime becomes permanent, which is what `None` means.
+        let mut lifetime = CacheInfo::default();
+        lifetime.ifa_valid = *secs;
+        lifetime.ifa_preferred = *secs;
+        attributes.push(AddressAttribute::CacheInfo(lifetime));
+    }
+    request(
+        kind::RTM_NEWADDR,
+        NLM_F_CREATE | NLM_F_REPLACE,
+        seq,
+        &message,
+    )
+}
+
+pub(super) fn delete(link: &LinkAt, address: Prefix, seq: u32) -> Result<Vec<u8>, WireError> {
+    let mut message = of(link, address);
+    let local = address.address();
+    message.attributes.push(AddressAttribute::Local(local));
+    // net/ipv4/devinet.c compares the prefix length only when IFA_ADDRESS is given, and then against the peer. The
+    // op does not know the peer; a point-to-point address is the usual reason for /32.
+    if local.is_ipv4() && address.len() < 32 {
+        message.attributes.push(AddressAttribute::Address(local));
+    }
+    request(kind::RTM_DELADDR, 0, seq, &message)
+}
+
+fn of(link: &LinkAt, address: Prefix) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = match address.address() {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    message.header.prefix_len = address.len();
+    message.header.index = link.index;
+    message
+}
+
+/// `None` without an address of the family that the header says.
+pub(super) fn decode(body: &[u8], at: Instant) -> Option<AddressStatus> {
+    let header = AddressHeader::parse(body).ok()?;
+    let (mut local, mut remote, mut broadcast) = (None, None, None);
+    let (mut priority, mut protocol, mut valid_until) = (0, 0, None);
+    let mut flags = u32::from(header.flags.bits());
+    for (kind, value) in attributes(body.get(HEADER..)?) {
+        match kind {
+            ifa::LOCAL => local = address_of(value),
+            ifa::ADDRESS => remote = address_of(value),
+            ifa::BROADCAST => broadcast = address_of(value),
+            ifa::CACHEINFO => valid_until = end_of(value, at),
+            ifa::FLAGS => flags = u32_of(value).unwrap_or(flags),
+            ifa::RT_PRIORITY => priority = u32_of(value).unwrap_or(0),
+            ifa::PROTO => protocol = u8_of(value).unwrap_or(0),
+            _ => {}
+        }
+    }
+    // IPv6 sends IFA_LOCAL only for point-to-point addresses, IPv4 always.
+    let address = local.or(remote)?;
+    let family = Family::of(address);
+    if header.family != family_number(family) {
+        return None;
+    }
+    Some(AddressStatus {
+        address: Prefix::new(address, header.prefix_len).ok()?,
+        peer: remote.filter(|peer| *peer != address && Family::of(*peer) == family),
+        broadcast: match broadcast {
+            Some(IpAddr::V4(broadcast)) => Some(broadcast),
+            _ => None,
+        },
+        link_index: header.index,
+        link_name: super::placeholder(header.index),
+        family,
+        scope: Scope::from_number(header.scope.into()),
+        flags,
+        priority,
+        protocol,
+        valid_until,
+    })
+}
+
+/// `struct ifa_cacheinfo`: preferred, valid, two time stamps; seconds.
+fn end_of(value: &[u8], at: Instant) -> Option<Instant> {
+    match u32_of(value.get(4..8)?)? {
+        FOREVER => None,
+        secs => Some(at + Duration::from_secs(secs.into())),
+    }
+}
+
+pub(super) const fn family_number(family: Family) -> AddressFamily {
+    match family {
+        Family::Inet4 => AddressFamily::Inet,
+        Family::Inet6 => AddressFamily::Inet6,
+    }
+}

@@ -1,0 +1,122 @@
+//! Collects answers: those of a batch of requests, those of a dump.
+
+use std::collections::BTreeMap;
+
+use super::message::{frames, kind};
+use super::{Kind, Refusal, decode};
+use crate::state::{AddressStatus, LinkStatus, RouteStatus, RuleStatus};
+use crate::value::{Instant, RouteTable};
+
+/// Where the answers stand after a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Read on.
+    More,
+    /// All there.
+    Done,
+    /// Something changed during the dump: ask again.
+    Interrupted,
+    /// The kernel refused it, or broke off.
+    Failed(Refusal),
+}
+
+/// The answers to requests with consecutive sequence numbers.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    first: u32,
+    results: Vec<Option<Result<(), Refusal>>>,
+}
+
+impl Batch {
+    /// Awaits `count` answers, from sequence number `first` on.
+    pub fn new(first: u32, count: usize) -> Self {
+        Self {
+            first,
+            results: vec![None; count],
+        }
+    }
+
+    /// Takes one datagram; `true` when every request has its answer.
+    pub fn receive(&mut self, datagram: &[u8]) -> bool {
+        for message in decode(datagram, Instant::BOOT) {
+            let offset =
+                usize::try_from(message.seq.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+            let Some(slot) = self.results.get_mut(offset) else {
+                continue;
+            };
+            match message.kind {
+                Kind::Ack => *slot = Some(Ok(())),
+                Kind::Error(refusal) => *slot = Some(Err(refusal)),
+                _ => {}
+            }
+        }
+        self.results.iter().all(Option::is_some)
+    }
+
+    /// The results in the order of the requests; `None`: no answer came.
+    pub fn into_results(self) -> Vec<Option<Result<(), Refusal>>> {
+        self.results
+    }
+}
+
+/// What a dump brought.
+#[derive(Clone, Debug, Default)]
+pub struct Dump {
+    seq: u32,
+    at: Instant,
+    interrupted: bool,
+    /// Links by index.
+    pub links: BTreeMap<u32, LinkStatus>,
+    /// Addresses.
+    pub addresses: Vec<AddressStatus>,
+    /// Routes of all tables but `local`.
+    pub routes: Vec<RouteStatus>,
+    /// Rules.
+    pub rules: Vec<RuleStatus>,
+}
+
+impl Dump {
+    /// Awaits the answers to the request `seq`; lifetimes count from `at`.
+    pub fn new(seq: u32, at: Instant) -> Self {
+        Self {
+            seq,
+            at,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one datagram. Answers to other requests (of a dump that was given up) are ignored.
+    pub fn receive(&mut self, datagram: &[u8]) -> Progress {
+        for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
+            // Most of a small machine's routes are in the local table: left out before they are parsed.
+            if frame.kind == kind::RTM_NEWROUTE && is_local(frame.body) {
+                continue;
+            }
+            let message = frame.decode(self.at);
+            self.interrupted |= message.interrupted;
+            match message.kind {
+                Kind::Link(link) => {
+                    self.links.insert(link.index, link);
+                }
+                Kind::Address(address) => self.addresses.push(address),
+                Kind::Route(route) => self.routes.push(route),
+                Kind::Rule(rule) => self.rules.push(rule),
+                Kind::Done if self.interrupted => return Progress::Interrupted,
+                Kind::Done => return Progress::Done,
+                Kind::Overrun => return Progress::Interrupted,
+                Kind::Error(refusal) => return Progress::Failed(refusal),
+                _ => {}
+            }
+        }
+        Progress::More
+    }
+}
+
+/// rtm_table; a table above 255 never has this number here.
+fn is_local(body: &[u8]) -> bool {
+    body.get(RTM_TABLE)
+        .is_some_and(|table| u32::from(*table) == RouteTable::LOCAL.id())
+}
+
+/// Offset of rtm_table in `struct rtmsg`.
+const RTM_TABLE: usize = 4;

@@ -1,0 +1,56 @@
+//! [`crate::state::Op`] to netlink bytes, netlink bytes to what is there. Pure: no socket, no clock.
+//!
+//! ```text
+//!  Op ──► encode ──► bytes      (address, link, route)
+//!  bytes ──► decode ──► Message (address, link, route, rule, ack)
+//!  dump requests and what collects their answers: dump, answer · which notifications matter: event
+//! ```
+//!
+//! The message types of netlink-packet-route build what we send; what we receive is read attribute by attribute with
+//! its iterator, because its own parser gives up a whole message for one attribute that it cannot read.
+
+mod ack;
+mod address;
+mod answer;
+mod attribute;
+pub mod dump;
+pub mod event;
+mod link;
+mod message;
+mod route;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+pub use ack::Refusal;
+pub use answer::{Batch, Dump, Progress};
+pub use message::{Kind, Message, Messages, WireError, decode, encode};
+
+use std::collections::BTreeMap;
+
+use crate::state::{AddressStatus, LinkStatus, RouteStatus};
+use crate::value::LinkName;
+
+/// Gives addresses and routes the names of their links. Decoding leaves `if<index>` (as ip(8) prints a link it does
+/// not know) in addresses and nothing in routes.
+pub fn name_links(
+    links: &BTreeMap<u32, LinkStatus>,
+    addresses: &mut [AddressStatus],
+    routes: &mut [RouteStatus],
+) {
+    for address in addresses {
+        if let Some(link) = links.get(&address.link_index) {
+            address.link_name = link.name.clone();
+        }
+    }
+    for route in routes {
+        route.out_link_name = links.get(&route.out_link_index).map(|l| l.name.clone());
+    }
+}
+
+/// The name ip(8) gives to an index without a link: at most 12 bytes, always valid.
+fn placeholder(index: u32) -> LinkName {
+    format!("if{index}")
+        .parse()
+        .expect("if and at most 10 digits are a link name")
+}

@@ -1,0 +1,292 @@
+//! Bytes: what Linux 6.18 sent (`captured/`, one message a file) and what it accepted.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::state::{Family, LinkAt, Op, RouteKind, RouteOp, Scope};
+use crate::value::{Instant, RouteTable};
+
+const AT: Instant = Instant::from_secs(1000);
+
+const LINK: &str = include_str!("captured/link.hex");
+const ADDRESS4: &str = include_str!("captured/address4.hex");
+const ADDRESS6: &str = include_str!("captured/address6.hex");
+const ROUTE: &str = include_str!("captured/route.hex");
+const RULE: &str = include_str!("captured/rule.hex");
+const REFUSAL: &str = include_str!("captured/refusal.hex");
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+fn one(message: &[u8]) -> Message {
+    let mut messages = decode(message, AT);
+    let first = messages.next().unwrap();
+    assert_eq!(messages.next(), None);
+    first
+}
+
+#[track_caller]
+fn check(hex: &str, expect: &str) {
+    let text = match one(&bytes(hex)).kind {
+        Kind::Link(link) => serde_json::to_string(&link).unwrap(),
+        Kind::Address(address) => serde_json::to_string(&address).unwrap(),
+        Kind::Route(route) => serde_json::to_string(&route).unwrap(),
+        Kind::Rule(rule) => serde_json::to_string(&rule).unwrap(),
+        Kind::Error(refusal) => refusal.to_string(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(text, expect);
+}
+
+#[test]
+fn captured() {
+    check(
+        LINK,
+        r#"{"index":10,"name":"eth0","alias":"cable","altNames":["uplink"],"type":1,"kind":"veth","flags":4099,"operationalState":"lowerLayerDown","mtu":1500,"hardwareAddr":"02:00:00:00:00:0a","linkIndex":11,"masterIndex":0}"#,
+    );
+    check(
+        ADDRESS4,
+        r#"{"address":"10.0.0.2/24","broadcast":"10.0.0.255","linkIndex":10,"linkName":"if10","family":"inet4","scope":"global","flags":0,"priority":77,"protocol":0,"validUntil":1600000000000}"#,
+    );
+    check(
+        ADDRESS6,
+        r#"{"address":"2001:db8::2/64","linkIndex":10,"linkName":"if10","family":"inet6","scope":"global","flags":130,"priority":0,"protocol":0}"#,
+    );
+    check(
+        ROUTE,
+        r#"{"family":"inet4","dst":"10.7.0.0/16","src":null,"gateway":"10.0.0.1","outLinkIndex":10,"outLinkName":null,"table":"1000","priority":5,"scope":"global","type":"unicast","protocol":73,"flags":16,"mtu":1300}"#,
+    );
+    check(
+        RULE,
+        r#"{"family":"inet4","priority":0,"src":null,"dst":null,"table":255,"protocol":2}"#,
+    );
+    check(
+        REFUSAL,
+        "Nexthop has invalid gateway: Network is unreachable (os error 101)",
+    );
+}
+
+/// `ip addr add 10.0.0.2/24 brd + dev eth0` and `ip route add default via 10.0.0.1 dev eth0 metric 1024 proto 73`, as a
+/// kernel accepted them.
+const IP_ADDR_ADD: &str = "30000000 14000506 09000000 00000000 02180000 03000000
+    08000200 0a000002 08000100 0a000002 08000400 0a0000ff";
+const IP_ROUTE_ADD: &str = "34000000 18000506 0c000000 00000000 02000000 fe490001 00000000
+    08000500 0a000001 08000400 03000000 08000600 00040000";
+
+fn eth0() -> LinkAt {
+    LinkAt {
+        index: 3,
+        name: "eth0".parse().unwrap(),
+    }
+}
+
+fn default_route() -> RouteOp {
+    RouteOp {
+        family: Family::Inet4,
+        dst: None,
+        gateway: Some("10.0.0.1".parse().unwrap()),
+        link: Some(eth0()),
+        src: None,
+        table: RouteTable::MAIN,
+        priority: 1024,
+        scope: Scope::Global,
+        kind: RouteKind::Unicast,
+        on_link: false,
+        mtu: None,
+    }
+}
+
+#[track_caller]
+fn sends(op: &Op, seq: u32, expect: &str) {
+    let hex = |bytes: &[u8]| -> Vec<String> {
+        bytes
+            .chunks(4)
+            .map(|c| c.iter().map(|b| format!("{b:02x}")).collect())
+            .collect()
+    };
+    assert_eq!(hex(&encode(op, seq).unwrap()), hex(&bytes(expect)), "{op}");
+}
+
+#[test]
+fn an_address_is_what_ip_sends_and_says_whose_it_is() {
+    let op = Op::AddressReplace {
+        link: eth0(),
+        address: "10.0.0.2/24".parse().unwrap(),
+        peer: None,
+        broadcast: Some("10.0.0.255".parse().unwrap()),
+        scope: Scope::Global,
+        priority: None,
+        valid_secs: None,
+        present: false,
+    };
+    // REPLACE instead of EXCL, 8 bytes more for IFA_PROTO 73.
+    let ours =
+        IP_ADDR_ADD.replacen("30000000 14000506", "38000000 14000505", 1) + "05000b00 49000000";
+    sends(&op, 9, &ours);
+    check(
+        IP_ADDR_ADD,
+        r#"{"address":"10.0.0.2/24","broadcast":"10.0.0.255","linkIndex":3,"linkName":"if3","family":"inet4","scope":"global","flags":0,"priority":0,"protocol":0}"#,
+    );
+}
+
+#[test]
+fn a_route_is_what_ip_sends() {
+    sends(&Op::RouteAdd(default_route()), 12, IP_ROUTE_ADD);
+    sends(
+        &Op::RouteReplace(default_route()),
+        12,
+        &IP_ROUTE_ADD.replacen("18000506", "18000505", 1),
+    );
+    sends(
+        &Op::RouteDel(default_route()),
+        12,
+        &IP_ROUTE_ADD.replacen("18000506", "19000500", 1),
+    );
+}
+
+#[test]
+fn ops_that_cannot_be_sent_are_refused() {
+    let route = default_route();
+    let bad = |route| encode(&Op::RouteAdd(route), 1).unwrap_err();
+    let six = Some("fe80::1".parse().unwrap());
+    let backwards = RouteOp {
+        family: Family::Inet6,
+        ..route.clone()
+    };
+    assert_eq!(bad(backwards), WireError::Family);
+    assert_eq!(
+        bad(RouteOp {
+            src: six,
+            ..route.clone()
+        }),
+        WireError::Family
+    );
+    assert_eq!(
+        bad(RouteOp {
+            kind: RouteKind::Other,
+            ..route.clone()
+        }),
+        WireError::RouteKind
+    );
+    assert!(
+        encode(
+            &Op::RouteAdd(RouteOp {
+                gateway: six,
+                ..route
+            }),
+            1
+        )
+        .is_ok()
+    );
+    let name = Op::SetHostname { name: "a".into() };
+    assert_eq!(encode(&name, 1), Err(WireError::NotNetlink));
+}
+
+#[test]
+fn one_attribute_that_cannot_be_read_costs_only_itself() {
+    // IFLA_MTU with two bytes, IFLA_OPERSTATE with four, then the name.
+    let link = "38000000 10000000 00000000 00000000 00000100 07000000 01000000 00000000
+        06000400 dc050000 08001000 06000000 07000300 61620000";
+    check(
+        link,
+        r#"{"index":7,"name":"ab","type":1,"kind":"","flags":1,"operationalState":"unknown","mtu":0,"linkIndex":0,"masterIndex":0}"#,
+    );
+}
+
+#[test]
+fn a_dump_ends_restarts_or_fails() {
+    let done = |flags: u16, number: i32| {
+        let mut message = bytes("14000000 0300");
+        message.extend(flags.to_ne_bytes());
+        message.extend(bytes("09000000 00000000"));
+        message.extend(number.to_ne_bytes());
+        message
+    };
+    let mut dump = Dump::new(9, AT);
+    assert_eq!(dump.receive(&bytes(LINK)), Progress::More);
+    assert_eq!(
+        dump.receive(&[bytes(ADDRESS4), bytes(RULE), bytes(ROUTE)].concat()),
+        Progress::More
+    );
+    assert_eq!(dump.receive(&done(2, 0)), Progress::Done);
+    assert_eq!(
+        (
+            dump.links.len(),
+            dump.addresses.len(),
+            dump.routes.len(),
+            dump.rules.len()
+        ),
+        (1, 1, 1, 1)
+    );
+    name_links(&dump.links, &mut dump.addresses, &mut dump.routes);
+    assert_eq!(dump.addresses[0].link_name.as_str(), "eth0");
+    assert_eq!(
+        dump.routes[0].out_link_name.as_ref().unwrap().as_str(),
+        "eth0"
+    );
+    assert_eq!(dump.receive(&done(0x12, 0)), Progress::Interrupted);
+    assert!(
+        matches!(Dump::new(9, AT).receive(&done(2, -95)), Progress::Failed(r) if r.errno == 95)
+    );
+    let mut other = Dump::new(10, AT);
+    assert_eq!(
+        other.receive(&[bytes(LINK), done(2, 0)].concat()),
+        Progress::More
+    );
+    assert!(other.links.is_empty(), "the answer to another request");
+}
+
+#[test]
+fn answers_find_their_requests() {
+    let answer = |seq: u32, number: i32| {
+        let mut message = bytes("24000000 02000000");
+        message.extend(seq.to_ne_bytes());
+        message.extend([0; 4]);
+        message.extend(number.to_ne_bytes());
+        message.extend([0; 16]);
+        message
+    };
+    let mut batch = Batch::new(u32::MAX, 3);
+    assert!(!batch.receive(&[answer(5, -1), answer(0, -17)].concat()));
+    assert!(!batch.receive(&answer(u32::MAX, 0)));
+    assert!(batch.receive(&answer(1, 0)));
+    let errors: Vec<_> = batch
+        .into_results()
+        .into_iter()
+        .map(|result| result.unwrap().map_err(|refusal| refusal.errno))
+        .collect();
+    assert_eq!(errors, [Ok(()), Err(17), Ok(())]);
+}
+
+proptest! {
+    /// Flipped bytes, cut ends, joined messages: never a panic, and always an end.
+    #[test]
+    fn decoding_never_panics(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+        cut in any::<prop::sample::Index>(),
+        whole in any::<bool>(),
+    ) {
+        let mut datagram: Vec<u8> =
+            [ADDRESS4, ROUTE, LINK, ADDRESS6, RULE, REFUSAL].into_iter().flat_map(bytes).collect();
+        for (at, byte) in flips {
+            let at = at.index(datagram.len());
+            datagram[at] = byte;
+        }
+        if !whole {
+            datagram.truncate(cut.index(datagram.len()));
+        }
+        prop_assert!(decode(&datagram, AT).count() <= datagram.len() / 16);
+        Dump::new(9, AT).receive(&datagram);
+        Batch::new(8, 3).receive(&datagram);
+        event::Bell::default().receive(&datagram);
+    }
+
+    #[test]
+    fn decoding_noise_never_panics(datagram in prop::collection::vec(any::<u8>(), 0..512)) {
+        decode(&datagram, AT).count();
+        Dump::new(0, AT).receive(&datagram);
+    }
+}
