@@ -5,12 +5,13 @@
 //! "not said" is `None` or an empty list, defaults are filled in by `compile/defaults.rs`. Names stay symbolic
 //! ([`LinkRef`]) until `compile` sees the links of the machine.
 
+pub mod cmdline;
 pub mod diagnostic;
 mod document;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
-    AddressConfig, AutoMethod, BondOption, BootConfig, ConfigSource, DhcpTimeouts, Document,
-    HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig, RouteConfig,
-    Said, WaitLevel,
+    AddressConfig, AutoMethod, BondOption, BootConfig, ClientId, ConfigSource, DhcpTimeouts,
+    Document, HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig,
+    RouteConfig, Said, WaitLevel,
 };
