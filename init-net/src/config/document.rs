@@ -367,6 +367,21 @@ pub struct RootConfig {
     pub init: Option<Said<String>>,
     /// Words after `--`, handed to init.
     pub init_args: Vec<String>,
+    /// `rootwait`: how long for the device to appear; `None` in it: for ever.
+    pub wait: Option<Said<Option<Duration>>>,
+    /// `rootdelay=`: pause before the mount.
+    pub delay: Option<Said<Duration>>,
+}
+
+/// `rd.net.dhcp.client-id=`: DHCPv4 option 61 of one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientId {
+    /// The link.
+    pub link: LinkRef,
+    /// The option, type byte first.
+    pub bytes: Vec<u8>,
+    /// Where it was said.
+    pub origin: Origin,
 }
 
 /// How to boot.
@@ -408,6 +423,10 @@ pub struct BootConfig {
     pub panic: Option<Said<i64>>,
     /// Where the kernel booted from NFS: `ip=` field 2 and such, kept for those who read the Document.
     pub server: Option<Said<Ipv4Addr>>,
-    /// `ip=off`, `ip=none`: no link gets anything by default.
+    /// `ip=off`, `ip=none`: no DHCP on links of which nothing is said.
     pub no_default_network: Option<Said<bool>>,
+    /// `dhcpclass=`, `rd.net.dhcp.vendor-class=`: for every DHCPv4 client; set on the operators of this document.
+    pub vendor_class: Option<Said<String>>,
+    /// `rd.net.dhcp.client-id=`: set on the operators of this document; for the default ones as well.
+    pub client_ids: Vec<ClientId>,
 }

@@ -5,6 +5,7 @@
 //! "not said" is `None` or an empty list, defaults are filled in by `compile/defaults.rs`. Names stay symbolic
 //! ([`LinkRef`]) until `compile` sees the links of the machine.
 
+pub mod cmdline;
 pub mod diagnostic;
 mod document;
 pub mod machine;
@@ -12,7 +13,7 @@ mod nearest;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
-    AddressConfig, AutoHostname, AutoMethod, BondOption, BootConfig, ConfigSource, DhcpTimeouts,
+    AddressConfig, AutoHostname, AutoMethod, BondOption, BootConfig, ClientId, ConfigSource, DhcpTimeouts,
     Document, HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig,
     RouteConfig, Said, WaitLevel,
 };
