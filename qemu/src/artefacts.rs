@@ -55,17 +55,14 @@ pub fn busybox() -> Result<PathBuf> {
     existing(path, "a static busybox", SETUP)
 }
 
-/// The binary under test: `INIT_NET_BINARY`, or the debug build of this workspace.
+/// The binary under test: `INIT_NET_BINARY`, or what the same build of this workspace made.
 ///
 /// # Errors
 /// [`Error::Missing`] when it is not built.
 pub fn init_net() -> Result<PathBuf> {
     let path = match env::var_os("INIT_NET_BINARY") {
         Some(path) => path.into(),
-        // The configured build target puts the architecture's folder between.
-        None => target_folder()
-            .join(format!("{}-unknown-linux-gnu", env::consts::ARCH))
-            .join("debug/init-net"),
+        None => build_folder().join("init-net"),
     };
     existing(
         path,
@@ -79,6 +76,16 @@ pub fn target_folder() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => folder.into(),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target"),
+    }
+}
+
+/// Where the build put this program: target/TRIPLE/debug, tests in a folder `deps` below.
+fn build_folder() -> PathBuf {
+    let own = env::current_exe().unwrap_or_default();
+    let folder = own.parent().unwrap_or(&own);
+    match folder.parent() {
+        Some(parent) if folder.ends_with("deps") => parent.to_owned(),
+        _ => folder.to_owned(),
     }
 }
 

@@ -27,9 +27,9 @@ impl Lab {
     /// # Errors
     /// Not root, or target/ cannot be written.
     pub fn new(name: &str) -> Result<Self> {
-        let folder = artefacts::target_folder()
-            .join("lab/run")
-            .join(format!("{name}-{}", std::process::id()));
+        let runs = artefacts::target_folder().join("lab/run");
+        sweep(&runs);
+        let folder = runs.join(format!("{name}-{}", std::process::id()));
         let namespace = Namespace::new()?;
         fs::create_dir_all(&folder).context(folder.display().to_string())?;
         let folder = folder
@@ -62,7 +62,8 @@ impl Lab {
         evidence.push((name.to_owned(), log.clone()));
     }
 
-    fn report_failure(&self) {
+    /// Saves every log under target/lab/failures and prints where, with the last lines of each.
+    pub fn report_failure(&self) {
         let Ok(evidence) = self.evidence.lock() else {
             return;
         };
@@ -87,5 +88,20 @@ impl Drop for Lab {
         }
         // Left over at worst: a folder under target/.
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Removes the folders of labs whose process is gone: a killed one cannot do it itself.
+fn sweep(runs: &Path) {
+    let Ok(entries) = fs::read_dir(runs) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.rsplit_once('-'));
+        if owner.is_some_and(|(_, pid)| !Path::new("/proc").join(pid).exists()) {
+            // Another lab may be sweeping as well.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }

@@ -5,6 +5,7 @@
 //!      │ Lab::new("dhcp")                 one namespace, one folder under target/lab, evidence for a failure
 //!      ├── namespace   bridges, veth pairs, taps; gone with the last file descriptor
 //!      ├── peer        dnsmasq (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs)
+//!      ├── guest       the image: init-net, busybox, modules, a script
 //!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier by QMP; killed on drop
 //!      └── diagnostics on failure: serial log, peers' logs, argv, under target/lab/failures
 //! ```
@@ -19,6 +20,7 @@ mod clock;
 pub mod command;
 pub mod diagnostics;
 mod error;
+pub mod guest;
 mod lab;
 mod log;
 mod monitor;
