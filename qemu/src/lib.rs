@@ -1,1 +1,39 @@
-//! qemu
+//! The lab: real kernels in virtual machines, network namespaces, real and scripted peers.
+//!
+//! ```text
+//!   test or demo
+//!      │ Lab::new("dhcp")                 one namespace, one folder under target/lab, evidence for a failure
+//!      ├── namespace   bridges, veth pairs, taps; gone with the last file descriptor
+//!      ├── peer        dnsmasq (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs)
+//!      ├── guest       the image: init-net, busybox, modules, a script
+//!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier by QMP; killed on drop
+//!      └── diagnostics on failure: serial log, peers' logs, argv, under target/lab/failures
+//! ```
+//!
+//! Nothing stays behind: namespaces have no name and live as long as a descriptor, and every child dies with the
+//! thread that started it, even when that is killed with SIGKILL.
+//!
+//! Needs root for namespaces, and what `scripts/setup` fetches. Something missing is an error, never a skipped test.
+
+pub mod artefacts;
+mod clock;
+pub mod command;
+pub mod diagnostics;
+mod error;
+pub mod guest;
+mod lab;
+mod log;
+mod monitor;
+pub mod namespace;
+pub mod peer;
+pub mod probe;
+pub mod process;
+pub mod vm;
+
+pub use clock::Deadline;
+pub use error::Error;
+pub use error::Result;
+pub use lab::Lab;
+pub use log::Log;
+pub use namespace::Namespace;
+pub use vm::Vm;

@@ -1,0 +1,10 @@
+//! Who the machine under test talks to: real servers, and scripted ones for what real servers do not do on request.
+
+pub mod dhcp;
+pub mod dnsmasq;
+pub mod http;
+mod stop;
+
+pub use dhcp::DhcpServer;
+pub use dnsmasq::Dnsmasq;
+pub use http::HttpServer;

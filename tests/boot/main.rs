@@ -1,0 +1,14 @@
+//! Real boots: a distribution kernel in a virtual machine, the image as it ships, real servers.
+//!
+//! What a guest knows is asked from the kernel with busybox's ip(8) and from the files, not from init-net, so that a
+//! fault of init-net's own tables cannot hide another. Each test fails with its logs in target/lab/failures.
+
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod carrier;
+mod config;
+mod dhcp;
+mod handoff;
+mod metadata;
+mod statics;
