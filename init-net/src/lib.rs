@@ -19,6 +19,7 @@
 //! Read in this order: `run/boot.rs` (the story of a boot), `plan/order.rs` (what happens before what, and why),
 //! `config/cmdline/ip.rs`, `proto/dhcp4/mod.rs`.
 
+pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod plan;

@@ -11,7 +11,9 @@ use crate::value::Duration;
 /// Init-time network configuration for immutable operating systems.
 #[derive(Debug, Parser)]
 #[command(name = "init-net", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 fine, 1 the answer is no or errors, 2 changes (plan), 64 usage.")]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 the answer is no or errors, 2 changes (plan), 64 usage."
+)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -100,7 +102,11 @@ pub struct BootArgs {
 
 impl BootArgs {
     pub fn options(&self) -> BootOptions {
-        BootOptions { hook: self.hook, cmdline: self.cmdline.clone(), supervisor: !self.no_supervisor }
+        BootOptions {
+            hook: self.hook,
+            cmdline: self.cmdline.clone(),
+            supervisor: !self.no_supervisor,
+        }
     }
 }
 
@@ -177,7 +183,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err("a duration is a number with ms, s, m or h: 500ms, 30s, 2m".into()),
     };
-    let number: u64 = digits.parse().map_err(|_| "a duration is a number with ms, s, m or h: 500ms, 30s, 2m")?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "a duration is a number with ms, s, m or h: 500ms, 30s, 2m")?;
     Ok(Duration::from_millis(number.saturating_mul(unit)))
 }
 
@@ -193,7 +201,10 @@ mod tests {
         command.clone().debug_assert();
         for sub in command.get_subcommands_mut() {
             let help = sub.render_long_help().to_string();
-            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+            assert!(
+                help.lines().all(|line| line.chars().count() <= 100),
+                "{help}"
+            );
         }
     }
 

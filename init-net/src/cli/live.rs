@@ -20,7 +20,9 @@ pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
     if !KINDS.contains(&kind) {
         return Err(format!("no such kind: {kind}; one of {}", KINDS.join(", ")));
     }
-    let mut resources = match ask(&Request::Get { kind: kind.to_owned() })? {
+    let mut resources = match ask(&Request::Get {
+        kind: kind.to_owned(),
+    })? {
         Some(Value::Array(resources)) => resources,
         Some(_) => return Err("the supervisor answered something else than resources".into()),
         None => from_kernel(|facts| facts.get(kind)).map(Option::unwrap_or_default)?,
@@ -56,7 +58,12 @@ pub fn timeline(output: GetOutput) -> Exit {
         .stages()
         .iter()
         .map(|stage| {
-            let took = stage.end.map(|end| format!("{:.1} ms", end.saturating_since(stage.start).as_secs_f64() * 1e3));
+            let took = stage.end.map(|end| {
+                format!(
+                    "{:.1} ms",
+                    end.saturating_since(stage.start).as_secs_f64() * 1e3
+                )
+            });
             json!({
                 "id": stage.name,
                 "start": format!("{:.3} s", stage.start.as_nanos() as f64 / 1e9),
@@ -88,18 +95,28 @@ fn ask(request: &Request) -> Result<Option<Value>, String> {
 fn from_kernel<T>(answer: impl FnOnce(&Facts<'_>) -> T) -> Result<T, String> {
     let read = Sources::default().read()?;
     let mut rtnetlink = Rtnetlink::open().map_err(|error| format!("netlink: {error}"))?;
-    let observed =
-        observe::observe(&mut rtnetlink, [], sys::clock::now()).map_err(|error| error.to_string())?;
+    let observed = observe::observe(&mut rtnetlink, [], sys::clock::now())
+        .map_err(|error| error.to_string())?;
     let (desired, _) = compile::compile(&read.documents, &observed.links);
-    let readiness = report().map(|report| report.readiness).unwrap_or_else(|_| Readiness::default());
-    Ok(answer(&Facts { desired: &desired, observed: &observed, leases: &[], readiness: &readiness }))
+    let readiness = report()
+        .map(|report| report.readiness)
+        .unwrap_or_else(|_| Readiness::default());
+    Ok(answer(&Facts {
+        desired: &desired,
+        observed: &observed,
+        leases: &[],
+        readiness: &readiness,
+    }))
 }
 
 fn print(kind: &str, resources: Vec<Value>, output: GetOutput) -> Exit {
     match output {
         GetOutput::Table => print!("{}", table::render(kind, &resources)),
         GetOutput::Json => {
-            println!("{}", serde_json::to_string_pretty(&Value::Array(resources)).map_err(|e| e.to_string())?);
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&Value::Array(resources)).map_err(|e| e.to_string())?
+            );
         }
         GetOutput::Yaml => print!("{}", yaml::render(&Value::Array(resources))),
     }

@@ -22,7 +22,11 @@ pub fn main() -> ExitCode {
     let pid1 = std::process::id() == 1;
     let mut argv: Vec<std::ffi::OsString> = std::env::args_os().collect();
     // As PID 1 the kernel hands over its own words: `boot` is the default, and nothing of argv is ours.
-    if pid1 && !argv.get(1).is_some_and(|arg| arg == "boot" || arg == "supervise") {
+    if pid1
+        && !argv
+            .get(1)
+            .is_some_and(|arg| arg == "boot" || arg == "supervise")
+    {
         argv.truncate(1);
         argv.push("boot".into());
     }
@@ -48,7 +52,11 @@ fn run(command: Command) -> ExitCode {
         Command::Apply { sources } => offline::apply(&sources),
         Command::Get { kind, id, output } => live::get(&kind, id.as_deref(), output),
         Command::Explain { id } => live::explain(&id),
-        Command::Wait { level, timeout, any } => wait::wait(level, timeout, any),
+        Command::Wait {
+            level,
+            timeout,
+            any,
+        } => wait::wait(level, timeout, any),
         Command::Timeline { output } => live::timeline(output),
     };
     match result {

@@ -29,14 +29,19 @@ fn compiled(sources: &SourceArgs) -> Result<(Desired, Vec<Diagnostic>), String> 
 }
 
 fn errors(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 pub fn check(sources: &SourceArgs, output: CheckOutput) -> Exit {
     let (_, diagnostics) = compiled(sources)?;
     match output {
         CheckOutput::Text => style::print(&diagnostics),
-        CheckOutput::Json => println!("{}", serde_json::to_string_pretty(&diagnostics).map_err(|e| e.to_string())?),
+        CheckOutput::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&diagnostics).map_err(|e| e.to_string())?
+        ),
     }
     Ok(u8::from(errors(&diagnostics)))
 }
@@ -46,7 +51,10 @@ pub fn compile(sources: &SourceArgs, output: DataOutput) -> Exit {
     style::print(&diagnostics);
     let value = serde_json::to_value(&desired).map_err(|e| e.to_string())?;
     match output {
-        DataOutput::Json => println!("{}", serde_json::to_string_pretty(&value).map_err(|e| e.to_string())?),
+        DataOutput::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&value).map_err(|e| e.to_string())?
+        ),
         DataOutput::Yaml => print!("{}", yaml::render(&value)),
     }
     Ok(u8::from(errors(&diagnostics)))
@@ -58,9 +66,10 @@ pub fn plan(sources: &SourceArgs) -> Exit {
     let observed = match sources.sources().observed {
         ObservedFrom::Kernel => look(&mut open()?, &desired)?,
         // Against links that were given, or none: everything is still to do.
-        ObservedFrom::Nothing | ObservedFrom::File(_) => {
-            Observed { links: sources.sources().links()?, ..Observed::default() }
-        }
+        ObservedFrom::Nothing | ObservedFrom::File(_) => Observed {
+            links: sources.sources().links()?,
+            ..Observed::default()
+        },
     };
     let ops = plan::plan(&desired, &observed);
     for op in &ops {
@@ -93,7 +102,9 @@ pub fn apply(sources: &SourceArgs) -> Exit {
             return Ok(1);
         }
     }
-    Err(format!("not settled after {MAX_ROUNDS} rounds: somebody undoes the changes"))
+    Err(format!(
+        "not settled after {MAX_ROUNDS} rounds: somebody undoes the changes"
+    ))
 }
 
 fn open() -> Result<Rtnetlink, String> {
@@ -101,5 +112,6 @@ fn open() -> Result<Rtnetlink, String> {
 }
 
 fn look(rtnetlink: &mut Rtnetlink, desired: &Desired) -> Result<Observed, String> {
-    observe::observe(rtnetlink, desired.files.keys().cloned(), sys::clock::now()).map_err(|error| error.to_string())
+    observe::observe(rtnetlink, desired.files.keys().cloned(), sys::clock::now())
+        .map_err(|error| error.to_string())
 }

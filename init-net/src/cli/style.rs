@@ -16,7 +16,9 @@ pub fn print(diagnostics: &[Diagnostic]) {
             Severity::Error => "31",
         };
         match text.split_once(": ").filter(|_| colour) {
-            Some((severity, rest)) => eprintln!("init-net: \x1b[1;{code}m{severity}\x1b[0m: {rest}"),
+            Some((severity, rest)) => {
+                eprintln!("init-net: \x1b[1;{code}m{severity}\x1b[0m: {rest}")
+            }
             None => eprintln!("init-net: {text}"),
         }
     }

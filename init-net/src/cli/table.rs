@@ -8,23 +8,76 @@ const MAX_WIDTH: usize = 100;
 /// Which fields a kind shows after its id, with their titles.
 pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
     match kind {
-        "links" => &[("TYPE", "type"), ("KIND", "kind"), ("HW ADDR", "hardwareAddr"), ("OPER STATE", "operationalState"), ("MTU", "mtu")],
-        "linkspecs" => &[("UP", "up"), ("MTU", "mtu"), ("LAYER", "layer"), ("ORIGIN", "origin")],
-        "addresses" => &[("ADDRESS", "address"), ("LINK", "linkName"), ("SCOPE", "scope"), ("PROTO", "protocol")],
+        "links" => &[
+            ("TYPE", "type"),
+            ("KIND", "kind"),
+            ("HW ADDR", "hardwareAddr"),
+            ("OPER STATE", "operationalState"),
+            ("MTU", "mtu"),
+        ],
+        "linkspecs" => &[
+            ("UP", "up"),
+            ("MTU", "mtu"),
+            ("LAYER", "layer"),
+            ("ORIGIN", "origin"),
+        ],
+        "addresses" => &[
+            ("ADDRESS", "address"),
+            ("LINK", "linkName"),
+            ("SCOPE", "scope"),
+            ("PROTO", "protocol"),
+        ],
         "addressspecs" => &[("LAYER", "layer"), ("ORIGIN", "origin")],
-        "routes" => &[("DESTINATION", "dst"), ("GATEWAY", "gateway"), ("LINK", "outLinkName"), ("METRIC", "priority"), ("PROTO", "protocol")],
+        "routes" => &[
+            ("DESTINATION", "dst"),
+            ("GATEWAY", "gateway"),
+            ("LINK", "outLinkName"),
+            ("METRIC", "priority"),
+            ("PROTO", "protocol"),
+        ],
         "routespecs" => &[("LAYER", "layer"), ("ORIGIN", "origin")],
-        "rules" => &[("SRC", "src"), ("DST", "dst"), ("TABLE", "table"), ("PRIORITY", "priority")],
+        "rules" => &[
+            ("SRC", "src"),
+            ("DST", "dst"),
+            ("TABLE", "table"),
+            ("PRIORITY", "priority"),
+        ],
         "hostname" => &[("HOSTNAME", "hostname"), ("DOMAINNAME", "domainname")],
-        "hostnamespecs" => &[("HOSTNAME", "hostname"), ("DOMAINNAME", "domainname"), ("LAYER", "layer"), ("ORIGIN", "origin")],
-        "resolvers" => &[("RESOLVERS", "nameServers"), ("SEARCH DOMAINS", "searchDomains")],
-        "resolverspecs" => &[("LAYER", "layer"), ("RESOLVERS", "nameServers"), ("SEARCH DOMAINS", "searchDomains")],
+        "hostnamespecs" => &[
+            ("HOSTNAME", "hostname"),
+            ("DOMAINNAME", "domainname"),
+            ("LAYER", "layer"),
+            ("ORIGIN", "origin"),
+        ],
+        "resolvers" => &[
+            ("RESOLVERS", "nameServers"),
+            ("SEARCH DOMAINS", "searchDomains"),
+        ],
+        "resolverspecs" => &[
+            ("LAYER", "layer"),
+            ("RESOLVERS", "nameServers"),
+            ("SEARCH DOMAINS", "searchDomains"),
+        ],
         "timeservers" => &[("TIMESERVERS", "timeServers"), ("LAYER", "layer")],
         "hosts" => &[("HOSTNAMES", "hostnames"), ("LAYER", "layer")],
         "nodeaddresses" => &[("ADDRESSES", "addresses")],
-        "operators" => &[("METRIC", "routeMetric"), ("LAYER", "layer"), ("ORIGIN", "origin")],
-        "leases" => &[("ADDRESS", "address"), ("SERVER", "serverId"), ("SECONDS", "leaseSecs"), ("HOSTNAME", "hostname")],
-        "status" => &[("LINKS", "links"), ("LOCAL", "local"), ("ROUTABLE", "routable"), ("MISSING", "missing")],
+        "operators" => &[
+            ("METRIC", "routeMetric"),
+            ("LAYER", "layer"),
+            ("ORIGIN", "origin"),
+        ],
+        "leases" => &[
+            ("ADDRESS", "address"),
+            ("SERVER", "serverId"),
+            ("SECONDS", "leaseSecs"),
+            ("HOSTNAME", "hostname"),
+        ],
+        "status" => &[
+            ("LINKS", "links"),
+            ("LOCAL", "local"),
+            ("ROUTABLE", "routable"),
+            ("MISSING", "missing"),
+        ],
         "timeline" => &[("START", "start"), ("TOOK", "took")],
         _ => &[],
     }
@@ -34,16 +87,34 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
 pub fn render(kind: &str, resources: &[Value]) -> String {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let columns = columns(kind);
-    rows.push(core::iter::once("ID").chain(columns.iter().map(|(title, _)| *title)).map(str::to_owned).collect());
+    rows.push(
+        core::iter::once("ID")
+            .chain(columns.iter().map(|(title, _)| *title))
+            .map(str::to_owned)
+            .collect(),
+    );
     for resource in resources {
         let ids = core::iter::once(cell(resource.get("id")));
-        rows.push(ids.chain(columns.iter().map(|(_, field)| cell(resource.get(field)))).collect());
+        rows.push(
+            ids.chain(columns.iter().map(|(_, field)| cell(resource.get(field))))
+                .collect(),
+        );
     }
     let widths: Vec<usize> = (0..=columns.len())
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}   ")).collect::<String>();
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}   "))
+            .collect::<String>();
         let cut: String = cells.trim_end().chars().take(MAX_WIDTH).collect();
         format!("{cut}\n")
     };
@@ -54,11 +125,17 @@ fn cell(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(list)) => list.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(" "),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|item| cell(Some(item)))
+            .collect::<Vec<_>>()
+            .join(" "),
         Some(other) => other.to_string(),
     };
     // What the network named must not move a cursor.
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -74,7 +151,10 @@ mod tests {
             json!({"id": "x".repeat(200), "address": "\u{1b}[2J"}),
         ];
         let text = render("addresses", &rows[..1]);
-        assert_eq!(text, "ID                 ADDRESS       LINK   SCOPE    PROTO\neth0/10.0.0.2/24   10.0.0.2/24   eth0   global   73\n");
+        assert_eq!(
+            text,
+            "ID                 ADDRESS       LINK   SCOPE    PROTO\neth0/10.0.0.2/24   10.0.0.2/24   eth0   global   73\n"
+        );
         let text = render("addresses", &rows);
         assert!(text.lines().all(|line| line.chars().count() <= 100) && !text.contains('\u{1b}'));
     }

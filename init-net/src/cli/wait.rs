@@ -25,7 +25,10 @@ pub fn wait(level: Level, timeout: Duration, any: bool) -> Result<u8, String> {
             return Ok(0);
         }
         if sys::clock::now() >= until {
-            eprintln!("init-net: not ready: missing {}", readiness.missing.join(", "));
+            eprintln!(
+                "init-net: not ready: missing {}",
+                readiness.missing.join(", ")
+            );
             return Ok(1);
         }
         std::thread::sleep(PERIOD);
@@ -36,9 +39,15 @@ pub fn wait(level: Level, timeout: Duration, any: bool) -> Result<u8, String> {
 fn current() -> Result<Readiness, String> {
     match control::ask(&Request::Status)? {
         Some(Reply::Ok(value)) => serde_json::from_value(value).map_err(|error| error.to_string()),
-        Some(Reply::Error(error)) => Ok(Readiness { missing: vec![error], ..Readiness::default() }),
-        None => Ok(super::live::report().map(|report| report.readiness).unwrap_or_else(|error| {
-            Readiness { missing: vec![error], ..Readiness::default() }
-        })),
+        Some(Reply::Error(error)) => Ok(Readiness {
+            missing: vec![error],
+            ..Readiness::default()
+        }),
+        None => Ok(super::live::report()
+            .map(|report| report.readiness)
+            .unwrap_or_else(|error| Readiness {
+                missing: vec![error],
+                ..Readiness::default()
+            })),
     }
 }

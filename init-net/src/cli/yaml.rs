@@ -76,17 +76,40 @@ fn scalar(value: &Value) -> String {
 
 /// Plain where that is unambiguous in YAML 1.1 and 1.2, else as a JSON string, which is a YAML one.
 fn string(text: &str) -> String {
-    let plain_bytes = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-' | b':' | b' ' | b'+' | b',' | b'=' | b'(' | b')' | b';');
+    let plain_bytes = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'_' | b'.' | b'/' | b'-' | b':' | b' ' | b'+' | b',' | b'=' | b'(' | b')' | b';'
+            )
+    };
     let reads_as_other = text.parse::<f64>().is_ok()
         || matches!(
             text.to_ascii_lowercase().as_str(),
-            "" | "~" | "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | ".nan" | ".inf"
+            "" | "~"
+                | "null"
+                | "true"
+                | "false"
+                | "yes"
+                | "no"
+                | "on"
+                | "off"
+                | "y"
+                | "n"
+                | ".nan"
+                | ".inf"
         )
-        || text.bytes().all(|b| b.is_ascii_digit() || b == b':' || b == b'_')
+        || text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || b == b':' || b == b'_')
         || text.starts_with("0x")
         || text.starts_with("0o");
-    let starts_plain = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'/' || b == b'.' || b == b'(');
-    let awkward = text.ends_with(':') || text.ends_with(' ') || text.contains(": ") || text.contains(" #");
+    let starts_plain = text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'/' || b == b'.' || b == b'(');
+    let awkward =
+        text.ends_with(':') || text.ends_with(' ') || text.contains(": ") || text.contains(" #");
     if starts_plain && !reads_as_other && !awkward && text.bytes().all(plain_bytes) {
         text.to_owned()
     } else {

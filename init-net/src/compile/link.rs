@@ -59,7 +59,9 @@ pub(super) fn merge(
     }
     let origin = Origin::builtin("(a link of which nothing is said is up)");
     for name in operator::default_links(documents, names) {
-        set(desired, name, Layer::Default, &origin, |link| link.up = Some(true));
+        set(desired, name, Layer::Default, &origin, |link| {
+            link.up = Some(true)
+        });
     }
     for document in documents {
         for config in &document.links {

@@ -43,9 +43,27 @@ pub(super) fn merge(
         }
     }
     let origin = Origin::builtin("(DHCPv4 on a link of which nothing is said)");
-    let config = OperatorConfig::new(LinkRef::EveryPhysical, AutoMethod::Dhcp4, origin);
     for link in default_links(documents, names) {
-        insert(desired, spec(&config, link, Layer::Default, names, ignore_dns));
+        let mut config =
+            OperatorConfig::new(LinkRef::EveryPhysical, AutoMethod::Dhcp4, origin.clone());
+        // The command line's DHCP keys hold for clients that it does not name, too.
+        for boot in documents.iter().map(|d| &d.boot) {
+            config.vendor_class = boot
+                .vendor_class
+                .as_ref()
+                .map(|said| said.value.clone())
+                .or(config.vendor_class);
+            let of_link = boot
+                .client_ids
+                .iter()
+                .rev()
+                .find(|id| names.resolve(&id.link).contains(&link));
+            config.client_id = of_link.map(|id| id.bytes.clone()).or(config.client_id);
+        }
+        insert(
+            desired,
+            spec(&config, link, Layer::Default, names, ignore_dns),
+        );
     }
     for (method, origin) in notes {
         if let Some(message) = not_applied(method) {
@@ -63,8 +81,14 @@ pub(super) fn merge(
 /// config speak link by link, as the field reads them.
 pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<LinkName> {
     let off = documents.iter().any(|d| {
-        let said = !d.links.is_empty() || !d.addresses.is_empty() || !d.operators.is_empty() || !d.routes.is_empty();
-        d.boot.no_default_network.as_ref().is_some_and(|said| said.value)
+        let said = !d.links.is_empty()
+            || !d.addresses.is_empty()
+            || !d.operators.is_empty()
+            || !d.routes.is_empty();
+        d.boot
+            .no_default_network
+            .as_ref()
+            .is_some_and(|said| said.value)
             || d.default_dhcp.as_ref().is_some_and(|said| !said.value)
             || (d.layer == Layer::Cmdline && said)
     });
@@ -77,11 +101,17 @@ pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<L
         .flat_map(|d| {
             let links = d.links.iter().map(|link| &link.link);
             let addresses = d.addresses.iter().map(|address| &address.link);
-            links.chain(addresses).chain(d.operators.iter().map(|operator| &operator.link))
+            links
+                .chain(addresses)
+                .chain(d.operators.iter().map(|operator| &operator.link))
         })
         .flat_map(|link| names.resolve(link))
         .collect();
-    names.resolve(&LinkRef::EveryPhysical).into_iter().filter(|name| !configured.contains(name)).collect()
+    names
+        .resolve(&LinkRef::EveryPhysical)
+        .into_iter()
+        .filter(|name| !configured.contains(name))
+        .collect()
 }
 
 fn runs_dhcp4(method: AutoMethod) -> bool {

@@ -10,10 +10,13 @@ pub mod diagnostic;
 mod document;
 pub mod machine;
 mod nearest;
+pub mod pin;
+pub mod userdata;
+pub mod variables;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
-    AddressConfig, AutoHostname, AutoMethod, BondOption, BootConfig, ClientId, ConfigSource, DhcpTimeouts,
-    Document, HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig, RootConfig,
-    RouteConfig, Said, WaitLevel,
+    AddressConfig, AutoHostname, AutoMethod, BondOption, BootConfig, ClientId, ConfigSource,
+    DhcpTimeouts, Document, HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig,
+    RootConfig, RouteConfig, Said, WaitLevel,
 };

@@ -45,7 +45,10 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
     }
     for (index, status) in observed.routes.iter().enumerate() {
         // A link that goes down takes its routes with it.
-        let goes = status.out_link_name.as_ref().and_then(|name| super::at(name, desired, observed));
+        let goes = status
+            .out_link_name
+            .as_ref()
+            .and_then(|name| super::at(name, desired, observed));
         let stays = goes.is_none_or(|(_, up)| up);
         if status.protocol == OUR_PROTOCOL && !kept.contains(&index) && stays {
             ops.push(Op::RouteDel(removal(status)));

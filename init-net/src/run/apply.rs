@@ -14,13 +14,21 @@ pub fn apply(rtnetlink: &mut Rtnetlink, ops: Vec<Op>) -> Vec<Outcome> {
     let is_netlink = |op: &Op| !matches!(op, Op::SetHostname { .. } | Op::WriteFile(_));
     // The host name and files rank last (plan/order.rs): one cut separates the two.
     let (netlink, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(is_netlink);
-    let results = if netlink.is_empty() { Vec::new() } else { rtnetlink.apply(&netlink) };
-    let netlink = netlink.into_iter().zip(results).map(|(op, result)| Outcome {
-        op,
-        result: result.map_err(|error| (errno(&error), error.to_string())),
-    });
+    let results = if netlink.is_empty() {
+        Vec::new()
+    } else {
+        rtnetlink.apply(&netlink)
+    };
+    let netlink = netlink
+        .into_iter()
+        .zip(results)
+        .map(|(op, result)| Outcome {
+            op,
+            result: result.map_err(|error| (errno(&error), error.to_string())),
+        });
     let rest = rest.into_iter().map(|op| {
-        let result = local(&op).map_err(|error| (error.raw_os_error().unwrap_or(libc::EIO), error.to_string()));
+        let result = local(&op)
+            .map_err(|error| (error.raw_os_error().unwrap_or(libc::EIO), error.to_string()));
         Outcome { op, result }
     });
     netlink.chain(rest.collect::<Vec<_>>()).collect()

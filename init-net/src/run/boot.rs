@@ -53,7 +53,11 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     let parsed = sys::clock::now();
 
     // modules: loaded by a child, so that slow cards do not hold up the others
-    let mut modules = if pid1 { Modules::start() } else { Modules::none() };
+    let mut modules = if pid1 {
+        Modules::start()
+    } else {
+        Modules::none()
+    };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
     let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
@@ -75,8 +79,17 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     let [started, mounted, parsed] = times;
     create_run_dir()?;
     // Only PID 1 has children to wait for, and no parent whose signals it should not block.
-    let signals = if std::process::id() == 1 { Signals::open().ok() } else { None };
-    let mut core = Core::new(read.documents.clone(), Vec::new(), sys::random::rng(), started);
+    let signals = if std::process::id() == 1 {
+        Signals::open().ok()
+    } else {
+        None
+    };
+    let mut core = Core::new(
+        read.documents.clone(),
+        Vec::new(),
+        sys::random::rng(),
+        started,
+    );
     let timeline = core.timeline_mut();
     for (stage, from, to) in [("mounts", started, mounted), ("cmdline", mounted, parsed)] {
         timeline.begin(stage, from);
@@ -98,8 +111,13 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
             break reason;
         }
         let until = shell.core.verdict_deadline();
-        let watch: Vec<Interest<'_>> = signals.iter().map(|signals| Interest::read(signals.as_fd())).collect();
-        let signalled = shell.wait(until, &watch).map_err(|error| format!("poll: {error}"))?;
+        let watch: Vec<Interest<'_>> = signals
+            .iter()
+            .map(|signals| Interest::read(signals.as_fd()))
+            .collect();
+        let signalled = shell
+            .wait(until, &watch)
+            .map_err(|error| format!("poll: {error}"))?;
         if signalled {
             take_signals(signals.as_ref(), modules);
             if !modules.running() {
@@ -111,7 +129,10 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     };
     let now = sys::clock::now();
     shell.core.timeline_mut().end("network", now);
-    shell.core.timeline_mut().mark(&format!("hand-off ({reason})"), now);
+    shell
+        .core
+        .timeline_mut()
+        .mark(&format!("hand-off ({reason})"), now);
     let ready = reason == "ready";
     log::info!("hand-off: {reason}{}", missing(&shell.core));
     save(&mut shell, read, true)?;
@@ -130,12 +151,17 @@ fn take_signals(signals: Option<&Signals>, modules: &mut Modules) {
 
 fn missing(core: &Core) -> String {
     let missing = core.readiness().missing;
-    if missing.is_empty() { String::new() } else { format!("; missing {}", missing.join(", ")) }
+    if missing.is_empty() {
+        String::new()
+    } else {
+        format!("; missing {}", missing.join(", "))
+    }
 }
 
 /// Writes the state file: what the next stage goes on from.
 pub fn save(shell: &mut Shell, read: &Read, handed_off: bool) -> Result<(), String> {
-    let mut state = StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
+    let mut state =
+        StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
     state.cmdline = read.cmdline.clone();
     state.configs = read.configs.clone();
     state.fetched = shell.core.fetched().clone();
@@ -161,5 +187,9 @@ pub fn create_run_dir() -> Result<(), String> {
 
 /// The boot keys of the command line.
 pub fn boot_config(documents: &[Document]) -> BootConfig {
-    documents.iter().find(|d| d.layer == Layer::Cmdline).map(|d| d.boot.clone()).unwrap_or_default()
+    documents
+        .iter()
+        .find(|d| d.layer == Layer::Cmdline)
+        .map(|d| d.boot.clone())
+        .unwrap_or_default()
 }

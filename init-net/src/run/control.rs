@@ -43,39 +43,60 @@ impl Control {
     /// Listens; a socket that a killed supervisor left is replaced.
     pub fn open() -> io::Result<Self> {
         let listener = sys::unix::listen(&path())?;
-        Ok(Self { listener, clients: BTreeMap::new(), next: 0 })
+        Ok(Self {
+            listener,
+            clients: BTreeMap::new(),
+            next: 0,
+        })
     }
 
     /// Descriptors to watch for reading.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        core::iter::once(self.listener.as_fd()).chain(self.clients.values().map(|client| client.stream.as_fd()))
+        core::iter::once(self.listener.as_fd())
+            .chain(self.clients.values().map(|client| client.stream.as_fd()))
     }
 
     /// Accepts and reads whatever is there; answers the complete requests, by client. Never blocks.
     pub fn drain(&mut self) -> Vec<(u64, Result<Request, String>)> {
         while self.clients.len() < MAX_CLIENTS {
-            let Ok(Some((stream, peer))) = sys::unix::accept(&self.listener) else { break };
+            let Ok(Some((stream, peer))) = sys::unix::accept(&self.listener) else {
+                break;
+            };
             // Root only, whatever became of the file's mode.
             if peer.uid == 0 {
-                self.clients.insert(self.next, Client { stream, received: Vec::new() });
+                self.clients.insert(
+                    self.next,
+                    Client {
+                        stream,
+                        received: Vec::new(),
+                    },
+                );
                 self.next += 1;
             }
         }
         let mut requests = Vec::new();
-        self.clients.retain(|id, client| client.read(*id, &mut requests));
+        self.clients
+            .retain(|id, client| client.read(*id, &mut requests));
         requests
     }
 
     /// Sends a reply and lets the client go on.
     pub fn reply(&mut self, id: u64, reply: &Reply) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
-        let mut line = serde_json::to_vec(reply).expect("plain data with string keys always serialises");
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let mut line =
+            serde_json::to_vec(reply).expect("plain data with string keys always serialises");
         line.push(b'\n');
         // A client that does not read gets a second; then it is cut off, and the loop goes on.
         let sent = client
             .stream
             .set_nonblocking(false)
-            .and_then(|()| client.stream.set_write_timeout(Some(Duration::from_secs(1))))
+            .and_then(|()| {
+                client
+                    .stream
+                    .set_write_timeout(Some(Duration::from_secs(1)))
+            })
             .and_then(|()| client.stream.write_all(&line))
             .and_then(|()| client.stream.set_nonblocking(true));
         if sent.is_err() {
@@ -91,7 +112,9 @@ impl Client {
         let open = loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => break false,
-                Ok(count) => self.received.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Ok(count) => self
+                    .received
+                    .extend_from_slice(buffer.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break false,
@@ -102,7 +125,10 @@ impl Client {
         };
         while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.received.drain(..=end).collect();
-            requests.push((id, serde_json::from_slice(&line).map_err(|error| error.to_string())));
+            requests.push((
+                id,
+                serde_json::from_slice(&line).map_err(|error| error.to_string()),
+            ));
         }
         open
     }
@@ -110,7 +136,9 @@ impl Client {
 
 /// A client's side: one request, one reply. `None`: no supervisor listens.
 pub fn ask(request: &Request) -> Result<Option<Reply>, String> {
-    let Ok(mut stream) = UnixStream::connect(path()) else { return Ok(None) };
+    let Ok(mut stream) = UnixStream::connect(path()) else {
+        return Ok(None);
+    };
     let exchange = |stream: &mut UnixStream| -> io::Result<Vec<u8>> {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
@@ -122,5 +150,7 @@ pub fn ask(request: &Request) -> Result<Option<Reply>, String> {
         Ok(reply)
     };
     let reply = exchange(&mut stream).map_err(|error| format!("{}: {error}", path().display()))?;
-    serde_json::from_slice(&reply).map(Some).map_err(|error| format!("{}: {error}", path().display()))
+    serde_json::from_slice(&reply)
+        .map(Some)
+        .map_err(|error| format!("{}: {error}", path().display()))
 }

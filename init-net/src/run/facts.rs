@@ -10,8 +10,24 @@ use crate::value::Origin;
 
 /// The KINDs of `get` (DESIGN §4), with the spelling people type.
 pub const KINDS: [&str; 18] = [
-    "links", "linkspecs", "addresses", "addressspecs", "routes", "routespecs", "rules", "hostname", "hostnamespecs",
-    "resolvers", "resolverspecs", "hosts", "timeservers", "nodeaddresses", "operators", "leases", "status", "metadata",
+    "links",
+    "linkspecs",
+    "addresses",
+    "addressspecs",
+    "routes",
+    "routespecs",
+    "rules",
+    "hostname",
+    "hostnamespecs",
+    "resolvers",
+    "resolverspecs",
+    "hosts",
+    "timeservers",
+    "nodeaddresses",
+    "operators",
+    "leases",
+    "status",
+    "metadata",
 ];
 
 /// Everything a fact can come from.
@@ -32,16 +48,41 @@ impl Facts<'_> {
         let desired = self.desired;
         let observed = self.observed;
         Some(match kind {
-            "links" => observed.links.values().map(|link| with_id(link.name.to_string(), link)).collect(),
-            "linkspecs" => desired.links.values().map(|link| with_id(link.name.to_string(), link)).collect(),
+            "links" => observed
+                .links
+                .values()
+                .map(|link| with_id(link.name.to_string(), link))
+                .collect(),
+            "linkspecs" => desired
+                .links
+                .values()
+                .map(|link| with_id(link.name.to_string(), link))
+                .collect(),
             "addresses" => observed
                 .addresses
                 .iter()
-                .map(|address| with_id(format!("{}/{}", address.link_name, address.address), address))
+                .map(|address| {
+                    with_id(
+                        format!("{}/{}", address.link_name, address.address),
+                        address,
+                    )
+                })
                 .collect(),
-            "addressspecs" => desired.addresses.values().map(|spec| with_id(spec.id().to_string(), spec)).collect(),
-            "routes" => observed.routes.iter().map(|route| with_id(route_id(route), route)).collect(),
-            "routespecs" => desired.routes.values().map(|spec| with_id(spec.id().to_string(), spec)).collect(),
+            "addressspecs" => desired
+                .addresses
+                .values()
+                .map(|spec| with_id(spec.id().to_string(), spec))
+                .collect(),
+            "routes" => observed
+                .routes
+                .iter()
+                .map(|route| with_id(route_id(route), route))
+                .collect(),
+            "routespecs" => desired
+                .routes
+                .values()
+                .map(|spec| with_id(spec.id().to_string(), spec))
+                .collect(),
             "rules" => observed
                 .rules
                 .iter()
@@ -49,21 +90,39 @@ impl Facts<'_> {
                 .collect(),
             "hostname" => vec![json!({ "id": "hostname", "hostname": observed.hostname,
                 "domainname": desired.hostname.as_ref().map(|h| h.domainname.clone()).unwrap_or_default() })],
-            "hostnamespecs" => desired.hostname.iter().map(|spec| with_id("hostname".into(), spec)).collect(),
-            "resolvers" | "resolverspecs" => {
-                desired.resolver.iter().map(|spec| with_id("resolvers".into(), spec)).collect()
-            }
-            "timeservers" => desired.time_servers.iter().map(|spec| with_id("timeservers".into(), spec)).collect(),
-            "hosts" => desired.hosts.iter().map(|host| with_id(host.address.to_string(), host)).collect(),
+            "hostnamespecs" => desired
+                .hostname
+                .iter()
+                .map(|spec| with_id("hostname".into(), spec))
+                .collect(),
+            "resolvers" | "resolverspecs" => desired
+                .resolver
+                .iter()
+                .map(|spec| with_id("resolvers".into(), spec))
+                .collect(),
+            "timeservers" => desired
+                .time_servers
+                .iter()
+                .map(|spec| with_id("timeservers".into(), spec))
+                .collect(),
+            "hosts" => desired
+                .hosts
+                .iter()
+                .map(|host| with_id(host.address.to_string(), host))
+                .collect(),
             "operators" => desired
                 .operators
                 .values()
                 .map(|spec| with_id(format!("{}/{}", spec.operator, spec.link_name), spec))
                 .collect(),
-            "leases" => {
-                self.leases.iter().map(|saved| with_id(format!("dhcp4/{}", saved.link_name), &saved.lease)).collect()
+            "leases" => self
+                .leases
+                .iter()
+                .map(|saved| with_id(format!("dhcp4/{}", saved.link_name), &saved.lease))
+                .collect(),
+            "nodeaddresses" => {
+                vec![json!({ "id": "current", "addresses": node_addresses(observed) })]
             }
-            "nodeaddresses" => vec![json!({ "id": "current", "addresses": node_addresses(observed) })],
             "status" => vec![with_id("status".into(), self.readiness)],
             "metadata" => vec![with_id("platform".into(), &desired.metadata)],
             _ => return None,
@@ -74,51 +133,106 @@ impl Facts<'_> {
     pub fn explain(&self, id: &str) -> Option<String> {
         let desired = self.desired;
         let mut blocks: Vec<String> = Vec::new();
-        let named = |full: &str, short: &[String]| full == id || short.iter().any(|short| short == id);
+        let named =
+            |full: &str, short: &[String]| full == id || short.iter().any(|short| short == id);
         for spec in desired.links.values() {
             if named(spec.name.as_str(), &[]) {
-                blocks.push(block("link", &spec.name.to_string(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+                blocks.push(block(
+                    "link",
+                    &spec.name.to_string(),
+                    &spec.layer.to_string(),
+                    &[spec.origin.clone()],
+                    &spec.overrode,
+                ));
             }
         }
         for spec in desired.addresses.values() {
-            if named(&spec.id().to_string(), &[spec.address.to_string(), spec.address.address().to_string()]) {
-                blocks.push(block("address", &spec.id().to_string(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+            if named(
+                &spec.id().to_string(),
+                &[spec.address.to_string(), spec.address.address().to_string()],
+            ) {
+                blocks.push(block(
+                    "address",
+                    &spec.id().to_string(),
+                    &spec.layer.to_string(),
+                    &[spec.origin.clone()],
+                    &spec.overrode,
+                ));
             }
         }
         for spec in desired.routes.values() {
-            let dst = spec.dst.map_or_else(|| "default".to_owned(), |dst| dst.to_string());
+            let dst = spec
+                .dst
+                .map_or_else(|| "default".to_owned(), |dst| dst.to_string());
             if named(&spec.id().to_string(), &[dst]) {
-                blocks.push(block("route", &spec.id().to_string(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+                blocks.push(block(
+                    "route",
+                    &spec.id().to_string(),
+                    &spec.layer.to_string(),
+                    &[spec.origin.clone()],
+                    &spec.overrode,
+                ));
             }
         }
         for spec in desired.operators.values() {
             let full = format!("{}/{}", spec.operator, spec.link_name);
             if named(&full, &[]) {
-                blocks.push(block("operator", &full, &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+                blocks.push(block(
+                    "operator",
+                    &full,
+                    &spec.layer.to_string(),
+                    &[spec.origin.clone()],
+                    &spec.overrode,
+                ));
             }
         }
-        if let Some(spec) = desired.hostname.as_ref().filter(|spec| named("hostname", &[spec.fqdn()])) {
-            blocks.push(block("hostname", &spec.fqdn(), &spec.layer.to_string(), &[spec.origin.clone()], &spec.overrode));
+        if let Some(spec) = desired
+            .hostname
+            .as_ref()
+            .filter(|spec| named("hostname", &[spec.fqdn()]))
+        {
+            blocks.push(block(
+                "hostname",
+                &spec.fqdn(),
+                &spec.layer.to_string(),
+                &[spec.origin.clone()],
+                &spec.overrode,
+            ));
         }
         if let Some(spec) = &desired.resolver {
             let servers: Vec<String> = spec.name_servers.iter().map(ToString::to_string).collect();
             if named("resolvers", &servers) {
-                blocks.push(block("resolvers", &servers.join(" "), &spec.layer.to_string(), &spec.origins, &spec.overrode));
+                blocks.push(block(
+                    "resolvers",
+                    &servers.join(" "),
+                    &spec.layer.to_string(),
+                    &spec.origins,
+                    &spec.overrode,
+                ));
             }
         }
         if blocks.is_empty() {
             blocks.extend(self.foreign(id));
         }
-        if blocks.is_empty() { None } else { Some(blocks.join("\n")) }
+        if blocks.is_empty() {
+            None
+        } else {
+            Some(blocks.join("\n"))
+        }
     }
 
     /// What is there but not ours.
     fn foreign(&self, id: &str) -> Option<String> {
         let address = self.observed.addresses.iter().find(|a| {
-            a.address.to_string() == id || a.address.address().to_string() == id || format!("{}/{}", a.link_name, a.address) == id
+            a.address.to_string() == id
+                || a.address.address().to_string() == id
+                || format!("{}/{}", a.link_name, a.address) == id
         });
         let route = self.observed.routes.iter().find(|route| {
-            route_id(route) == id || route.dst.map_or(id == "default", |dst| dst.to_string() == id)
+            route_id(route) == id
+                || route
+                    .dst
+                    .map_or(id == "default", |dst| dst.to_string() == id)
         });
         match (address, route) {
             (Some(address), _) => Some(format!(
@@ -127,7 +241,8 @@ impl Facts<'_> {
             )),
             (None, Some(route)) => Some(format!(
                 "route {}\n  not ours (protocol {}): observed, never changed or removed",
-                route_id(route), route.protocol
+                route_id(route),
+                route.protocol
             )),
             (None, None) => None,
         }
@@ -147,7 +262,9 @@ fn block(kind: &str, id: &str, layer: &str, origins: &[Origin], overrode: &[Orig
 
 fn with_id(id: String, resource: &impl serde::Serialize) -> Value {
     let mut value = json!({ "id": id });
-    if let (Value::Object(target), Ok(Value::Object(fields))) = (&mut value, serde_json::to_value(resource)) {
+    if let (Value::Object(target), Ok(Value::Object(fields))) =
+        (&mut value, serde_json::to_value(resource))
+    {
         target.extend(fields);
     }
     value
@@ -177,8 +294,18 @@ fn node_addresses(observed: &Observed) -> Vec<String> {
     let mut all: Vec<_> = observed
         .addresses
         .iter()
-        .filter(|a| matches!(a.scope, crate::state::Scope::Global | crate::state::Scope::Site))
-        .filter(|a| observed.links.get(&a.link_index).is_some_and(|link| link.is_up() && link.has_carrier()))
+        .filter(|a| {
+            matches!(
+                a.scope,
+                crate::state::Scope::Global | crate::state::Scope::Site
+            )
+        })
+        .filter(|a| {
+            observed
+                .links
+                .get(&a.link_index)
+                .is_some_and(|link| link.is_up() && link.has_carrier())
+        })
         .map(|a| a.address)
         .collect();
     all.sort_by_key(|prefix| (!matches!(prefix.address(), IpAddr::V4(_)), *prefix));

@@ -49,7 +49,12 @@ pub fn become_init() {
 }
 
 /// Ends the boot stage in the way that fits how it was started.
-pub fn hand_off(options: &BootOptions, done: &Done, read: &Read, modules: Modules) -> Result<u8, String> {
+pub fn hand_off(
+    options: &BootOptions,
+    done: &Done,
+    read: &Read,
+    modules: Modules,
+) -> Result<u8, String> {
     let boot = boot_config(&read.documents);
     if options.hook {
         if options.supervisor {
@@ -79,21 +84,29 @@ fn supervise_here() -> Result<u8, String> {
 /// (c) and (a): a process of its own, from sealed memory.
 fn start_supervisor() -> Result<(), String> {
     let program = sys::memfd::own_program().map_err(|error| format!("memfd: {error}"))?;
-    let pid = sys::process::spawn_supervisor(&program, &["supervise"]).map_err(|error| format!("supervise: {error}"))?;
+    let pid = sys::process::spawn_supervisor(&program, &["supervise"])
+        .map_err(|error| format!("supervise: {error}"))?;
     log::debug!("supervisor is process {pid}");
     Ok(())
 }
 
 /// (a): mounts the real root, makes it `/`, starts the supervisor in it and becomes its init.
-fn to_real_root(boot: &BootConfig, device: &str, mut modules: Modules) -> Result<core::convert::Infallible, String> {
+fn to_real_root(
+    boot: &BootConfig,
+    device: &str,
+    mut modules: Modules,
+) -> Result<core::convert::Infallible, String> {
     // Its driver may still be on its way.
     modules.finish();
     let new_root = Path::new(NEW_ROOT);
     std::fs::create_dir_all(new_root).map_err(|error| format!("{NEW_ROOT}: {error}"))?;
     mount_root(boot, device, new_root)?;
     let init = find_init(boot, new_root)?;
-    let checked = sys::switch_root::check(new_root, &init).map_err(|error| format!("switch_root: {error}"))?;
-    checked.switch().map_err(|error| format!("switch_root: {error}"))?;
+    let checked = sys::switch_root::check(new_root, &init)
+        .map_err(|error| format!("switch_root: {error}"))?;
+    checked
+        .switch()
+        .map_err(|error| format!("switch_root: {error}"))?;
     if let Err(error) = start_supervisor() {
         // The machine boots on; its network is configured and leases run in the kernel.
         log::error!("{error}");
@@ -113,7 +126,11 @@ fn to_real_root(boot: &BootConfig, device: &str, mut modules: Modules) -> Result
 fn mount_root(boot: &BootConfig, device: &str, new_root: &Path) -> Result<(), String> {
     let read_only = boot.root.read_only.as_ref().is_none_or(|said| said.value);
     let fstype = boot.root.fstype.as_ref().map(|said| said.value.as_str());
-    let flags = boot.root.flags.as_ref().map_or("", |said| said.value.as_str());
+    let flags = boot
+        .root
+        .flags
+        .as_ref()
+        .map_or("", |said| said.value.as_str());
     let until = sys::clock::now() + ROOT_TIMEOUT;
     loop {
         match root_device(device) {
@@ -122,7 +139,12 @@ fn mount_root(boot: &BootConfig, device: &str, new_root: &Path) -> Result<(), St
                     .map_err(|error| format!("root={device}: {error}"));
             }
             Ok(None) if sys::clock::now() < until => std::thread::sleep(ROOT_PERIOD),
-            Ok(None) => return Err(format!("root={device}: no such device after {} s", ROOT_TIMEOUT.as_secs())),
+            Ok(None) => {
+                return Err(format!(
+                    "root={device}: no such device after {} s",
+                    ROOT_TIMEOUT.as_secs()
+                ));
+            }
             Err(error) => return Err(format!("root={device}: {error}")),
         }
     }
@@ -143,13 +165,27 @@ fn root_device(device: &str) -> Result<Option<PathBuf>, String> {
 }
 
 /// Mounts with the type that was said, else with each type that the kernel has for block devices.
-fn mount_device(device: &Path, target: &Path, fstype: Option<&str>, options: &str, read_only: bool) -> Result<(), String> {
-    let flags = if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
+fn mount_device(
+    device: &Path,
+    target: &Path,
+    fstype: Option<&str>,
+    options: &str,
+    read_only: bool,
+) -> Result<(), String> {
+    let flags = if read_only {
+        MsFlags::MS_RDONLY
+    } else {
+        MsFlags::empty()
+    };
     let known = sys::file::read(Path::new("/proc/filesystems"), 1 << 16).unwrap_or_default();
     let known = String::from_utf8_lossy(&known).into_owned();
     let kinds: Vec<&str> = match fstype {
         Some(said) => said.split(',').collect(),
-        None => known.lines().filter(|line| !line.starts_with("nodev")).map(str::trim).collect(),
+        None => known
+            .lines()
+            .filter(|line| !line.starts_with("nodev"))
+            .map(str::trim)
+            .collect(),
     };
     let source = device.to_string_lossy();
     let mut last = "the kernel has no file system for block devices".to_owned();
@@ -171,7 +207,8 @@ fn by_uevent(variable: &str, wanted: &str) -> Option<PathBuf> {
         let text = sys::file::read(&entry.path().join("uevent"), 1 << 16).ok()?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let hit = text.lines().any(|line| {
-            line.split_once('=').is_some_and(|(key, value)| key == variable && value.eq_ignore_ascii_case(wanted))
+            line.split_once('=')
+                .is_some_and(|(key, value)| key == variable && value.eq_ignore_ascii_case(wanted))
         });
         hit.then(|| Path::new("/dev").join(entry.file_name()))
     })
@@ -186,7 +223,9 @@ fn find_init(boot: &BootConfig, new_root: &Path) -> Result<PathBuf, String> {
         std::fs::symlink_metadata(path).is_ok()
     };
     let found = said.into_iter().chain(INITS).find(exists);
-    found.map(PathBuf::from).ok_or_else(|| format!("{NEW_ROOT} holds none of init=, {}", INITS.join(", ")))
+    found
+        .map(PathBuf::from)
+        .ok_or_else(|| format!("{NEW_ROOT} holds none of init=, {}", INITS.join(", ")))
 }
 
 /// What a PID 1 does that cannot go on: says why, then what `panic=` says. Never returns.
@@ -198,9 +237,8 @@ pub fn rescue(boot: &BootConfig, error: &str) -> ! {
         let wait = Duration::from_secs(u64::try_from(panic).unwrap_or(0));
         log::error!("reboot in {} s (panic={panic})", wait.as_secs());
         std::thread::sleep(wait);
-        if let Err(error) = sys::reboot::go(sys::reboot::Down::Reboot) {
-            log::error!("reboot: {error}");
-        }
+        let Err(error) = sys::reboot::go(sys::reboot::Down::Reboot);
+        log::error!("reboot: {error}");
     }
     // panic=0, or a machine that will not go down: stay reachable, the network is kept as declared.
     log::error!("no panic= policy: staying as a RAM-only system");
@@ -213,7 +251,10 @@ pub fn rescue(boot: &BootConfig, error: &str) -> ! {
 }
 
 fn environment() -> Vec<CString> {
-    ENVIRONMENT.iter().filter_map(|pair| CString::new(*pair).ok()).collect()
+    ENVIRONMENT
+        .iter()
+        .filter_map(|pair| CString::new(*pair).ok())
+        .collect()
 }
 
 fn c_string(bytes: &[u8]) -> Result<CString, String> {

@@ -32,5 +32,8 @@ pub fn log_diagnostic(diagnostic: &crate::config::Diagnostic) {
         Severity::Warning => log::Level::Warn,
         Severity::Note => log::Level::Info,
     };
-    diagnostic.to_string().lines().for_each(|line| log::log!(level, "{line}"));
+    diagnostic
+        .to_string()
+        .lines()
+        .for_each(|line| log::log!(level, "{line}"));
 }

@@ -22,7 +22,11 @@ pub struct Modules {
 impl Modules {
     /// Nothing to load: somebody else booted this machine.
     pub fn none() -> Self {
-        Self { pid: None, seen: BTreeSet::new(), passes: 0 }
+        Self {
+            pid: None,
+            seen: BTreeSet::new(),
+            passes: 0,
+        }
     }
 
     /// Starts loading a driver for every device.
@@ -57,7 +61,9 @@ impl Modules {
     }
 
     fn next_pass(&mut self, mut wanted: BTreeSet<String>) {
-        let Ok(folder) = coldplug::module_folder() else { return };
+        let Ok(folder) = coldplug::module_folder() else {
+            return;
+        };
         if self.passes == MAX_PASSES || !folder.is_dir() {
             return;
         }
@@ -67,7 +73,13 @@ impl Modules {
         if wanted.is_empty() {
             return;
         }
-        let wanted = wanted.into_iter().map(|name| Wanted { name, parameters: c"".to_owned() }).collect();
+        let wanted = wanted
+            .into_iter()
+            .map(|name| Wanted {
+                name,
+                parameters: c"".to_owned(),
+            })
+            .collect();
         match coldplug::load_in_child(folder, wanted) {
             Ok(pid) => self.pid = Some(pid),
             Err(error) => log::error!("modules: {error}"),

@@ -26,16 +26,36 @@ pub fn observe(
     let hostname = sys::hostname::read().ok().flatten();
     let mut files: Vec<PathBuf> = files.into_iter().collect();
     files.extend(FILES.iter().map(PathBuf::from));
-    files.extend(links.values().map(|link| PathBuf::from(format!("/run/net-{}.conf", link.name))));
-    Ok(Observed { at, links, addresses, routes, rules, hostname, files: contents(files) })
+    files.extend(
+        links
+            .values()
+            .map(|link| PathBuf::from(format!("/run/net-{}.conf", link.name))),
+    );
+    Ok(Observed {
+        at,
+        links,
+        addresses,
+        routes,
+        rules,
+        hostname,
+        files: contents(files),
+    })
 }
 
 /// What `compile` may want to write, whatever the configuration: read before the first plan, so that a file that is
 /// right already is not written again.
-const FILES: [&str; 5] =
-    ["/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/run/init-net/resolv.conf", "/run/init-net/hosts"];
+const FILES: [&str; 5] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/run/init-net/resolv.conf",
+    "/run/init-net/hosts",
+];
 
 fn contents(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: &Path| sys::file::read(path, MAX_FILE).ok();
-    paths.into_iter().filter_map(|path| read(&path).map(|bytes| (path, bytes))).collect()
+    paths
+        .into_iter()
+        .filter_map(|path| read(&path).map(|bytes| (path, bytes)))
+        .collect()
 }

@@ -63,7 +63,12 @@ impl From<&Desired> for Counts {
 
 impl Report {
     /// The report of this moment. `parsed` are the faults found while reading the sources.
-    pub fn new(phase: &str, core: &Core, parsed: &[crate::config::Diagnostic], reason: Option<&str>) -> Self {
+    pub fn new(
+        phase: &str,
+        core: &Core,
+        parsed: &[crate::config::Diagnostic],
+        reason: Option<&str>,
+    ) -> Self {
         let all = parsed.iter().chain(core.diagnostics());
         Self {
             version: 1,
@@ -71,15 +76,23 @@ impl Report {
             readiness: core.readiness(),
             reason: reason.map(str::to_owned),
             timeline: core.timeline().clone(),
-            diagnostics: all.filter(|d| d.severity >= Severity::Warning).map(ToString::to_string).collect(),
-            failures: core.failures().into_iter().map(|(op, error)| Failure { op, error }).collect(),
+            diagnostics: all
+                .filter(|d| d.severity >= Severity::Warning)
+                .map(ToString::to_string)
+                .collect(),
+            failures: core
+                .failures()
+                .into_iter()
+                .map(|(op, error)| Failure { op, error })
+                .collect(),
             desired: core.desired().into(),
         }
     }
 
     /// The bytes to write.
     pub fn render(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("plain data with string keys always serialises");
+        let mut bytes =
+            serde_json::to_vec_pretty(self).expect("plain data with string keys always serialises");
         bytes.push(b'\n');
         bytes
     }

@@ -10,15 +10,15 @@ use std::os::fd::AsFd as _;
 
 use super::control::Control;
 use super::core::{Core, Effect, Event, HttpEvent};
-use super::rtnetlink::{Monitor, Rtnetlink};
 use super::observe;
+use super::rtnetlink::{Monitor, Rtnetlink};
 use crate::proto::dhcp4::frame;
 use crate::state::LinkAt;
 use crate::sys;
-use crate::sys::packet::PacketSocket;
+use crate::sys::packet::{PacketSocket, Protocol};
 use crate::sys::poll::{Interest, poll};
 use crate::sys::timer::Timer;
-use crate::value::Instant;
+use crate::value::{Instant, Mac};
 use crate::wire::event::Bell;
 
 /// Longest datagram that is taken, bytes: an Ethernet frame; DHCP messages are at most 1,500.
@@ -115,16 +115,41 @@ impl Shell {
             (Interest::read(self.monitor.as_fd()), Ready::Monitor),
             (Interest::read(self.timer.as_fd()), Ready::Timer),
         ];
-        watched.extend(self.dhcp.iter().map(|(index, s)| (Interest::read(s.as_fd()), Ready::Dhcp(*index))));
-        watched.extend(self.renew.iter().map(|(index, s)| (Interest::read(s.as_fd()), Ready::Renew(*index))));
-        watched.extend(self.arp.iter().map(|(index, s)| (Interest::read(s.as_fd()), Ready::Arp(*index))));
+        watched.extend(
+            self.dhcp
+                .iter()
+                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Dhcp(*index))),
+        );
+        watched.extend(
+            self.renew
+                .iter()
+                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Renew(*index))),
+        );
+        watched.extend(
+            self.arp
+                .iter()
+                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Arp(*index))),
+        );
         watched.extend(self.tcp.iter().map(|(id, connection)| {
             let fd = connection.stream.as_fd();
-            let interest = if connection.connecting { Interest::write(fd) } else { Interest::read(fd) };
+            let interest = if connection.connecting {
+                Interest::write(fd)
+            } else {
+                Interest::read(fd)
+            };
             (interest, Ready::Tcp(*id))
         }));
-        watched.extend(self.dns.iter().map(|socket| (Interest::read(socket.as_fd()), Ready::Dns)));
-        watched.extend(self.control.iter().flat_map(Control::fds).map(|fd| (Interest::read(fd), Ready::Control)));
+        watched.extend(
+            self.dns
+                .iter()
+                .map(|socket| (Interest::read(socket.as_fd()), Ready::Dns)),
+        );
+        watched.extend(
+            self.control
+                .iter()
+                .flat_map(Control::fds)
+                .map(|fd| (Interest::read(fd), Ready::Control)),
+        );
         watched.extend(extra.iter().map(|interest| (*interest, Ready::Extra)));
         let interests: Vec<Interest<'_>> = watched.iter().map(|(interest, _)| *interest).collect();
         let answers = poll(&interests, None)?;
@@ -154,7 +179,7 @@ impl Shell {
                 if let Err(error) = self.monitor.drain(&mut bell) {
                     log::warn!("netlink notices: {error}");
                 }
-                if bell.rang() {
+                if bell.rings() {
                     self.queue.push_back(Event::Changed);
                 }
             }
@@ -167,11 +192,18 @@ impl Shell {
             Ready::Tcp(id) => self.take_tcp(id),
             Ready::Dns => self.take_dns(),
             Ready::Control => {
-                let requests = self.control.as_mut().map(Control::drain).unwrap_or_default();
+                let requests = self
+                    .control
+                    .as_mut()
+                    .map(Control::drain)
+                    .unwrap_or_default();
                 for (id, request) in requests {
                     match request {
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),
-                        Err(error) => self.perform(Effect::Reply { id, reply: super::core::Reply::Error(error) }),
+                        Err(error) => self.perform(Effect::Reply {
+                            id,
+                            reply: super::core::Reply::Error(error),
+                        }),
                     }
                 }
             }
@@ -180,14 +212,19 @@ impl Shell {
     }
 
     fn take_dhcp(&mut self, index: u32) {
-        let Some(socket) = self.dhcp.get(&index) else { return };
+        let Some(socket) = self.dhcp.get(&index) else {
+            return;
+        };
         let mut buffer = [0; MAX_DATAGRAM];
         for _ in 0..MAX_DRAIN {
             match socket.receive(&mut buffer) {
                 Ok(packet) => {
                     let bytes = buffer.get(..packet.length).unwrap_or_default();
                     match frame::udp_payload(bytes, packet.checksum_ready) {
-                        Ok(message) => self.queue.push_back(Event::Dhcp { index, message: message.to_vec() }),
+                        Ok(message) => self.queue.push_back(Event::Dhcp {
+                            index,
+                            message: message.to_vec(),
+                        }),
                         Err(reject) => log::debug!("dhcp4: frame dropped: {reject:?}"),
                     }
                 }
@@ -198,7 +235,9 @@ impl Shell {
     }
 
     fn take_renew(&mut self, index: u32) {
-        let Some(socket) = self.renew.get(&index) else { return };
+        let Some(socket) = self.renew.get(&index) else {
+            return;
+        };
         let mut buffer = [0; MAX_DATAGRAM];
         for _ in 0..MAX_DRAIN {
             match socket.recv(&mut buffer) {
@@ -213,7 +252,9 @@ impl Shell {
     }
 
     fn take_arp(&mut self, index: u32) {
-        let Some(socket) = self.arp.get(&index) else { return };
+        let Some(socket) = self.arp.get(&index) else {
+            return;
+        };
         let mut buffer = [0; MAX_DATAGRAM];
         for _ in 0..MAX_DRAIN {
             match socket.receive(&mut buffer) {
@@ -227,7 +268,9 @@ impl Shell {
     }
 
     fn take_tcp(&mut self, id: u64) {
-        let Some(connection) = self.tcp.get_mut(&id) else { return };
+        let Some(connection) = self.tcp.get_mut(&id) else {
+            return;
+        };
         if connection.connecting {
             let event = match sys::tcp::outcome(&connection.stream) {
                 Ok(()) => HttpEvent::Connected(id),
@@ -243,7 +286,9 @@ impl Shell {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Ok(0) | Err(_) => HttpEvent::Closed(id),
-                Ok(count) => HttpEvent::Received(id, buffer.get(..count).unwrap_or_default().to_vec()),
+                Ok(count) => {
+                    HttpEvent::Received(id, buffer.get(..count).unwrap_or_default().to_vec())
+                }
             };
             let closed = matches!(event, HttpEvent::Closed(_));
             self.queue.push_back(Event::Http(event));
@@ -283,10 +328,17 @@ impl Shell {
                     frame::SERVER_PORT,
                     &message,
                 );
-                let sent = self.dhcp_socket(&link).and_then(|socket| socket.broadcast(&packet));
+                let sent = self
+                    .dhcp_socket(&link)
+                    .and_then(|socket| socket.send(&packet, &Mac::BROADCAST));
                 report_send("dhcp4", &link, sent);
             }
-            Effect::UnicastDhcp { link, from, server, message } => {
+            Effect::UnicastDhcp {
+                link,
+                from,
+                server,
+                message,
+            } => {
                 let sent = self
                     .renew_socket(&link, from)
                     .and_then(|socket| socket.send_to(&message, (server, frame::SERVER_PORT)))
@@ -294,7 +346,9 @@ impl Shell {
                 report_send("dhcp4", &link, sent);
             }
             Effect::BroadcastArp { link, message } => {
-                let sent = self.arp_socket(&link).and_then(|socket| socket.broadcast(&message));
+                let sent = self
+                    .arp_socket(&link)
+                    .and_then(|socket| socket.send(&message, &Mac::BROADCAST));
                 report_send("arp", &link, sent);
             }
             Effect::CloseArp { index } => {
@@ -308,13 +362,24 @@ impl Shell {
                 self.renew.remove(&index);
                 self.arp.remove(&index);
             }
-            Effect::Connect { id, address, device } => match sys::tcp::connect(address, device.as_ref()) {
+            Effect::Connect {
+                id,
+                address,
+                device,
+            } => match sys::tcp::connect(address, device.as_ref()) {
                 Ok(stream) => {
-                    self.tcp.insert(id, Connection { stream, connecting: true });
+                    self.tcp.insert(
+                        id,
+                        Connection {
+                            stream,
+                            connecting: true,
+                        },
+                    );
                 }
                 Err(error) => {
                     let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                    self.queue.push_back(Event::Http(HttpEvent::Failed(id, errno)));
+                    self.queue
+                        .push_back(Event::Http(HttpEvent::Failed(id, errno)));
                 }
             },
             Effect::Write { id, bytes } => {
@@ -332,10 +397,18 @@ impl Shell {
             }
             Effect::QueryDns { server, message } => {
                 if self.dns.is_none() {
-                    let any = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                    let any = if server.is_ipv4() {
+                        Ipv4Addr::UNSPECIFIED.into()
+                    } else {
+                        Ipv6Addr::UNSPECIFIED.into()
+                    };
                     self.dns = sys::udp::bind(SocketAddr::new(any, 0), None).ok();
                 }
-                if let Some(Err(error)) = self.dns.as_ref().map(|socket| socket.send_to(&message, server)) {
+                if let Some(Err(error)) = self
+                    .dns
+                    .as_ref()
+                    .map(|socket| socket.send_to(&message, server))
+                {
                     log::debug!("dns: {server}: {error}");
                 }
             }
@@ -362,10 +435,12 @@ impl Shell {
 
     fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
         if !self.dhcp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, sys::packet::ETH_P_IP, &frame::FILTER)?;
+            let socket = PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)?;
             self.dhcp.insert(link.index, socket);
         }
-        self.dhcp.get(&link.index).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.dhcp
+            .get(&link.index)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn renew_socket(&mut self, link: &LinkAt, from: Ipv4Addr) -> io::Result<&UdpSocket> {
@@ -373,15 +448,19 @@ impl Shell {
             let socket = sys::udp::bind((from, frame::CLIENT_PORT).into(), Some(&link.name))?;
             self.renew.insert(link.index, socket);
         }
-        self.renew.get(&link.index).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.renew
+            .get(&link.index)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn arp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
         if !self.arp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, sys::packet::ETH_P_ARP, &[])?;
+            let socket = PacketSocket::open(link.index, Protocol::Arp, &[])?;
             self.arp.insert(link.index, socket);
         }
-        self.arp.get(&link.index).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.arp
+            .get(&link.index)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::state_file::SavedText;
-use crate::config::{ConfigSource, Diagnostic, Document, Severity, cmdline, machine, userdata};
+use crate::config::userdata::{self, UserData};
+use crate::config::{ConfigSource, Diagnostic, Document, Severity, cmdline, machine};
 use crate::state::LinkStatus;
 use crate::sys;
 use crate::value::Layer;
@@ -72,7 +73,11 @@ impl Sources {
             None if self.is_boot() => proc_cmdline(),
             None => String::new(),
         };
-        let name = if self.cmdline.is_some() { "cmdline" } else { "/proc/cmdline" };
+        let name = if self.cmdline.is_some() {
+            "cmdline"
+        } else {
+            "/proc/cmdline"
+        };
         let mut configs = Vec::new();
         for path in &self.configs {
             configs.push(config_text(path)?);
@@ -88,14 +93,18 @@ impl Sources {
     pub fn links(&self) -> Result<BTreeMap<u32, LinkStatus>, String> {
         match &self.observed {
             ObservedFrom::Kernel => {
-                let mut rtnetlink = super::rtnetlink::Rtnetlink::open().map_err(|e| format!("netlink: {e}"))?;
-                rtnetlink.links(sys::clock::now()).map_err(|e| e.to_string())
+                let mut rtnetlink =
+                    super::rtnetlink::Rtnetlink::open().map_err(|e| format!("netlink: {e}"))?;
+                rtnetlink
+                    .links(sys::clock::now())
+                    .map_err(|e| e.to_string())
             }
             ObservedFrom::Nothing => Ok(BTreeMap::new()),
             ObservedFrom::File(path) => {
-                let bytes = sys::file::read(path, MAX_CONFIG).map_err(|e| format!("{}: {e}", path.display()))?;
-                let links: Vec<LinkStatus> =
-                    serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+                let bytes = sys::file::read(path, MAX_CONFIG)
+                    .map_err(|e| format!("{}: {e}", path.display()))?;
+                let links: Vec<LinkStatus> = serde_json::from_slice(&bytes)
+                    .map_err(|e| format!("{}: {e}", path.display()))?;
                 Ok(links.into_iter().map(|link| (link.index, link)).collect())
             }
         }
@@ -106,7 +115,8 @@ impl Sources {
 pub fn cmdline_text(argument: &str) -> Result<String, String> {
     match argument.strip_prefix('@') {
         Some(path) => {
-            let bytes = sys::file::read(Path::new(path), MAX_CMDLINE).map_err(|e| format!("{path}: {e}"))?;
+            let bytes = sys::file::read(Path::new(path), MAX_CMDLINE)
+                .map_err(|e| format!("{path}: {e}"))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         }
         None => Ok(argument.to_owned()),
@@ -122,7 +132,12 @@ pub fn proc_cmdline() -> String {
 /// Parses a command line and machine configs; what cannot be read costs only itself.
 pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read {
     let (document, diagnostics) = cmdline::parse(cmdline, cmdline_name);
-    let mut read = Read { cmdline: cmdline.to_owned(), configs: Vec::new(), documents: vec![document], diagnostics };
+    let mut read = Read {
+        cmdline: cmdline.to_owned(),
+        configs: Vec::new(),
+        documents: vec![document],
+        diagnostics,
+    };
     for config in configs {
         add_config(&mut read, config);
     }
@@ -139,11 +154,27 @@ pub fn add_config(read: &mut Read, config: SavedText) {
 
 /// `initnet.config.inline=`, `initnet.config=<path>`, else the image's own: first hit wins. URLs are for the boot.
 pub fn local_configs(read: &mut Read) {
-    let Some(boot) = read.documents.iter().find(|d| d.layer == Layer::Cmdline).map(|d| d.boot.clone()) else { return };
+    let Some(boot) = read
+        .documents
+        .iter()
+        .find(|d| d.layer == Layer::Cmdline)
+        .map(|d| d.boot.clone())
+    else {
+        return;
+    };
     let pin = boot.config_sha256.as_ref().map(|said| said.value);
     if let Some(inline) = &boot.config_inline {
         match userdata::decode_inline(&inline.value) {
-            Ok(bytes) => return take(read, "initnet.config.inline", bytes, pin),
+            Ok(UserData::Config(text)) => {
+                return take(read, "initnet.config.inline", text.into_bytes(), pin);
+            }
+            Ok(_) => read.diagnostics.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    "initnet.config.inline: holds no machine config",
+                )
+                .with_effect("the next source of the machine config is tried"),
+            ),
             Err(error) => read.diagnostics.push(
                 Diagnostic::new(Severity::Error, format!("initnet.config.inline: {error}"))
                     .with_fix("write base64 of the YAML, plain or compressed with gzip or zstd")
@@ -156,36 +187,56 @@ pub fn local_configs(read: &mut Read) {
         Some(ConfigSource::Path(path)) => match sys::file::read(path, MAX_CONFIG) {
             Ok(bytes) => return take(read, &path.display().to_string(), bytes, pin),
             Err(error) => read.diagnostics.push(
-                Diagnostic::new(Severity::Error, format!("initnet.config={}: {error}", path.display()))
-                    .with_effect("the next source of the machine config is tried"),
+                Diagnostic::new(
+                    Severity::Error,
+                    format!("initnet.config={}: {error}", path.display()),
+                )
+                .with_effect("the next source of the machine config is tried"),
             ),
         },
         None => {}
     }
-    for path in sys::file::list(Path::new(CONFIG_DIR)).unwrap_or_default() {
-        if path.extension().is_some_and(|extension| extension == "yaml")
-            && let Ok(bytes) = sys::file::read(&path, MAX_CONFIG)
-        {
+    for path in baked_in() {
+        if let Ok(bytes) = sys::file::read(&path, MAX_CONFIG) {
             take(read, &path.display().to_string(), bytes, pin);
         }
     }
 }
 
+/// `/etc/init-net/*.yaml`, by name.
+fn baked_in() -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(CONFIG_DIR) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
+    paths.sort();
+    paths
+}
+
 /// Checks the pin and parses.
 fn take(read: &mut Read, name: &str, bytes: Vec<u8>, pin: Option<[u8; 32]>) {
     match pinned_text(bytes, pin) {
-        Ok(text) => add_config(read, SavedText { name: name.to_owned(), text }),
+        Ok(text) => add_config(
+            read,
+            SavedText {
+                name: name.to_owned(),
+                text,
+            },
+        ),
         Err(why) => read.diagnostics.push(
-            Diagnostic::new(Severity::Error, format!("{name}: {why}")).with_effect("this machine config is not used"),
+            Diagnostic::new(Severity::Error, format!("{name}: {why}"))
+                .with_effect("this machine config is not used"),
         ),
     }
 }
 
 /// The bytes as text, when they are what `initnet.config.sha256=` pins.
 pub fn pinned_text(bytes: Vec<u8>, pin: Option<[u8; 32]>) -> Result<String, String> {
-    if let Some(pin) = pin {
-        crate::config::pin::check(&bytes, &pin).map_err(|error| error.to_string())?;
-    }
+    crate::config::pin::check(&bytes, pin.as_ref()).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())
 }
 
@@ -194,12 +245,17 @@ fn config_text(path: &Path) -> Result<SavedText, String> {
     let name = path.display().to_string();
     let bytes = if name == "-" {
         let mut bytes = Vec::new();
-        let read = std::io::stdin().take(MAX_CONFIG as u64).read_to_end(&mut bytes);
+        let read = std::io::stdin()
+            .take(MAX_CONFIG as u64)
+            .read_to_end(&mut bytes);
         read.map_err(|e| format!("stdin: {e}"))?;
         bytes
     } else {
         sys::file::read(path, MAX_CONFIG).map_err(|e| format!("{name}: {e}"))?
     };
     let text = String::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8 text"))?;
-    Ok(SavedText { name: if name == "-" { "stdin".into() } else { name }, text })
+    Ok(SavedText {
+        name: if name == "-" { "stdin".into() } else { name },
+        text,
+    })
 }

@@ -81,13 +81,18 @@ impl fmt::Display for Refusal {
 impl StateFile {
     /// An empty state of this boot.
     pub fn new(boot_id: impl Into<String>) -> Self {
-        Self { version: VERSION, boot_id: boot_id.into(), ..Self::default() }
+        Self {
+            version: VERSION,
+            boot_id: boot_id.into(),
+            ..Self::default()
+        }
     }
 
     /// Reads `bytes`, written during the boot `boot_id`.
     pub fn parse(bytes: &[u8], boot_id: &str) -> Result<Self, Refusal> {
         // serde_json's messages name a line and a column, never the value.
-        let state: Self = serde_json::from_slice(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let state: Self =
+            serde_json::from_slice(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
         if state.version != VERSION {
             return Err(Refusal::Version(state.version));
         }
@@ -123,7 +128,10 @@ mod tests {
     fn round_trip() {
         let mut state = StateFile::new("boot-1");
         state.cmdline = "ip=dhcp".into();
-        state.configs.push(SavedText { name: "a.yaml".into(), text: "kind: X".into() });
+        state.configs.push(SavedText {
+            name: "a.yaml".into(),
+            text: "kind: X".into(),
+        });
         assert_eq!(StateFile::parse(&state.render(), "boot-1"), Ok(state));
     }
 

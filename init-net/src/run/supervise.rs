@@ -8,14 +8,14 @@ use nix::sys::signal::Signal;
 use super::boot::{self, boot_config};
 use super::control::Control;
 use super::core::{Core, Event};
-use crate::sys::poll::Interest;
-use crate::sys::root::Root;
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
 use crate::sys;
+use crate::sys::poll::Interest;
+use crate::sys::root::Root;
 use crate::sys::signal::Signals;
 
 /// Runs until it is told to end. PID 1 never returns.
@@ -29,12 +29,13 @@ pub fn main() -> Result<u8, String> {
     log::set_max_level(crate::compile::settings(&read.documents).log);
     let now = sys::clock::now();
     let mut documents = read.documents.clone();
-    documents.extend(super::remote::documents(&state.fetched));
+    let remote = super::remote::sources(&read.documents);
+    documents.extend(super::remote::documents(&remote, &state.fetched).0);
     let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
     core.inherit(state.fetched.clone(), state.timeline.clone());
     if !state.handed_off {
         // Nothing was handed over: what a boot would fetch is fetched now.
-        for source in super::remote::sources(&read.documents) {
+        for source in remote {
             core.fetch(source);
         }
     }
@@ -44,7 +45,7 @@ pub fn main() -> Result<u8, String> {
         // Without it nobody can ask, but the network is kept.
         Err(error) => log::error!("control socket: {error}"),
     }
-    let mut root = Root::open();
+    let root = Root::open();
     let mut payload = if pid1 { start_payload(&read) } else { None };
     let mut last_report = Vec::new();
     loop {
@@ -57,15 +58,22 @@ pub fn main() -> Result<u8, String> {
             log_if(boot::write(report::NAME, 0o644, &report));
             last_report = report;
         }
-        let watch: Vec<Interest<'_>> =
-            core::iter::once(Interest::read(signals.as_fd())).chain(root.interest()).collect();
-        let signalled = shell.wait(None, &watch).map_err(|error| format!("poll: {error}"))?;
+        let watch: Vec<Interest<'_>> = core::iter::once(Interest::read(signals.as_fd()))
+            .chain(root.iter().map(Root::interest))
+            .collect();
+        let signalled = shell
+            .wait(None, &watch)
+            .map_err(|error| format!("poll: {error}"))?;
         if !signalled {
             continue;
         }
-        if root.follow() {
-            // The root was switched under us: its files are other ones.
-            shell.push(Event::Changed);
+        match root.as_ref().map(Root::follow) {
+            Some(Ok(true)) => {
+                log::info!("the root was switched: its files are kept from now on");
+                shell.push(Event::Changed);
+            }
+            Some(Err(error)) => log::warn!("root: {error}"),
+            Some(Ok(false)) | None => {}
         }
         while let Ok(Some(signal)) = signals.next() {
             match act(signal, pid1, &mut payload) {
@@ -78,9 +86,8 @@ pub fn main() -> Result<u8, String> {
                     return Ok(0);
                 }
                 Act::Down(down) => {
-                    if let Err(error) = sys::reboot::go(down) {
-                        log::error!("{down:?}: {error}");
-                    }
+                    let Err(error) = sys::reboot::go(down);
+                    log::error!("{down:?}: {error}");
                 }
             }
         }
@@ -111,7 +118,9 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
         Signal::SIGHUP => Act::Reload,
         Signal::SIGTERM | Signal::SIGUSR1 | Signal::SIGUSR2 if pid1 => {
             if let Some(pid) = *payload {
-                log_if(sys::process::kill(pid, signal).map_err(|error| format!("payload: {error}")));
+                log_if(
+                    sys::process::kill(pid, signal).map_err(|error| format!("payload: {error}")),
+                );
             }
             Act::Go
         }
@@ -127,7 +136,10 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
 fn load() -> StateFile {
     let path = Path::new(RUN_DIR).join(state_file::NAME);
     let boot_id = sys::boot_id::read().unwrap_or_default();
-    let fresh = || StateFile { cmdline: sources::proc_cmdline(), ..StateFile::new(boot_id.clone()) };
+    let fresh = || StateFile {
+        cmdline: sources::proc_cmdline(),
+        ..StateFile::new(boot_id.clone())
+    };
     let bytes = match sys::file::read(&path, state_file::MAX_LEN) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fresh(),
@@ -159,7 +171,8 @@ fn reload(shell: &mut Shell, old: Read) -> Read {
     read.diagnostics.iter().for_each(log_diagnostic);
     log::info!("reload: {} sources", read.documents.len());
     let mut documents = read.documents.clone();
-    documents.extend(super::remote::documents(shell.core.fetched()));
+    let remote = super::remote::sources(&read.documents);
+    documents.extend(super::remote::documents(&remote, shell.core.fetched()).0);
     shell.push(Event::Documents(documents));
     read
 }
@@ -170,7 +183,11 @@ fn start_payload(read: &Read) -> Option<i32> {
     let mut words = payload.value.split_ascii_whitespace();
     let program = words.next()?;
     let arguments: Vec<&str> = words.collect();
-    let environment = [("PATH", "/sbin:/bin:/usr/sbin:/usr/bin"), ("HOME", "/"), ("TERM", "linux")];
+    let environment = [
+        ("PATH", "/sbin:/bin:/usr/sbin:/usr/bin"),
+        ("HOME", "/"),
+        ("TERM", "linux"),
+    ];
     match sys::process::spawn(Path::new(program), &arguments, &environment) {
         Ok(pid) => {
             log::info!("payload {program} is process {pid}");

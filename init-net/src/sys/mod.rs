@@ -19,6 +19,7 @@ pub mod poll;
 pub mod process;
 pub mod random;
 pub mod reboot;
+pub mod root;
 pub mod signal;
 pub mod switch_root;
 pub mod tcp;

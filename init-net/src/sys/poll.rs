@@ -32,6 +32,14 @@ impl<'a> Interest<'a> {
         }
     }
 
+    /// For an exceptional condition: a changed mount table (proc_pid_mounts(5)).
+    pub fn urgent(fd: BorrowedFd<'a>) -> Self {
+        Self {
+            fd,
+            flags: PollFlags::POLLPRI,
+        }
+    }
+
     /// For either.
     pub fn both(fd: BorrowedFd<'a>) -> Self {
         Self {
@@ -74,8 +82,9 @@ fn ready(asked: PollFlags, fd: &PollFd<'_>) -> Ready {
     // Trouble is told to whoever asked, so that the read or write that follows finds out which.
     let trouble = said.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
     Ready {
-        readable: asked.contains(PollFlags::POLLIN)
-            && (trouble || said.contains(PollFlags::POLLIN)),
+        readable: (asked.contains(PollFlags::POLLIN)
+            && (trouble || said.contains(PollFlags::POLLIN)))
+            || said.contains(PollFlags::POLLPRI),
         writable: asked.contains(PollFlags::POLLOUT)
             && (trouble || said.contains(PollFlags::POLLOUT)),
     }

@@ -27,6 +27,17 @@ impl Mac {
     /// `MAX_ADDR_LEN` of the kernel, bytes.
     pub const MAX_LEN: usize = 32;
 
+    /// Every station of an Ethernet.
+    pub const BROADCAST: Mac = {
+        let mut bytes = [0; Self::MAX_LEN];
+        let mut i = 0;
+        while i < 6 {
+            bytes[i] = 0xff;
+            i += 1;
+        }
+        Mac { bytes, len: 6 }
+    };
+
     /// From raw bytes as in IFLA_ADDRESS; `None` when empty or too long.
     pub fn from_bytes(raw: &[u8]) -> Option<Self> {
         if raw.is_empty() || raw.len() > Self::MAX_LEN {

@@ -5,9 +5,9 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use super::argument::{Argument, Fault};
 use super::divergence;
 use super::fields::Field;
-use super::nearest::nearest;
 use super::reading::Reading;
 use super::{tail, values};
+use crate::config::nearest::nearest;
 use crate::config::{BondOption, KindConfig};
 use crate::value::{LinkName, Mac};
 

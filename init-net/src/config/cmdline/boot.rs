@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::argument::{Argument, Fault};
 use super::hostname;
-use super::nearest::nearest;
 use super::reading::{Reading, set};
 use super::{kernel, values};
+use crate::config::nearest::nearest;
 use crate::config::{ConfigSource, Said, WaitLevel};
 
 /// Our keys.

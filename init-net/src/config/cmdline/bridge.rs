@@ -3,10 +3,10 @@
 use super::argument::{Argument, Fault};
 use super::divergence;
 use super::fields::Field;
-use super::nearest::nearest;
 use super::reading::Reading;
 use super::values;
 use crate::config::KindConfig;
+use crate::config::nearest::nearest;
 
 /// Runners of teamd.conf(5).
 const RUNNERS: [&str; 6] = [

@@ -2,8 +2,8 @@
 
 use super::argument::{Argument, Fault};
 use super::fields::Field;
-use super::nearest::nearest;
 use crate::config::AutoMethod;
+use crate::config::nearest::nearest;
 
 /// Whether `ip=` or `ip6=` was written: the second speaks of IPv6 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ mod kernel;
 mod long;
 mod method;
 mod nameserver;
-mod nearest;
+
 mod reading;
 mod route;
 mod tail;

@@ -1,9 +1,9 @@
 //! `rd.net.timeout.*`, `rd.net.dhcp.retry=` and the kernel's `carrier_timeout=`.
 
 use super::argument::{Argument, Fault};
-use super::nearest::nearest;
 use super::reading::{Reading, set};
 use super::values;
+use crate::config::nearest::nearest;
 use crate::value::Duration;
 
 /// The times that have a place.

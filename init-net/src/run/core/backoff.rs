@@ -27,11 +27,19 @@ struct Failure {
 impl Backoff {
     /// Whether `op` is due: it never failed, or its wait is over.
     pub(super) fn may_try(&self, op: &Op, now: Instant) -> bool {
-        self.failed.get(&key(op)).is_none_or(|failure| failure.retry_at <= now)
+        self.failed
+            .get(&key(op))
+            .is_none_or(|failure| failure.retry_at <= now)
     }
 
     /// Takes an outcome; a new error is logged once.
-    pub(super) fn record(&mut self, outcome: &Outcome, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
+    pub(super) fn record(
+        &mut self,
+        outcome: &Outcome,
+        now: Instant,
+        rng: &mut Rng,
+        effects: &mut Vec<Effect>,
+    ) {
         let key = key(&outcome.op);
         let Err((errno, text)) = &outcome.result else {
             effects.push(Effect::Log(log::Level::Info, outcome.op.to_string()));
@@ -42,15 +50,31 @@ impl Backoff {
             self.failed.remove(&key);
             return;
         }
-        let count = self.failed.get(&key).map_or(1, |failure| failure.count.saturating_add(1));
-        let known = self.failed.get(&key).is_some_and(|failure| failure.error == *text);
+        let count = self
+            .failed
+            .get(&key)
+            .map_or(1, |failure| failure.count.saturating_add(1));
+        let known = self
+            .failed
+            .get(&key)
+            .is_some_and(|failure| failure.error == *text);
         if !known {
-            effects.push(Effect::Log(log::Level::Error, format!("{}: {text}", outcome.op)));
+            effects.push(Effect::Log(
+                log::Level::Error,
+                format!("{}: {text}", outcome.op),
+            ));
         }
         // 250 ms, doubled each time up to the cap, and up to a quarter more so that retries do not march in step.
         let wait = FIRST.saturating_mul(1 << (count - 1).min(16)).min(CAP);
         let jitter = Duration::from_millis(rng.below(wait.as_millis() as u64 / 4 + 1));
-        self.failed.insert(key, Failure { count, retry_at: now + wait + jitter, error: text.clone() });
+        self.failed.insert(
+            key,
+            Failure {
+                count,
+                retry_at: now + wait + jitter,
+                error: text.clone(),
+            },
+        );
     }
 
     /// An op that is no longer planned has no failure either.
@@ -72,14 +96,19 @@ impl Backoff {
 
     /// Each failing op with its last error.
     pub(super) fn failures(&self) -> Vec<(String, String)> {
-        self.failed.iter().map(|(op, failure)| (op.clone(), failure.error.clone())).collect()
+        self.failed
+            .iter()
+            .map(|(op, failure)| (op.clone(), failure.error.clone()))
+            .collect()
     }
 }
 
 /// The same op on another day: lifetimes run down and do not make it another op.
 fn key(op: &Op) -> String {
     match op {
-        Op::AddressReplace { link, address, .. } => format!("ip addr replace {address} dev {}", link.name),
+        Op::AddressReplace { link, address, .. } => {
+            format!("ip addr replace {address} dev {}", link.name)
+        }
         other => other.to_string(),
     }
 }
@@ -87,5 +116,8 @@ fn key(op: &Op) -> String {
 /// Removing what is gone is success: the kernel took it along with a link, or somebody was faster.
 fn already_gone(op: &Op, errno: i32) -> bool {
     matches!(op, Op::AddressDel { .. } | Op::RouteDel(_))
-        && matches!(errno, libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENOENT)
+        && matches!(
+            errno,
+            libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENOENT
+        )
 }

@@ -38,7 +38,9 @@ struct Client {
     machine: Dhcp4,
     spec: OperatorSpec,
     link: LinkAt,
-    mac: [u8; 6],
+    mac: Mac,
+    /// What the link is recognised by after a hand-off.
+    permanent: Mac,
     carrier: bool,
     lease: Option<Lease>,
     acd: Option<Acd>,
@@ -48,7 +50,10 @@ struct Client {
 
 impl Clients {
     pub(super) fn new(inherited: Vec<SavedLease>) -> Self {
-        Self { by_index: BTreeMap::new(), inherited }
+        Self {
+            by_index: BTreeMap::new(),
+            inherited,
+        }
     }
 
     /// Starts, stops and informs clients so that they fit what is desired and what is there. Answers whether a lease
@@ -56,8 +61,14 @@ impl Clients {
     pub(super) fn follow(&mut self, desired: &Desired, observed: &Observed, now: Instant) -> bool {
         let mut lost = false;
         let wanted = |index: &u32, client: &Client| {
-            let there = observed.links.get(index).is_some_and(|link| link.name == client.spec.link_name);
-            there && desired.operators.contains_key(&(client.spec.link_name.clone(), OperatorKind::Dhcp4))
+            let there = observed
+                .links
+                .get(index)
+                .is_some_and(|link| link.name == client.spec.link_name);
+            there
+                && desired
+                    .operators
+                    .contains_key(&(client.spec.link_name.clone(), OperatorKind::Dhcp4))
         };
         self.by_index.retain(|index, client| {
             let keep = wanted(index, client);
@@ -65,11 +76,18 @@ impl Clients {
             keep
         });
         for spec in desired.operators.values() {
-            let Some(link) = observed.links.values().find(|link| link.name == spec.link_name) else { continue };
+            let Some(link) = observed
+                .links
+                .values()
+                .find(|link| link.name == spec.link_name)
+            else {
+                continue;
+            };
             let carrier = link.is_up() && link.has_carrier();
+            let won = self.somebody_won();
             match self.by_index.get_mut(&link.index) {
                 Some(client) => client.follow(spec, carrier, now),
-                None if spec.first_lease_wins && self.somebody_won() => {}
+                None if spec.first_lease_wins && won => {}
                 None => {
                     let inherited = self.take_inherited(link);
                     if let Some(client) = Client::start(spec, link, carrier, inherited, now) {
@@ -83,7 +101,9 @@ impl Clients {
 
     /// `single-dhcp`: one of the competing links has its lease.
     fn somebody_won(&self) -> bool {
-        self.by_index.values().any(|client| client.spec.first_lease_wins && client.lease.is_some())
+        self.by_index
+            .values()
+            .any(|client| client.spec.first_lease_wins && client.lease.is_some())
     }
 
     /// The lease that the stage before held on this very link, whatever it was called.
@@ -100,7 +120,11 @@ impl Clients {
     }
 
     pub(super) fn receive_arp(&mut self, index: u32, message: &[u8], now: Instant) {
-        if let Some(acd) = self.by_index.get_mut(&index).and_then(|client| client.acd.as_mut()) {
+        if let Some(acd) = self
+            .by_index
+            .get_mut(&index)
+            .and_then(|client| client.acd.as_mut())
+        {
             acd.receive(message, now);
         }
     }
@@ -108,7 +132,10 @@ impl Clients {
     pub(super) fn deadline(&self) -> Option<Instant> {
         earliest(self.by_index.values().flat_map(|client| {
             // Without carrier nothing can be sent: a lease still runs out.
-            [client.machine.deadline(), client.acd.as_ref().and_then(Acd::deadline)]
+            [
+                client.machine.deadline(),
+                client.acd.as_ref().and_then(Acd::deadline),
+            ]
         }))
     }
 
@@ -149,7 +176,7 @@ impl Clients {
         let held = self.by_index.values().filter_map(|client| {
             Some(SavedLease {
                 link_name: client.link.name.clone(),
-                mac: Mac::from_bytes(&client.mac)?,
+                mac: client.permanent,
                 lease: client.lease.clone()?,
             })
         });
@@ -157,20 +184,33 @@ impl Clients {
     }
 
     /// The link, the state of its client by its RFC name, its lease, and the rival for its address.
-    pub(super) fn status(&self) -> impl Iterator<Item = (&LinkName, &'static str, Option<&Lease>, Option<Mac>)> {
-        self.by_index
-            .values()
-            .map(|client| (&client.link.name, client.machine.state_name(), client.lease.as_ref(), client.conflict))
+    pub(super) fn status(
+        &self,
+    ) -> impl Iterator<Item = (&LinkName, &'static str, Option<&Lease>, Option<Mac>)> {
+        self.by_index.values().map(|client| {
+            (
+                &client.link.name,
+                client.machine.state_name(),
+                client.lease.as_ref(),
+                client.conflict,
+            )
+        })
     }
 
     /// Links with carrier whose client still has no lease.
     pub(super) fn unbound(&self) -> impl Iterator<Item = &OperatorSpec> {
-        self.by_index.values().filter(|client| client.carrier && client.lease.is_none()).map(|client| &client.spec)
+        self.by_index
+            .values()
+            .filter(|client| client.carrier && client.lease.is_none())
+            .map(|client| &client.spec)
     }
 
     /// How many clients have a lease.
     pub(super) fn bound(&self) -> usize {
-        self.by_index.values().filter(|client| client.lease.is_some()).count()
+        self.by_index
+            .values()
+            .filter(|client| client.lease.is_some())
+            .count()
     }
 }
 
@@ -182,21 +222,26 @@ impl Client {
         inherited: Option<Lease>,
         now: Instant,
     ) -> Option<Self> {
-        let mac = link.hardware_addr?.as_ethernet()?;
+        let mac = link.hardware_addr?;
         // A lease of the stage before is held on at once, carrier or not; a new one needs a carrier to ask.
         if inherited.is_none() && !carrier {
             return None;
         }
-        let config = config(spec, Mac::from_bytes(&mac)?);
-        let (machine, lease) = match inherited.filter(|lease| lease.validate().is_ok() && lease.expires_at > now) {
-            Some(lease) => (Dhcp4::resume(config, lease.clone(), now), Some(lease)),
-            None => (Dhcp4::new(config, now), None),
-        };
+        let config = config(spec, mac);
+        let (machine, lease) =
+            match inherited.filter(|lease| lease.validate().is_ok() && !lease.is_expired(now)) {
+                Some(lease) => (Dhcp4::resume(config, lease.clone(), now), Some(lease)),
+                None => (Dhcp4::new(config, now), None),
+            };
         Some(Self {
             machine,
             spec: spec.clone(),
-            link: LinkAt { index: link.index, name: link.name.clone() },
+            link: LinkAt {
+                index: link.index,
+                name: link.name.clone(),
+            },
             mac,
+            permanent: link.stable_mac()?,
             carrier,
             lease,
             acd: None,
@@ -209,7 +254,11 @@ impl Client {
         self.spec = spec.clone();
         if carrier != self.carrier {
             self.carrier = carrier;
-            if carrier { self.machine.link_up(now) } else { self.machine.link_down(now) }
+            if carrier {
+                self.machine.link_up(now)
+            } else {
+                self.machine.link_down(now)
+            }
         }
     }
 
@@ -221,12 +270,16 @@ impl Client {
             let link = &self.link;
             let sent = self.machine.transmit(now, rng, |transmit| {
                 effects.push(match transmit.to {
-                    Destination::Broadcast => {
-                        Effect::BroadcastDhcp { link: link.clone(), message: transmit.payload }
-                    }
-                    Destination::Unicast { from, server } => {
-                        Effect::UnicastDhcp { link: link.clone(), from, server, message: transmit.payload }
-                    }
+                    Destination::Broadcast => Effect::BroadcastDhcp {
+                        link: link.clone(),
+                        message: transmit.payload,
+                    },
+                    Destination::Unicast { from, server } => Effect::UnicastDhcp {
+                        link: link.clone(),
+                        from,
+                        server,
+                        message: transmit.payload,
+                    },
                 });
                 Ok::<(), Infallible>(())
             });
@@ -236,7 +289,10 @@ impl Client {
         }
         let state = self.machine.state_name();
         if state != self.last {
-            effects.push(Effect::Log(log::Level::Debug, format!("dhcp4/{}: {state}", self.link.name)));
+            effects.push(Effect::Log(
+                log::Level::Debug,
+                format!("dhcp4/{}: {state}", self.link.name),
+            ));
             self.last = state.to_owned();
         }
         changed
@@ -245,29 +301,58 @@ impl Client {
     /// Drains the machine's events. Answers whether the lease changed.
     fn facts(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
         let mut changed = false;
-        let mut log = |level, text: String| effects.push(Effect::Log(level, format!("dhcp4/{}: {text}", self.link.name)));
+        let mut log = |level, text: String| {
+            effects.push(Effect::Log(
+                level,
+                format!("dhcp4/{}: {text}", self.link.name),
+            ))
+        };
         while let Some(event) = self.machine.event() {
             changed = true;
             match event {
                 dhcp4::Event::Bound(lease) => {
-                    log(log::Level::Info, format!("{} from {} for {} s", lease.address, lease.server_id, lease.lease_secs));
+                    log(
+                        log::Level::Info,
+                        format!(
+                            "{} from {} for {}",
+                            lease.address,
+                            lease.server_id,
+                            length(&lease)
+                        ),
+                    );
                     if let IpAddr::V4(address) = lease.address.address() {
-                        self.acd = Some(Acd::new(self.mac, address, now));
-                        self.conflict = None;
+                        // A resumed lease was probed by the stage that got it.
+                        let known = self
+                            .lease
+                            .as_ref()
+                            .is_some_and(|held| held.address == lease.address);
+                        if !known {
+                            self.acd = Acd::new(self.mac, address, now);
+                            self.conflict = None;
+                        }
                     }
                     self.lease = Some(lease);
                 }
                 dhcp4::Event::Renewed(lease) => {
-                    log(log::Level::Info, format!("{} renewed for {} s", lease.address, lease.lease_secs));
+                    log(
+                        log::Level::Info,
+                        format!("{} renewed for {}", lease.address, length(&lease)),
+                    );
                     self.lease = Some(lease);
                 }
                 dhcp4::Event::Lost { reason } => {
-                    log(log::Level::Warn, format!("lease lost: {reason}"));
+                    log(log::Level::Warn, format!("lease lost: {reason:?}"));
                     self.lease = None;
                     self.acd = None;
                 }
                 dhcp4::Event::Ipv6Only { wait } => {
-                    log(log::Level::Info, format!("the network is IPv6-only (option 108), no IPv4 for {} s", wait.as_secs()));
+                    log(
+                        log::Level::Info,
+                        format!(
+                            "the network is IPv6-only (option 108), no IPv4 for {} s",
+                            wait.as_secs()
+                        ),
+                    );
                 }
             }
         }
@@ -277,11 +362,17 @@ impl Client {
     /// RFC 5227, fast profile: the address is in use while it is probed.
     fn detect_conflicts(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
         let Some(acd) = &mut self.acd else { return };
-        let Some(IpAddr::V4(address)) = self.lease.as_ref().map(|lease| lease.address.address()) else { return };
+        let Some(IpAddr::V4(address)) = self.lease.as_ref().map(|lease| lease.address.address())
+        else {
+            return;
+        };
         acd.expire(now);
         let link = &self.link;
         while let Ok(true) = acd.transmit(now, rng, |message| {
-            effects.push(Effect::BroadcastArp { link: link.clone(), message: message.to_vec() });
+            effects.push(Effect::BroadcastArp {
+                link: link.clone(),
+                message: message.into(),
+            });
             Ok::<(), Infallible>(())
         }) {}
         while let Some(event) = acd.event() {
@@ -296,7 +387,7 @@ impl Client {
                     // RFC 2131 §3.1: a client that finds its new address in use declines it. Later the address is
                     // defended: a node without its address is worse than one that shares it.
                     if during_probe {
-                        self.machine.decline(now);
+                        self.machine.decline("address in use", now);
                     }
                 }
             }
@@ -313,5 +404,13 @@ fn config(spec: &OperatorSpec, mac: Mac) -> Config {
         rapid_commit: true,
         // Until the IPv6 clients exist, waiting for IPv6 alone would leave the machine without an address.
         request_ipv6_only: false,
+        request_mtu: true,
     }
+}
+
+/// `3600 s`, `ever`.
+fn length(lease: &Lease) -> String {
+    lease
+        .lease_secs
+        .map_or_else(|| "ever".to_owned(), |secs| format!("{secs} s"))
 }

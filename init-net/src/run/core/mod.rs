@@ -117,7 +117,7 @@ impl Core {
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
             Event::Arp { index, message } => self.clients.receive_arp(index, &message, now),
-            Event::Http(event) => self.fetches.receive(event, now),
+            Event::Http(event) => self.fetches.receive(&event, now),
             Event::Documents(documents) => self.replace_documents(documents),
             Event::Request { id, request } => {
                 let reply = self.answer(request, now);
@@ -131,7 +131,12 @@ impl Core {
     /// When [`Event::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         let dump = self.dump_at.filter(|_| !self.applying);
-        earliest([dump, self.backoff.deadline(), self.clients.deadline(), self.fetches.deadline()])
+        earliest([
+            dump,
+            self.backoff.deadline(),
+            self.clients.deadline(),
+            self.fetches.deadline(),
+        ])
     }
 
     /// What runs after every event: protocol machines, then reconcile, then whatever became due.
@@ -139,9 +144,22 @@ impl Core {
         if self.clients.turn(now, &mut self.rng, effects) {
             self.changed();
         }
-        let fetched = self.fetches.turn(now, &mut self.rng, self.observed.as_ref(), effects);
+        let nameservers = self
+            .desired
+            .resolver
+            .as_ref()
+            .map(|resolver| resolver.name_servers.clone());
+        let servers = nameservers.unwrap_or_default();
+        let fetched = self.fetches.turn(
+            now,
+            &mut self.rng,
+            self.observed.as_ref(),
+            &servers,
+            effects,
+        );
         for document in fetched {
-            self.documents.retain(|old| old.source != document.source || old.layer != document.layer);
+            self.documents
+                .retain(|old| old.source != document.source || old.layer != document.layer);
             self.documents.push(document);
             self.changed();
         }
@@ -177,7 +195,10 @@ impl Core {
 
     fn observed(&mut self, observed: Observed, now: Instant, effects: &mut Vec<Effect>) {
         self.last_dump = Some(now);
-        let same_links = self.observed.as_ref().is_some_and(|old| same_links(&old.links, &observed.links));
+        let same_links = self
+            .observed
+            .as_ref()
+            .is_some_and(|old| same_links(&old.links, &observed.links));
         self.stale |= !same_links;
         self.observed = Some(observed);
         if !self.applying {
@@ -187,7 +208,9 @@ impl Core {
 
     /// Compiles if needed, then plans against the last dump.
     fn reconcile(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        let Some(observed) = &self.observed else { return };
+        let Some(observed) = &self.observed else {
+            return;
+        };
         if self.stale {
             self.stale = false;
             let mut documents = self.documents.clone();
@@ -195,14 +218,19 @@ impl Core {
             documents.extend(leased);
             let (desired, compiled) = compile::compile(&documents, &observed.links);
             diagnostics.extend(compiled);
-            for diagnostic in diagnostics.iter().filter(|new| !self.diagnostics.contains(new)) {
+            for diagnostic in diagnostics
+                .iter()
+                .filter(|new| !self.diagnostics.contains(new))
+            {
                 effects.push(Effect::Diagnostic(diagnostic.clone()));
             }
             self.desired = desired;
             self.diagnostics = diagnostics;
         }
         if self.clients.follow(&self.desired, observed, now) {
-            self.changed();
+            // A client ended and took its lease with it: the turn compiles again.
+            self.stale = true;
+            self.revision += 1;
         }
         let mut ops = plan(&self.desired, observed);
         self.backoff.forget_all_but(&ops);
@@ -258,8 +286,19 @@ impl Core {
         self.fetches.fetched()
     }
 
+    /// Bodies of an earlier boot, for sources that do not answer in this one.
+    pub fn set_cached(&mut self, cached: BTreeMap<String, Fetched>) {
+        self.fetches.set_cached(cached);
+    }
+
+    /// What the stage before fetched, and its stages.
+    pub fn inherit(&mut self, fetched: BTreeMap<String, Fetched>, timeline: Timeline) {
+        self.fetches.inherit(fetched);
+        self.timeline = timeline;
+    }
+
     /// Something to fetch during this boot.
-    pub fn fetch(&mut self, source: Source) {
+    pub fn fetch(&mut self, source: Box<dyn Source>) {
         self.fetches.add(source);
     }
 
@@ -302,12 +341,15 @@ impl Core {
 /// Whether `compile` would see the same links: statistics and flags that it does not read are not compared.
 fn same_links(old: &BTreeMap<u32, LinkStatus>, new: &BTreeMap<u32, LinkStatus>) -> bool {
     old.len() == new.len()
-        && old.iter().zip(new).all(|((old_index, old), (new_index, new))| {
-            old_index == new_index
-                && old.name == new.name
-                && old.alt_names == new.alt_names
-                && old.hardware_addr == new.hardware_addr
-                && old.has_carrier() == new.has_carrier()
-                && old.master_index == new.master_index
-        })
+        && old
+            .iter()
+            .zip(new)
+            .all(|((old_index, old), (new_index, new))| {
+                old_index == new_index
+                    && old.name == new.name
+                    && old.alt_names == new.alt_names
+                    && old.hardware_addr == new.hardware_addr
+                    && old.has_carrier() == new.has_carrier()
+                    && old.master_index == new.master_index
+            })
 }

@@ -76,18 +76,37 @@ impl Core {
         let addresses = missing_addresses(&self.desired, observed);
         // Who was named explicitly is waited for; of the default clients any one will do.
         let unbound: Vec<_> = self.clients.unbound().collect();
-        let needed = |spec: &&&crate::state::OperatorSpec| spec.layer > Layer::Default && !spec.first_lease_wins;
-        let named: Vec<String> = unbound.iter().filter(needed).map(|spec| format!("lease on {}", spec.link_name)).collect();
-        let none_bound = self.clients.bound() == 0 && !unbound.is_empty() && global_addresses(observed) == 0;
-        readiness.local =
-            readiness.links && addresses.is_empty() && named.is_empty() && !none_bound && self.settled && !self.stale;
+        let needed = |spec: &&&crate::state::OperatorSpec| {
+            spec.layer > Layer::Default && !spec.first_lease_wins
+        };
+        let named: Vec<String> = unbound
+            .iter()
+            .filter(needed)
+            .map(|spec| format!("lease on {}", spec.link_name))
+            .collect();
+        let none_bound =
+            self.clients.bound() == 0 && !unbound.is_empty() && global_addresses(observed) == 0;
+        readiness.local = readiness.links
+            && addresses.is_empty()
+            && named.is_empty()
+            && !none_bound
+            && self.settled
+            && !self.stale;
         missing.extend(addresses);
         missing.extend(named);
         if none_bound {
             missing.push("a lease on any link".into());
         }
-        let expects_route = !unbound.is_empty() || self.desired.routes.values().any(|route| route.dst.is_none());
-        let has_route = observed.routes.iter().any(|route| route.dst.is_none() && route.kind == crate::state::RouteKind::Unicast);
+        let expects_route = !unbound.is_empty()
+            || self
+                .desired
+                .routes
+                .values()
+                .any(|route| route.dst.is_none());
+        let has_route = observed
+            .routes
+            .iter()
+            .any(|route| route.dst.is_none() && route.kind == crate::state::RouteKind::Unicast);
         readiness.any_address = global_addresses(observed) > 0;
         readiness.default_route = has_route;
         let anything = has_route || (!expects_route && !self.desired.addresses.is_empty());
@@ -95,6 +114,7 @@ impl Core {
         if !anything {
             missing.push("default route".into());
         }
+        missing.extend(self.fetches.waiting());
         for (op, error) in self.backoff.failures() {
             missing.push(format!("{op}: {error}"));
         }
@@ -108,14 +128,24 @@ impl Core {
             return hand_off("nothing-to-wait-for");
         }
         let elapsed = now.saturating_since(self.started);
-        if self.settings.timeout.is_some_and(|timeout| elapsed >= timeout) {
+        if self
+            .settings
+            .timeout
+            .is_some_and(|timeout| elapsed >= timeout)
+        {
             return hand_off("timeout");
         }
-        let Some(observed) = &self.observed else { return Verdict::Wait };
+        let Some(observed) = &self.observed else {
+            return Verdict::Wait;
+        };
         let readiness = self.readiness();
         if self.fetches.pending() {
             // A source that was named may change everything: wait for it, unless nothing can carry it.
-            return if self.no_carrier(observed, now) { hand_off("no-carrier") } else { Verdict::Wait };
+            return if self.no_carrier(observed, now) {
+                hand_off("no-carrier")
+            } else {
+                Verdict::Wait
+            };
         }
         if readiness.reached(self.settings.wait) && !self.applying {
             return hand_off("ready");
@@ -123,7 +153,11 @@ impl Core {
         if self.settled && !self.stale && !self.drivers_loading && self.nothing_to_come(observed) {
             return hand_off("nothing-to-wait-for");
         }
-        if self.no_carrier(observed, now) { hand_off("no-carrier") } else { Verdict::Wait }
+        if self.no_carrier(observed, now) {
+            hand_off("no-carrier")
+        } else {
+            Verdict::Wait
+        }
     }
 
     /// When the verdict can change without an event.
@@ -133,31 +167,48 @@ impl Core {
     }
 
     fn no_carrier(&self, observed: &Observed, now: Instant) -> bool {
-        !self.drivers_loading && carriers(observed) == 0 && now.saturating_since(self.started) >= self.settings.carrier_timeout
+        !self.drivers_loading
+            && carriers(observed) == 0
+            && now.saturating_since(self.started) >= self.settings.carrier_timeout
     }
 
     /// Nothing is configured on any link and nobody runs who could bring something.
     fn nothing_to_come(&self, observed: &Observed) -> bool {
         let idle = self.desired.operators.is_empty() && self.desired.addresses.is_empty();
-        idle && observed.links.values().all(|link| !link.is_up() || link.name.as_str() == "lo")
+        idle && observed
+            .links
+            .values()
+            .all(|link| !link.is_up() || link.name.as_str() == "lo")
     }
 }
 
 fn carriers(observed: &Observed) -> usize {
-    observed.links.values().filter(|link| link.name.as_str() != "lo" && link.is_up() && link.has_carrier()).count()
+    observed
+        .links
+        .values()
+        .filter(|link| link.name.as_str() != "lo" && link.is_up() && link.has_carrier())
+        .count()
 }
 
 fn global_addresses(observed: &Observed) -> usize {
-    let global = |a: &&crate::state::AddressStatus| a.scope == crate::state::Scope::Global && a.is_usable();
+    let global =
+        |a: &&crate::state::AddressStatus| a.scope == crate::state::Scope::Global && a.is_usable();
     observed.addresses.iter().filter(global).count()
 }
 
 /// Desired addresses that are not there although their link has carrier. Nothing waits for a link without.
 fn missing_addresses(desired: &Desired, observed: &Observed) -> Vec<String> {
     let absent = desired.addresses.values().filter(|spec| {
-        let Some(link) = observed.link(&spec.link_name) else { return false };
-        let there = observed.addresses.iter().any(|a| a.link_index == link.index && a.address == spec.address);
+        let Some(link) = observed.link(&spec.link_name) else {
+            return false;
+        };
+        let there = observed
+            .addresses
+            .iter()
+            .any(|a| a.link_index == link.index && a.address == spec.address);
         link.is_up() && link.has_carrier() && !there
     });
-    absent.map(|spec| format!("address {} on {}", spec.address, spec.link_name)).collect()
+    absent
+        .map(|spec| format!("address {} on {}", spec.address, spec.link_name))
+        .collect()
 }

@@ -46,7 +46,12 @@ impl Core {
         };
         let leases = self.leases();
         let readiness = self.readiness();
-        let facts = Facts { desired: &self.desired, observed, leases: &leases, readiness: &readiness };
+        let facts = Facts {
+            desired: &self.desired,
+            observed,
+            leases: &leases,
+            readiness: &readiness,
+        };
         match request {
             Request::Get { kind } => match facts.get(&kind) {
                 Some(resources) => Reply::Ok(Value::Array(resources)),
@@ -62,7 +67,9 @@ impl Core {
             },
             Request::Plan => {
                 let ops = crate::plan::plan(&self.desired, observed);
-                Reply::Ok(Value::Array(ops.iter().map(|op| Value::String(op.to_string())).collect()))
+                Reply::Ok(Value::Array(
+                    ops.iter().map(|op| Value::String(op.to_string())).collect(),
+                ))
             }
             Request::Reconcile => {
                 self.dump_at = Some(now);

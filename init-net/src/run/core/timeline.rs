@@ -31,13 +31,21 @@ impl Timeline {
     pub fn begin(&mut self, name: &str, now: Instant) {
         let known = self.stages.iter().any(|stage| stage.name == name);
         if !known && self.stages.len() < MAX_STAGES {
-            self.stages.push(Stage { name: name.to_owned(), start: now, end: None });
+            self.stages.push(Stage {
+                name: name.to_owned(),
+                start: now,
+                end: None,
+            });
         }
     }
 
     /// A stage ends; the first end counts.
     pub fn end(&mut self, name: &str, now: Instant) {
-        if let Some(stage) = self.stages.iter_mut().find(|stage| stage.name == name && stage.end.is_none()) {
+        if let Some(stage) = self
+            .stages
+            .iter_mut()
+            .find(|stage| stage.name == name && stage.end.is_none())
+        {
             stage.end = Some(now);
         }
     }

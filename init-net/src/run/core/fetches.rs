@@ -1,0 +1,345 @@
+//! What a boot fetches: a machine config by URL, and the metadata of a platform.
+//!
+//! Each [`Source`] is a job. A job runs one or more HTTP requests at once; how one is retried is
+//! [`crate::proto::http::Fetch`]'s, what a platform asks and in which order is its provider's. When a job ends its
+//! bodies are kept as plain data ([`Fetched`]), so that the next stage, or the next boot when the service is down, makes
+//! the same documents of them.
+
+use core::convert::Infallible;
+use core::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, HttpEvent};
+use crate::config::{Diagnostic, Document};
+use crate::proto::Machine;
+use crate::proto::dns::{self, Lookup};
+use crate::proto::http::{Command, Fetch, FetchError, Response};
+use crate::state::Observed;
+use crate::value::{Instant, Rng, earliest};
+
+/// The answer to one request.
+pub(super) type Answer = Result<Response, FetchError>;
+
+/// One request under way: the machine, its connection and its name look-up.
+pub(super) struct Running {
+    fetch: Fetch,
+    connection: Option<u64>,
+    lookup: Option<Lookup>,
+}
+
+impl Running {
+    pub(super) fn new(fetch: Fetch) -> Self {
+        Self {
+            fetch,
+            connection: None,
+            lookup: None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        earliest([
+            self.fetch.deadline(),
+            self.lookup.as_ref().and_then(Lookup::deadline),
+        ])
+    }
+
+    /// Takes an event, if it is about this request's connection.
+    fn receive(&mut self, event: &HttpEvent, now: Instant) {
+        match event {
+            HttpEvent::Connected(id) if self.connection == Some(*id) => self.fetch.connected(now),
+            HttpEvent::Failed(id, errno) if self.connection == Some(*id) => {
+                self.connection = None;
+                self.fetch.connect_failed(*errno, now);
+            }
+            HttpEvent::Received(id, bytes) if self.connection == Some(*id) => {
+                self.fetch.receive(bytes, now)
+            }
+            HttpEvent::Closed(id) if self.connection == Some(*id) => {
+                self.connection = None;
+                self.fetch.closed(now);
+            }
+            // Every look-up checks the id of the reply by itself.
+            HttpEvent::Dns(message) => {
+                if let Some(lookup) = &mut self.lookup {
+                    lookup.receive(message, now);
+                }
+            }
+            HttpEvent::Connected(_)
+            | HttpEvent::Failed(..)
+            | HttpEvent::Received(..)
+            | HttpEvent::Closed(_) => {}
+        }
+    }
+
+    /// Lets the request act; answers with its result once there is one.
+    fn turn(&mut self, now: Instant, rng: &mut Rng, wires: &mut Wires<'_>) -> Option<Answer> {
+        self.fetch.expire(now);
+        loop {
+            self.look_up(now, rng, wires.effects);
+            let mut command = None;
+            let more = self.fetch.transmit(now, rng, |said| {
+                command = Some(said);
+                Ok::<(), Infallible>(())
+            });
+            match command {
+                Some(command) => self.perform(command, now, wires),
+                None if matches!(more, Ok(true)) => {}
+                None => break,
+            }
+        }
+        let answer = self.fetch.event();
+        if answer.is_some()
+            && let Some(id) = self.connection.take()
+        {
+            wires.effects.push(Effect::Close { id });
+        }
+        answer
+    }
+
+    fn look_up(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
+        let Some(lookup) = &mut self.lookup else {
+            return;
+        };
+        lookup.expire(now);
+        while let Ok(true) = lookup.transmit(now, rng, |query| {
+            effects.push(Effect::QueryDns {
+                server: query.server,
+                message: query.payload,
+            });
+            Ok::<(), Infallible>(())
+        }) {}
+        if let Some(event) = lookup.event() {
+            self.lookup = None;
+            match event {
+                dns::Event::Addresses(addresses) => self.fetch.resolved(&addresses, now),
+                dns::Event::Failed => self.fetch.resolved(&[], now),
+            }
+        }
+    }
+
+    fn perform(&mut self, command: Command, now: Instant, wires: &mut Wires<'_>) {
+        match command {
+            Command::Resolve(name) => {
+                let deadline = self.fetch.deadline().unwrap_or(now);
+                self.lookup = Some(Lookup::new(&name, wires.nameservers, deadline));
+            }
+            Command::Connect {
+                address,
+                port,
+                device,
+            } => {
+                // Ids are never reused: an event of a connection that was given up finds nobody.
+                let id = *wires.next;
+                *wires.next += 1;
+                self.connection = Some(id);
+                let scope = device
+                    .as_ref()
+                    .and_then(|name| wires.observed?.link(name))
+                    .map_or(0, |link| link.index);
+                let address = match address {
+                    IpAddr::V4(v4) => SocketAddr::from((v4, port)),
+                    IpAddr::V6(v6) => core::net::SocketAddrV6::new(v6, port, 0, scope).into(),
+                };
+                wires.effects.push(Effect::Connect {
+                    id,
+                    address,
+                    device,
+                });
+            }
+            Command::Send(bytes) => {
+                if let Some(id) = self.connection {
+                    wires.effects.push(Effect::Write { id, bytes });
+                }
+            }
+            Command::Close => {
+                if let Some(id) = self.connection.take() {
+                    wires.effects.push(Effect::Close { id });
+                }
+            }
+        }
+    }
+}
+
+/// What a request works with besides itself.
+struct Wires<'a> {
+    next: &'a mut u64,
+    nameservers: &'a [IpAddr],
+    observed: Option<&'a Observed>,
+    effects: &'a mut Vec<Effect>,
+}
+
+/// Bodies as they came, by source: plain data for the state file and the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fetched {
+    /// Body by key: a path of the metadata service, or `config`.
+    pub bodies: BTreeMap<String, Vec<u8>>,
+}
+
+/// One thing to fetch: knows what to ask next, and what the bodies mean.
+pub trait Source {
+    /// What the log, the report and the state file call it: `hcloud`, `initnet.config`.
+    fn name(&self) -> String;
+
+    /// Requests to start now, by key. Called again after every answer; what is running is not asked for again.
+    /// `observed` says which links could carry them.
+    fn requests(&mut self, observed: &Observed, now: Instant) -> Vec<(String, Fetch)>;
+
+    /// An answer came.
+    fn answer(&mut self, key: &str, answer: Answer, now: Instant);
+
+    /// The end, once there is one: the bodies, or why there are none.
+    fn finished(&mut self) -> Option<Result<Fetched, String>>;
+
+    /// What bodies of this source mean.
+    fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>);
+}
+
+/// All jobs.
+#[derive(Default)]
+pub(super) struct Fetches {
+    jobs: Vec<Job>,
+    next: u64,
+    fetched: BTreeMap<String, Fetched>,
+    /// Of an earlier boot, for sources that do not answer.
+    cached: BTreeMap<String, Fetched>,
+}
+
+struct Job {
+    source: Box<dyn Source>,
+    running: BTreeMap<String, Running>,
+    done: bool,
+}
+
+impl Fetches {
+    pub(super) fn add(&mut self, source: Box<dyn Source>) {
+        self.jobs.push(Job {
+            source,
+            running: BTreeMap::new(),
+            done: false,
+        });
+    }
+
+    pub(super) fn set_cached(&mut self, cached: BTreeMap<String, Fetched>) {
+        self.cached = cached;
+    }
+
+    pub(super) fn inherit(&mut self, fetched: BTreeMap<String, Fetched>) {
+        self.fetched = fetched;
+    }
+
+    pub(super) fn fetched(&self) -> &BTreeMap<String, Fetched> {
+        &self.fetched
+    }
+
+    /// Whether a source has not ended.
+    pub(super) fn pending(&self) -> bool {
+        self.jobs.iter().any(|job| !job.done)
+    }
+
+    /// The sources that have not ended, for the report.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = String> {
+        self.jobs
+            .iter()
+            .filter(|job| !job.done)
+            .map(|job| job.source.name())
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        earliest(
+            self.jobs
+                .iter()
+                .flat_map(|job| job.running.values())
+                .map(Running::deadline),
+        )
+    }
+
+    pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
+        for running in self
+            .jobs
+            .iter_mut()
+            .flat_map(|job| job.running.values_mut())
+        {
+            running.receive(event, now);
+        }
+    }
+
+    /// Lets every request act; answers with the documents of the sources that ended.
+    pub(super) fn turn(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        observed: Option<&Observed>,
+        nameservers: &[IpAddr],
+        effects: &mut Vec<Effect>,
+    ) -> Vec<Document> {
+        let Some(looked) = observed else {
+            return Vec::new();
+        };
+        let mut documents = Vec::new();
+        for job in self.jobs.iter_mut().filter(|job| !job.done) {
+            // An answer may allow the next request at once.
+            loop {
+                for (key, fetch) in job.source.requests(looked, now) {
+                    job.running
+                        .entry(key)
+                        .or_insert_with(|| Running::new(fetch));
+                }
+                let mut answered = Vec::new();
+                for (key, running) in &mut job.running {
+                    let mut wires = Wires {
+                        next: &mut self.next,
+                        nameservers,
+                        observed,
+                        effects,
+                    };
+                    if let Some(answer) = running.turn(now, rng, &mut wires) {
+                        answered.push((key.clone(), answer));
+                    }
+                }
+                if answered.is_empty() {
+                    break;
+                }
+                for (key, answer) in answered {
+                    job.running.remove(&key);
+                    job.source.answer(&key, answer, now);
+                }
+            }
+            if let Some(result) = job.source.finished() {
+                job.done = true;
+                for id in job
+                    .running
+                    .values()
+                    .filter_map(|running| running.connection)
+                {
+                    effects.push(Effect::Close { id });
+                }
+                job.running.clear();
+                let name = job.source.name();
+                let fetched = match result {
+                    Ok(fetched) => Some(fetched),
+                    Err(error) => {
+                        effects.push(Effect::Log(log::Level::Error, format!("{name}: {error}")));
+                        let cached = self.cached.get(&name).cloned();
+                        if cached.is_some() {
+                            let text = format!("{name}: using the copy of an earlier boot");
+                            effects.push(Effect::Log(log::Level::Warn, text));
+                        }
+                        cached
+                    }
+                };
+                if let Some(fetched) = fetched {
+                    let (made, diagnostics) = job.source.documents(&fetched);
+                    self.fetched.insert(name, fetched);
+                    documents.extend(made);
+                    for diagnostic in diagnostics {
+                        effects.push(Effect::Diagnostic(diagnostic));
+                    }
+                }
+            }
+        }
+        documents
+    }
+}

@@ -1,0 +1,44 @@
+//! The sources that need the network: a machine config by URL, and a platform's metadata.
+
+mod config_url;
+
+use std::collections::BTreeMap;
+
+use super::boot::boot_config;
+use super::core::{Fetched, Source};
+use crate::config::{ConfigSource, Diagnostic, Document};
+use crate::sys;
+use config_url::ConfigUrl;
+
+/// What this boot fetches.
+pub fn sources(documents: &[Document]) -> Vec<Box<dyn Source>> {
+    let boot = boot_config(documents);
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(ConfigSource::Url(url)) = boot.config.as_ref().map(|said| &said.value) {
+        let pin = boot.config_sha256.as_ref().map(|said| said.value);
+        sources.push(Box::new(ConfigUrl::new(
+            url,
+            pin,
+            sys::net_device::product_uuid(),
+            sys::net_device::product_serial(),
+        )));
+    }
+    sources
+}
+
+/// The documents of what an earlier stage fetched.
+pub fn documents(
+    sources: &[Box<dyn Source>],
+    fetched: &BTreeMap<String, Fetched>,
+) -> (Vec<Document>, Vec<Diagnostic>) {
+    let mut documents = Vec::new();
+    let mut diagnostics = Vec::new();
+    for source in sources {
+        if let Some(bodies) = fetched.get(&source.name()) {
+            let (made, faults) = source.documents(bodies);
+            documents.extend(made);
+            diagnostics.extend(faults);
+        }
+    }
+    (documents, diagnostics)
+}

@@ -1,0 +1,132 @@
+//! `initnet.config=http://…`: one request, pinned by `initnet.config.sha256=`.
+
+use std::collections::BTreeMap;
+
+use crate::compile::defaults;
+use crate::config::userdata::{self, Base64, UserData};
+use crate::config::variables::{self, Variables};
+use crate::config::{Diagnostic, Document, Severity, machine, pin};
+use crate::proto::http::{Fetch, FetchError, Request, Response, Url};
+use crate::run::core::{Fetched, Source};
+use crate::state::{LinkStatus, Observed};
+use crate::value::Instant;
+
+/// Key of the only body.
+const KEY: &str = "config";
+
+/// The source.
+pub struct ConfigUrl {
+    url: String,
+    pin: Option<[u8; 32]>,
+    variables: Variables,
+    started: bool,
+    result: Option<Result<Fetched, String>>,
+}
+
+impl ConfigUrl {
+    /// `url` with its variables still in it.
+    pub fn new(
+        url: &str,
+        pin: Option<[u8; 32]>,
+        uuid: Option<String>,
+        serial: Option<String>,
+    ) -> Self {
+        let variables = Variables {
+            uuid,
+            serial,
+            ..Variables::default()
+        };
+        Self {
+            url: url.to_owned(),
+            pin,
+            variables,
+            started: false,
+            result: None,
+        }
+    }
+
+    fn request(&mut self, observed: &Observed, now: Instant) -> Result<Fetch, String> {
+        let first = observed.links.values().find(|link| link.is_physical());
+        self.variables.mac = first
+            .and_then(LinkStatus::stable_mac)
+            .map(|mac| mac.to_string());
+        self.variables.hostname = observed.hostname.clone();
+        let url =
+            variables::substitute(&self.url, &self.variables).map_err(|error| error.to_string())?;
+        let url: Url = url
+            .parse()
+            .map_err(|error: crate::proto::http::UrlError| error.to_string())?;
+        Ok(Fetch::new(
+            Request::get(url, now + defaults::FETCH_TIMEOUT),
+            None,
+            now,
+        ))
+    }
+}
+
+impl Source for ConfigUrl {
+    fn name(&self) -> String {
+        "initnet.config".into()
+    }
+
+    fn requests(&mut self, observed: &Observed, now: Instant) -> Vec<(String, Fetch)> {
+        // Without an address every attempt would fail, and the back-off would be long when one comes.
+        let usable = observed
+            .addresses
+            .iter()
+            .any(|a| a.is_usable() && !a.address.address().is_loopback());
+        if self.started || !usable {
+            return Vec::new();
+        }
+        self.started = true;
+        match self.request(observed, now) {
+            Ok(fetch) => vec![(KEY.to_owned(), fetch)],
+            Err(error) => {
+                self.result = Some(Err(error));
+                Vec::new()
+            }
+        }
+    }
+
+    fn answer(&mut self, _key: &str, answer: Result<Response, FetchError>, _now: Instant) {
+        self.result = Some(match answer {
+            Ok(response) => match pin::check(&response.body, self.pin.as_ref()) {
+                Ok(()) => Ok(Fetched {
+                    bodies: BTreeMap::from([(KEY.to_owned(), response.body)]),
+                }),
+                Err(mismatch) => Err(mismatch.to_string()),
+            },
+            Err(error) => Err(error.to_string()),
+        });
+    }
+
+    fn finished(&mut self) -> Option<Result<Fetched, String>> {
+        self.result.take()
+    }
+
+    fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
+        let Some(body) = fetched.bodies.get(KEY) else {
+            return (Vec::new(), Vec::new());
+        };
+        // Without the query, which may hold a token.
+        let name = self.url.split('?').next().unwrap_or_default();
+        match userdata::decode(body, Base64::Maybe) {
+            Ok(UserData::Config(text)) => {
+                let (document, diagnostics) = machine::parse(&text, name);
+                (vec![document], diagnostics)
+            }
+            Ok(UserData::Absent) => (Vec::new(), vec![refused(name, "the answer is empty")]),
+            Ok(UserData::CloudConfig(_)) => (
+                Vec::new(),
+                vec![refused(name, "a #cloud-config is no machine config")],
+            ),
+            Err(error) => (Vec::new(), vec![refused(name, &error.to_string())]),
+        }
+    }
+}
+
+fn refused(name: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(Severity::Error, format!("{name}: {why}"))
+        .with_fix("serve machine config documents in YAML")
+        .with_effect("the boot goes on without this machine config")
+}
