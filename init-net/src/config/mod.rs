@@ -9,6 +9,11 @@ pub mod diagnostic;
 mod document;
 pub mod machine;
 mod nearest;
+pub mod netdata;
+pub mod pin;
+pub mod platform;
+pub mod userdata;
+pub mod variables;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
