@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod boot;
+pub mod connections;
 pub mod control;
 pub mod core;
 pub mod facts;

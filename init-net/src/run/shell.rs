@@ -2,14 +2,15 @@
 //!
 //! No decision is made here: what is tried, when, and what a failure means is the core's.
 
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
+use std::io;
+use std::net::UdpSocket;
 use std::os::fd::AsFd as _;
 
+use super::connections::{self, Connections};
 use super::control::Control;
-use super::core::{Core, Effect, Event, HttpEvent};
+use super::core::{Core, Effect, Event};
 use super::observe;
 use super::rtnetlink::{Monitor, Rtnetlink};
 use crate::proto::dhcp4::frame;
@@ -23,9 +24,6 @@ use crate::wire::event::Bell;
 
 /// Longest datagram that is taken, bytes: an Ethernet frame; DHCP messages are at most 1,500.
 const MAX_DATAGRAM: usize = 2048;
-
-/// Bytes of a connection read at once.
-const READ_SIZE: usize = 16 << 10;
 
 /// Datagrams of one socket in one turn: a flood must not keep the loop from its timers.
 const MAX_DRAIN: usize = 64;
@@ -42,16 +40,9 @@ pub struct Shell {
     /// For unicast renewals: the kernel finds the neighbour, and answers are not refused with ICMP.
     renew: BTreeMap<u32, UdpSocket>,
     arp: BTreeMap<u32, PacketSocket>,
-    tcp: BTreeMap<u64, Connection>,
-    dns: Option<UdpSocket>,
+    connections: Connections,
     control: Option<Control>,
     queue: VecDeque<Event>,
-}
-
-/// A TCP stream, and whether it stands yet.
-struct Connection {
-    stream: TcpStream,
-    connecting: bool,
 }
 
 /// Which descriptor of the loop is ready.
@@ -62,8 +53,7 @@ enum Ready {
     Dhcp(u32),
     Renew(u32),
     Arp(u32),
-    Tcp(u64),
-    Dns,
+    Connection(connections::Ready),
     Control,
     Extra,
 }
@@ -79,8 +69,7 @@ impl Shell {
             dhcp: BTreeMap::new(),
             renew: BTreeMap::new(),
             arp: BTreeMap::new(),
-            tcp: BTreeMap::new(),
-            dns: None,
+            connections: Connections::default(),
             control: None,
             queue: VecDeque::from([Event::Tick]),
         })
@@ -130,19 +119,10 @@ impl Shell {
                 .iter()
                 .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Arp(*index))),
         );
-        watched.extend(self.tcp.iter().map(|(id, connection)| {
-            let fd = connection.stream.as_fd();
-            let interest = if connection.connecting {
-                Interest::write(fd)
-            } else {
-                Interest::read(fd)
-            };
-            (interest, Ready::Tcp(*id))
-        }));
         watched.extend(
-            self.dns
-                .iter()
-                .map(|socket| (Interest::read(socket.as_fd()), Ready::Dns)),
+            self.connections
+                .interests()
+                .map(|(interest, ready)| (interest, Ready::Connection(ready))),
         );
         watched.extend(
             self.control
@@ -189,8 +169,11 @@ impl Shell {
             Ready::Dhcp(index) => self.take_dhcp(index),
             Ready::Renew(index) => self.take_renew(index),
             Ready::Arp(index) => self.take_arp(index),
-            Ready::Tcp(id) => self.take_tcp(id),
-            Ready::Dns => self.take_dns(),
+            Ready::Connection(ready) => {
+                let mut events = VecDeque::new();
+                self.connections.take(ready, &mut events);
+                self.queue.extend(events.into_iter().map(Event::Http));
+            }
             Ready::Control => {
                 let requests = self
                     .control
@@ -267,52 +250,6 @@ impl Shell {
         }
     }
 
-    fn take_tcp(&mut self, id: u64) {
-        let Some(connection) = self.tcp.get_mut(&id) else {
-            return;
-        };
-        if connection.connecting {
-            let event = match sys::tcp::outcome(&connection.stream) {
-                Ok(()) => HttpEvent::Connected(id),
-                Err(error) => HttpEvent::Failed(id, error.raw_os_error().unwrap_or(libc::EIO)),
-            };
-            connection.connecting = false;
-            self.queue.push_back(Event::Http(event));
-            return;
-        }
-        let mut buffer = [0; READ_SIZE];
-        for _ in 0..MAX_DRAIN {
-            let event = match connection.stream.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(0) | Err(_) => HttpEvent::Closed(id),
-                Ok(count) => {
-                    HttpEvent::Received(id, buffer.get(..count).unwrap_or_default().to_vec())
-                }
-            };
-            let closed = matches!(event, HttpEvent::Closed(_));
-            self.queue.push_back(Event::Http(event));
-            if closed {
-                self.tcp.remove(&id);
-                break;
-            }
-        }
-    }
-
-    fn take_dns(&mut self) {
-        let Some(socket) = &self.dns else { return };
-        let mut buffer = [0; MAX_DATAGRAM];
-        for _ in 0..MAX_DRAIN {
-            match socket.recv(&mut buffer) {
-                Ok(count) => {
-                    let message = buffer.get(..count).unwrap_or_default().to_vec();
-                    self.queue.push_back(Event::Http(HttpEvent::Dns(message)));
-                }
-                Err(_) => break,
-            }
-        }
-    }
-
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Observe => self.observe(),
@@ -366,49 +303,20 @@ impl Shell {
                 id,
                 address,
                 device,
-            } => match sys::tcp::connect(address, device.as_ref()) {
-                Ok(stream) => {
-                    self.tcp.insert(
-                        id,
-                        Connection {
-                            stream,
-                            connecting: true,
-                        },
-                    );
-                }
-                Err(error) => {
-                    let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                    self.queue
-                        .push_back(Event::Http(HttpEvent::Failed(id, errno)));
-                }
-            },
+            } => {
+                let mut events = VecDeque::new();
+                self.connections
+                    .connect(id, address, device.as_ref(), &mut events);
+                self.queue.extend(events.into_iter().map(Event::Http));
+            }
             Effect::Write { id, bytes } => {
-                // Requests are far smaller than a send buffer: a write that would block is a broken connection.
-                if let Some(connection) = self.tcp.get_mut(&id)
-                    && let Err(error) = connection.stream.write_all(&bytes)
-                {
-                    log::debug!("http: {error}");
-                    self.tcp.remove(&id);
-                    self.queue.push_back(Event::Http(HttpEvent::Closed(id)));
-                }
+                let mut events = VecDeque::new();
+                self.connections.write(id, &bytes, &mut events);
+                self.queue.extend(events.into_iter().map(Event::Http));
             }
-            Effect::Close { id } => {
-                self.tcp.remove(&id);
-            }
+            Effect::Close { id } => self.connections.close(id),
             Effect::QueryDns { server, message } => {
-                if self.dns.is_none() {
-                    let any = if server.is_ipv4() {
-                        Ipv4Addr::UNSPECIFIED.into()
-                    } else {
-                        Ipv6Addr::UNSPECIFIED.into()
-                    };
-                    self.dns = sys::udp::bind(SocketAddr::new(any, 0), None).ok();
-                }
-                if let Some(Err(error)) = self
-                    .dns
-                    .as_ref()
-                    .map(|socket| socket.send_to(&message, server))
-                {
+                if let Err(error) = self.connections.query(server, &message) {
                     log::debug!("dns: {server}: {error}");
                 }
             }

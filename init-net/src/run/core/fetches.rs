@@ -199,7 +199,7 @@ pub trait Source {
 
 /// All jobs.
 #[derive(Default)]
-pub(super) struct Fetches {
+pub struct Fetches {
     jobs: Vec<Job>,
     next: u64,
     fetched: BTreeMap<String, Fetched>,
@@ -214,7 +214,8 @@ struct Job {
 }
 
 impl Fetches {
-    pub(super) fn add(&mut self, source: Box<dyn Source>) {
+    /// One more job.
+    pub fn add(&mut self, source: Box<dyn Source>) {
         self.jobs.push(Job {
             source,
             running: BTreeMap::new(),
@@ -235,7 +236,7 @@ impl Fetches {
     }
 
     /// Whether a source has not ended.
-    pub(super) fn pending(&self) -> bool {
+    pub fn pending(&self) -> bool {
         self.jobs.iter().any(|job| !job.done)
     }
 
@@ -247,7 +248,8 @@ impl Fetches {
             .map(|job| job.source.name())
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// When [`Fetches::turn`] has something to do next.
+    pub fn deadline(&self) -> Option<Instant> {
         earliest(
             self.jobs
                 .iter()
@@ -256,7 +258,8 @@ impl Fetches {
         )
     }
 
-    pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
+    /// Something about a connection.
+    pub fn receive(&mut self, event: &HttpEvent, now: Instant) {
         for running in self
             .jobs
             .iter_mut()
@@ -267,7 +270,7 @@ impl Fetches {
     }
 
     /// Lets every request act; answers with the documents of the sources that ended.
-    pub(super) fn turn(
+    pub fn turn(
         &mut self,
         now: Instant,
         rng: &mut Rng,

@@ -24,18 +24,20 @@ use crate::value::{Duration, Instant, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use events::{Effect, Event, HttpEvent, Outcome};
-pub use fetches::{Fetched, Source};
+pub use fetches::{Fetched, Fetches, Source};
 pub use readiness::{Readiness, Verdict};
 pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
 
 use backoff::Backoff;
 use clients::Clients;
-use fetches::Fetches;
 
 /// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
 const SETTLE: Duration = Duration::from_millis(1);
+
+/// Where machine configs of the image are.
+pub const BAKED_IN: &str = "/etc/init-net/";
 
 /// Wait after a dump that failed (memory, an interrupted socket).
 const DUMP_RETRY: Duration = Duration::from_millis(100);
