@@ -34,8 +34,10 @@ const ANNOUNCE_NUM: u8 = 2;
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 /// DEFEND_INTERVAL, RFC 5227 §1.1: not more than one defence in it, or two hosts that defend fight for ever.
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
-/// After a send that failed. The plan has slack for one; more only delay the verdict.
+/// Pause after a send that failed, doubled with each further one. The plan has slack for one; more delay the verdict.
 const SEND_RETRY: Duration = Duration::from_millis(50);
+/// Longest such pause.
+const SEND_RETRY_CAP: Duration = Duration::from_secs(3);
 /// Events kept for an owner that does not fetch them; the oldest go first. One input makes at most one.
 const MAX_EVENTS: usize = 4;
 
@@ -93,6 +95,8 @@ pub struct Acd {
     address: Ipv4Addr,
     state: State,
     events: VecDeque<Event>,
+    /// Sends that failed in a row, and until when not to try again.
+    send_failures: u32,
     hold_until: Option<Instant>,
 }
 
@@ -107,6 +111,7 @@ impl Acd {
                 sent: 0,
             },
             events: VecDeque::new(),
+            send_failures: 0,
             hold_until: None,
         })
     }
@@ -287,12 +292,15 @@ impl Machine for Acd {
         };
         match send(arp.encode()) {
             Ok(()) => {
+                self.send_failures = 0;
                 self.hold_until = None;
                 self.state = self.after_send(now);
                 Ok(true)
             }
             Err(error) => {
-                self.hold_until = Some(now + SEND_RETRY);
+                let pause = SEND_RETRY.saturating_mul(1 << self.send_failures.min(8));
+                self.send_failures = self.send_failures.saturating_add(1);
+                self.hold_until = Some(now + pause.min(SEND_RETRY_CAP));
                 Err(error)
             }
         }

@@ -157,7 +157,7 @@ impl Options {
         let mut servers = Vec::new();
         for ip in list {
             // A name server on the machine itself is a legitimate, if odd, answer.
-            if !is_host(ip) && !(code == 6 && ip.is_loopback()) {
+            if !(is_host(ip) || code == 6 && ip.is_loopback()) {
                 self.bad = self.bad.saturating_add(1);
             } else if !servers.contains(&ip) && servers.len() < MAX_SERVERS {
                 servers.push(ip);
