@@ -106,7 +106,7 @@ fn switch() {
     assert_eq!(
         deleted,
         Deleted {
-            deleted: 10,
+            deleted: 11,
             failed: 0
         }
     );
