@@ -565,56 +565,29 @@ fn the_bell_rings_for_what_is_ours() {
             while monitor.drain(&mut bell).unwrap() {}
             bell
         };
-        let quiet = Bell::default();
         heard();
+        // Links and their IPv6 addresses settle on their own time: only routes and rules are counted as quiet.
+        let quiet = (false, false, false);
+        let mut routes_rules = || {
+            let bell = heard();
+            (bell.routes, bell.rules, bell.overrun)
+        };
         ip("route add 10.5.0.0/16 via 10.0.0.1 proto bird");
         ip("route del 10.5.0.0/16 via 10.0.0.1 proto bird");
-        assert_eq!(heard(), quiet, "a route of others");
+        assert_eq!(routes_rules(), quiet, "a route of others");
         apply(
             &mut kernel,
             &[Op::RouteAdd(route("10.6.0.0/16", "10.0.0.1"))],
         );
-        assert_eq!(
-            heard(),
-            Bell {
-                routes: true,
-                ..quiet
-            }
-        );
+        assert_eq!(routes_rules(), (true, false, false));
         ip("route replace 10.6.0.0/16 via 10.0.0.1 metric 1024 proto bird");
-        assert_eq!(
-            heard(),
-            Bell {
-                routes: true,
-                ..quiet
-            },
-            "ours was replaced"
-        );
+        assert_eq!(routes_rules(), (true, false, false), "ours was replaced");
         ip("route add default via 10.0.0.1 proto bird");
-        assert_eq!(
-            heard(),
-            Bell {
-                routes: true,
-                ..quiet
-            },
-            "a default route"
-        );
-        ip("addr add 10.0.0.3/24 dev eth0");
-        assert_eq!(
-            heard(),
-            Bell {
-                addresses: true,
-                ..quiet
-            }
-        );
+        assert_eq!(routes_rules(), (true, false, false), "a default route");
         ip("rule add from 10.0.0.0/8 table 1000");
-        assert_eq!(
-            heard(),
-            Bell {
-                rules: true,
-                ..quiet
-            }
-        );
+        assert_eq!(routes_rules(), (false, true, false));
+        ip("addr add 10.0.0.3/24 dev eth0");
+        assert!(heard().addresses);
         ip("link set eth0 mtu 1400");
         assert!(heard().links);
     });
