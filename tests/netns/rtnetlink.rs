@@ -272,6 +272,49 @@ fn of_two_equal_addresses_the_right_length_goes() {
 }
 
 #[test]
+fn addresses_of_both_families_and_with_peers() {
+    in_namespace(|| {
+        cable();
+        let mut kernel = open();
+        let with = |text: &str, to: Option<&str>, secs: Option<u32>| {
+            let mut op = address(text);
+            if let Op::AddressReplace {
+                peer, valid_secs, ..
+            } = &mut op
+            {
+                *peer = to.map(|to| to.parse().unwrap());
+                *valid_secs = secs;
+            }
+            op
+        };
+        let find = |kernel: &mut Rtnetlink, text: &str| {
+            addresses(kernel)
+                .into_iter()
+                .find(|a| a.address.to_string() == text)
+        };
+        for (text, peer) in [
+            ("10.1.0.1/32", Some("10.1.0.2")),
+            ("2001:db8::1/128", Some("2001:db8::2")),
+            ("2001:db8:1::1/64", None),
+        ] {
+            apply(&mut kernel, &[with(text, peer, Some(600))]);
+            let found = find(&mut kernel, text).unwrap();
+            assert_eq!(found.peer, peer.map(|peer| peer.parse().unwrap()), "{text}");
+            assert_eq!(found.protocol, OUR_PROTOCOL, "{text}");
+            assert!(found.valid_until.is_some(), "{text}");
+            apply(&mut kernel, &[with(text, peer, None)]);
+            assert_eq!(find(&mut kernel, text).unwrap().valid_until, None, "{text}");
+            let delete = Op::AddressDel {
+                link: at("eth0", 10),
+                address: text.parse().unwrap(),
+            };
+            apply(&mut kernel, &[delete]);
+            assert_eq!(find(&mut kernel, text), None);
+        }
+    });
+}
+
+#[test]
 fn addresses_read_as_ip_shows_them() {
     in_namespace(|| {
         cable();

@@ -26,4 +26,5 @@ pub mod switch_root;
 pub mod tcp;
 pub mod timer;
 pub mod udp;
+pub mod uevent;
 pub mod unix;
