@@ -501,6 +501,53 @@ proptest! {
         prop_assert_eq!(outcome(&answer, size), outcome(&answer, usize::MAX));
     }
 
+    /// Whatever the owner reports, in whatever order: one result, every connection closed, nothing to do afterwards.
+    #[test]
+    fn a_fetch_survives_its_owner(
+        steps in prop::collection::vec((0u8..8, 0u64..5_000), 0..60),
+        url in prop::sample::select(vec![URL, "http://config.example/x", "https://h/"]),
+    ) {
+        let mut fetch = Fetch::new(request(url), None, Instant::BOOT);
+        let mut rng = Rng::new(9);
+        let mut now = Instant::BOOT;
+        let (mut open, mut results) = (0i32, 0);
+        let end = [(6, 200_000), (6, 0), (7, 0)];
+        for (step, wait) in steps.into_iter().chain(end) {
+            match step {
+                0 => fetch.resolved(&[], now),
+                1 => fetch.resolved(&["192.0.2.1".parse().unwrap()], now),
+                2 => fetch.connected(now),
+                3 => fetch.connect_failed(113, now),
+                4 => fetch.receive(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", now),
+                5 => fetch.closed(now),
+                6 => {
+                    now = now + Duration::from_millis(wait);
+                    fetch.expire(now);
+                }
+                _ => fetch.receive(b"garbage", now),
+            }
+            let mut commands = 0;
+            while fetch.transmit(now, &mut rng, |command| {
+                open += match command {
+                    Command::Connect { .. } => 1,
+                    Command::Close => -1,
+                    Command::Resolve(_) | Command::Send(_) => 0,
+                };
+                Ok::<(), ()>(())
+            }).unwrap() {
+                commands += 1;
+                prop_assert!(commands < 10);
+            }
+            prop_assert!(open == 0 || open == 1);
+            results += i32::from(fetch.event().is_some());
+            prop_assert_eq!(fetch.deadline().is_none(), results == 1);
+            if let Some(deadline) = fetch.deadline() {
+                prop_assert!(deadline > now, "nothing is due after draining");
+            }
+        }
+        prop_assert_eq!((results, open), (1, 0));
+    }
+
     #[test]
     fn any_text_as_url(text: String) {
         for text in [text.clone(), format!("http://{text}"), format!("http://[{text}]/{text}")] {
