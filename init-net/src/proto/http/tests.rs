@@ -435,6 +435,36 @@ fn a_name_is_looked_up_and_its_addresses_tried_in_turn() {
 }
 
 #[test]
+fn a_redirect_does_not_reach_this_link_by_a_name() {
+    let now = Instant::BOOT;
+    let mut fetch = Fetch::new(request("http://192.0.2.1/"), None, now);
+    let mut rng = Rng::new(1);
+    let mut next = |fetch: &mut Fetch| {
+        let mut found = None;
+        let _ = fetch.transmit(now, &mut rng, |command| {
+            found = Some(format!("{command:?}"));
+            Ok::<(), ()>(())
+        });
+        found
+    };
+    next(&mut fetch);
+    fetch.connected(now);
+    next(&mut fetch);
+    fetch.receive(
+        b"HTTP/1.1 302 Found\r\nLocation: http://inside.example/\r\n\r\n",
+        now,
+    );
+    assert_eq!(next(&mut fetch).as_deref(), Some("close"));
+    assert_eq!(next(&mut fetch).as_deref(), Some("resolve inside.example"));
+    let found = ["169.254.169.254", "::ffff:127.0.0.1", "192.0.2.2"];
+    fetch.resolved(&found.map(|a| a.parse().unwrap()), now);
+    assert_eq!(
+        next(&mut fetch).as_deref(),
+        Some("connect 192.0.2.2 port 80")
+    );
+}
+
+#[test]
 fn the_zone_is_the_device() {
     let (_, log, _) = Owner::new("http://[fe80::a9fe:a9fe%25eth0]/x").run(&[FINE]);
     assert_eq!(log[0], "connect fe80::a9fe:a9fe port 80 dev eth0");
