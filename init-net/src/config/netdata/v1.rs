@@ -15,6 +15,12 @@ const MAX_ENTRIES: usize = 256;
 /// Most subnets of an entry, routes of a subnet, and so on.
 const MAX_ITEMS: usize = 4096;
 
+/// Most faults that are told.
+const MAX_DIAGNOSTICS: usize = 64;
+
+/// Longest line that is shown with a fault, bytes.
+const MAX_LINE: usize = 400;
+
 /// Adds what `text`, called `source`, says to `out`.
 pub fn parse(text: &str, source: &str, out: &mut Document) -> Vec<Diagnostic> {
     let (documents, faults) = tree::parse(text);
@@ -248,7 +254,11 @@ impl V1<'_> {
     }
 
     fn report(&mut self, severity: Severity, mark: Mark, message: &str) {
+        if self.diagnostics.len() >= MAX_DIAGNOSTICS {
+            return;
+        }
         let line = self.text.lines().nth(mark.line.saturating_sub(1));
+        let line = line.filter(|line| line.len() <= MAX_LINE);
         let diagnostic = Diagnostic::new(severity, message)
             .with_place(Place {
                 source: self.source.into(),

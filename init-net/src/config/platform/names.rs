@@ -36,7 +36,7 @@ const fn later(name: &'static str, aliases: &'static [&'static str]) -> Platform
 const METAL: &str = "metal";
 
 /// Every platform that is known.
-pub const PLATFORMS: [Platform; 24] = [
+pub static PLATFORMS: [Platform; 24] = [
     Platform {
         name: "aws",
         aliases: &["ec2"],
@@ -73,10 +73,9 @@ pub const PLATFORMS: [Platform; 24] = [
 
 /// The platform that `initnet.platform=` names, in any spelling and case.
 pub fn select(said: &Said<String>) -> (Option<&'static Platform>, Vec<Diagnostic>) {
-    static TABLE: [Platform; 24] = PLATFORMS;
     let word = said.value.as_str();
     let is = |name: &str| name.eq_ignore_ascii_case(word);
-    let found = TABLE
+    let found = PLATFORMS
         .iter()
         .find(|platform| is(platform.name) || platform.aliases.iter().any(|name| is(name)));
     let Some(platform) = found else {
@@ -84,9 +83,9 @@ pub fn select(said: &Said<String>) -> (Option<&'static Platform>, Vec<Diagnostic
         let message = format!("unknown platform \"{shown}\" ({})", said.origin);
         let mut fault = Diagnostic::new(Severity::Error, message)
             .with_effect("no metadata service is asked; the rest of the configuration applies");
-        let names = TABLE.iter().map(|platform| platform.name);
+        let names = PLATFORMS.iter().map(|platform| platform.name);
         let known = names.chain(
-            TABLE
+            PLATFORMS
                 .iter()
                 .flat_map(|platform| platform.aliases.iter().copied()),
         );

@@ -277,7 +277,7 @@ fn converse(
     (session, rounds)
 }
 
-/// A service that has the bodies of `case`, under `root`.
+/// A service that has `bodies` and nothing else.
 fn serve(bodies: &Bodies, ask: &Ask) -> Answer {
     match bodies.get(&ask.key) {
         Some(body) => Answer::Body(body.clone()),
