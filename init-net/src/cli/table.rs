@@ -67,6 +67,7 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("ORIGIN", "origin"),
         ],
         "leases" => &[
+            ("STATE", "state"),
             ("ADDRESS", "address"),
             ("SERVER", "serverId"),
             ("SECONDS", "leaseSecs"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::core::{Core, Event, Verdict};
 use super::handoff;
 use super::modules::Modules;
-use super::report::{self, Report};
+use super::report::{self, HandedOff, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
@@ -135,8 +135,13 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         .mark(&format!("hand-off ({reason})"), now);
     let ready = reason == "ready";
     log::info!("hand-off: {reason}{}", missing(&shell.core));
-    save(&mut shell, read, true)?;
-    let report = Report::new("boot", &shell.core, &read.diagnostics, Some(reason));
+    let mut handed_off = HandedOff {
+        reason: Some(reason.to_owned()),
+        diagnostics: Vec::new(),
+    };
+    let report = Report::new("boot", &shell.core, &read.diagnostics, &handed_off);
+    handed_off.diagnostics.clone_from(&report.diagnostics);
+    save(&shell, read, &handed_off)?;
     write(report::NAME, 0o644, &report.render())?;
     Ok(Done { ready })
 }
@@ -159,15 +164,16 @@ fn missing(core: &Core) -> String {
 }
 
 /// Writes the state file: what the next stage goes on from.
-pub fn save(shell: &mut Shell, read: &Read, handed_off: bool) -> Result<(), String> {
+pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), String> {
     let mut state =
         StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
     state.cmdline = read.cmdline.clone();
     state.configs = read.configs.clone();
     state.fetched = shell.core.fetched().clone();
     state.leases = shell.core.leases();
+    state.verified = shell.core.verified();
     state.timeline = shell.core.timeline().clone();
-    state.handed_off = handed_off;
+    state.handed_off = handed_off.clone();
     write(state_file::NAME, 0o600, &state.render())
 }
 

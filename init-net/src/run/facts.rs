@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::core::{Readiness, SavedLease};
+use super::core::Readiness;
 use crate::state::{Desired, Observed};
 use crate::value::Origin;
 
@@ -36,8 +36,8 @@ pub struct Facts<'a> {
     pub desired: &'a Desired,
     /// The kernel's side.
     pub observed: &'a Observed,
-    /// Leases held; their state by link.
-    pub leases: &'a [SavedLease],
+    /// DHCP clients with their leases.
+    pub leases: &'a [Value],
     /// Readiness.
     pub readiness: &'a Readiness,
 }
@@ -115,11 +115,7 @@ impl Facts<'_> {
                 .values()
                 .map(|spec| with_id(format!("{}/{}", spec.operator, spec.link_name), spec))
                 .collect(),
-            "leases" => self
-                .leases
-                .iter()
-                .map(|saved| with_id(format!("dhcp4/{}", saved.link_name), &saved.lease))
-                .collect(),
+            "leases" => self.leases.to_vec(),
             "nodeaddresses" => {
                 vec![json!({ "id": "current", "addresses": node_addresses(observed) })]
             }

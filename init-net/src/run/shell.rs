@@ -13,6 +13,7 @@ use super::control::Control;
 use super::core::{Core, Effect, Event};
 use super::observe;
 use super::rtnetlink::{Monitor, Rtnetlink};
+use crate::proto::acd;
 use crate::proto::dhcp4::frame;
 use crate::state::LinkAt;
 use crate::sys;
@@ -39,7 +40,7 @@ pub struct Shell {
     dhcp: BTreeMap<u32, PacketSocket>,
     /// For unicast renewals: the kernel finds the neighbour, and answers are not refused with ICMP.
     renew: BTreeMap<u32, UdpSocket>,
-    arp: BTreeMap<u32, PacketSocket>,
+    arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
     connections: Connections,
     control: Option<Control>,
     queue: VecDeque<Event>,
@@ -52,7 +53,7 @@ enum Ready {
     Timer,
     Dhcp(u32),
     Renew(u32),
-    Arp(u32),
+    Arp(u32, Ipv4Addr),
     Connection(connections::Ready),
     Control,
     Extra,
@@ -114,11 +115,9 @@ impl Shell {
                 .iter()
                 .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Renew(*index))),
         );
-        watched.extend(
-            self.arp
-                .iter()
-                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Arp(*index))),
-        );
+        watched.extend(self.arp.iter().map(|((index, address), s)| {
+            (Interest::read(s.as_fd()), Ready::Arp(*index, *address))
+        }));
         watched.extend(
             self.connections
                 .interests()
@@ -168,7 +167,7 @@ impl Shell {
             }
             Ready::Dhcp(index) => self.take_dhcp(index),
             Ready::Renew(index) => self.take_renew(index),
-            Ready::Arp(index) => self.take_arp(index),
+            Ready::Arp(index, address) => self.take_arp(index, address),
             Ready::Connection(ready) => {
                 let mut events = VecDeque::new();
                 self.connections.take(ready, &mut events);
@@ -234,8 +233,8 @@ impl Shell {
         }
     }
 
-    fn take_arp(&mut self, index: u32) {
-        let Some(socket) = self.arp.get(&index) else {
+    fn take_arp(&mut self, index: u32, address: Ipv4Addr) {
+        let Some(socket) = self.arp.get(&(index, address)) else {
             return;
         };
         let mut buffer = [0; MAX_DATAGRAM];
@@ -243,7 +242,11 @@ impl Shell {
             match socket.receive(&mut buffer) {
                 Ok(packet) => {
                     let message = buffer.get(..packet.length).unwrap_or_default().to_vec();
-                    self.queue.push_back(Event::Arp { index, message });
+                    self.queue.push_back(Event::Arp {
+                        index,
+                        address,
+                        message,
+                    });
                 }
                 Err(_) => break,
             }
@@ -282,14 +285,18 @@ impl Shell {
                     .map(drop);
                 report_send("dhcp4", &link, sent);
             }
-            Effect::BroadcastArp { link, message } => {
+            Effect::BroadcastArp {
+                link,
+                address,
+                message,
+            } => {
                 let sent = self
-                    .arp_socket(&link)
+                    .arp_socket(&link, address)
                     .and_then(|socket| socket.send(&message, &Mac::BROADCAST));
                 report_send("arp", &link, sent);
             }
-            Effect::CloseArp { index } => {
-                self.arp.remove(&index);
+            Effect::CloseArp { index, address } => {
+                self.arp.remove(&(index, address));
             }
             Effect::CloseRenew { index } => {
                 self.renew.remove(&index);
@@ -297,7 +304,6 @@ impl Shell {
             Effect::CloseClient { index } => {
                 self.dhcp.remove(&index);
                 self.renew.remove(&index);
-                self.arp.remove(&index);
             }
             Effect::Connect {
                 id,
@@ -361,13 +367,14 @@ impl Shell {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn arp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
-        if !self.arp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, Protocol::Arp, &[])?;
-            self.arp.insert(link.index, socket);
+    fn arp_socket(&mut self, link: &LinkAt, address: Ipv4Addr) -> io::Result<&PacketSocket> {
+        let key = (link.index, address);
+        if !self.arp.contains_key(&key) {
+            let socket = PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))?;
+            self.arp.insert(key, socket);
         }
         self.arp
-            .get(&link.index)
+            .get(&key)
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::core::{Fetched, SavedLease, Timeline};
+use super::report::HandedOff;
 
 /// Name of the file in [`super::RUN_DIR`].
 pub const NAME: &str = "state.json";
@@ -38,10 +39,12 @@ pub struct StateFile {
     pub fetched: BTreeMap<String, Fetched>,
     /// Leases held.
     pub leases: Vec<SavedLease>,
+    /// Addresses that conflict detection found free.
+    pub verified: Vec<String>,
     /// The boot's stages.
     pub timeline: Timeline,
-    /// Whether the boot handed off.
-    pub handed_off: bool,
+    /// What the boot stage ended with.
+    pub handed_off: HandedOff,
 }
 
 /// A source that is text.

@@ -32,8 +32,12 @@ pub fn main() -> Result<u8, String> {
     let remote = super::remote::sources(&read.documents);
     documents.extend(super::remote::documents(&remote, &state.fetched).0);
     let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
-    core.inherit(state.fetched.clone(), state.timeline.clone());
-    if !state.handed_off {
+    core.inherit(
+        state.fetched.clone(),
+        state.verified.clone(),
+        state.timeline.clone(),
+    );
+    if state.handed_off.reason.is_none() {
         // Nothing was handed over: what a boot would fetch is fetched now.
         for source in remote {
             core.fetch(source);
@@ -51,9 +55,15 @@ pub fn main() -> Result<u8, String> {
     loop {
         shell.pump();
         if shell.core.needs_saving() {
-            log_if(boot::save(&mut shell, &read, true));
+            log_if(boot::save(&shell, &read, &state.handed_off));
         }
-        let report = Report::new("supervise", &shell.core, &read.diagnostics, None).render();
+        let report = Report::new(
+            "supervise",
+            &shell.core,
+            &read.diagnostics,
+            &state.handed_off,
+        )
+        .render();
         if report != last_report {
             log_if(boot::write(report::NAME, 0o644, &report));
             last_report = report;
@@ -82,7 +92,7 @@ pub fn main() -> Result<u8, String> {
                     read = reload(&mut shell, read);
                 }
                 Act::End => {
-                    log_if(boot::save(&mut shell, &read, true));
+                    log_if(boot::save(&shell, &read, &state.handed_off));
                     return Ok(0);
                 }
                 Act::Down(down) => {
@@ -157,7 +167,7 @@ fn load() -> StateFile {
 /// The sources as the boot read them; after a crash without a state file, as a boot would read them.
 fn sources_of(state: &StateFile) -> Read {
     let mut read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
-    if !state.handed_off {
+    if state.handed_off.reason.is_none() {
         sources::local_configs(&mut read);
         read.diagnostics.iter().for_each(log_diagnostic);
     }

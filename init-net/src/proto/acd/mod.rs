@@ -16,7 +16,7 @@ mod packet;
 #[cfg(test)]
 mod tests;
 
-pub use packet::{ARP_LEN, Arp, Operation};
+pub use packet::{ARP_LEN, Arp, Operation, filter};
 
 /// Pauses after each of the three probes; when nobody objects in the last one, the address is free: 200 ms in all.
 ///

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, HttpEvent};
-use crate::config::{Diagnostic, Document};
+use crate::config::{Diagnostic, Document, Severity};
 use crate::proto::Machine;
 use crate::proto::dns::{self, Lookup};
 use crate::proto::http::{Command, Fetch, FetchError, Response};
@@ -205,6 +205,8 @@ pub struct Fetches {
     fetched: BTreeMap<String, Fetched>,
     /// Of an earlier boot, for sources that do not answer.
     cached: BTreeMap<String, Fetched>,
+    /// Why sources gave nothing, and what their bodies have wrong.
+    faults: Vec<Diagnostic>,
 }
 
 struct Job {
@@ -238,6 +240,11 @@ impl Fetches {
     /// Whether a source has not ended.
     pub fn pending(&self) -> bool {
         self.jobs.iter().any(|job| !job.done)
+    }
+
+    /// What went wrong with sources that ended.
+    pub fn faults(&self) -> &[Diagnostic] {
+        &self.faults
     }
 
     /// The sources that have not ended, for the report.
@@ -324,12 +331,15 @@ impl Fetches {
                 let fetched = match result {
                     Ok(fetched) => Some(fetched),
                     Err(error) => {
-                        effects.push(Effect::Log(log::Level::Error, format!("{name}: {error}")));
                         let cached = self.cached.get(&name).cloned();
-                        if cached.is_some() {
-                            let text = format!("{name}: using the copy of an earlier boot");
-                            effects.push(Effect::Log(log::Level::Warn, text));
-                        }
+                        let effect = match &cached {
+                            Some(_) => "the copy of an earlier boot is used",
+                            None => "the boot goes on without this source",
+                        };
+                        let fault = Diagnostic::new(Severity::Error, format!("{name}: {error}"))
+                            .with_effect(effect);
+                        effects.push(Effect::Diagnostic(fault.clone()));
+                        self.faults.push(fault);
                         cached
                     }
                 };
@@ -337,9 +347,8 @@ impl Fetches {
                     let (made, diagnostics) = job.source.documents(&fetched);
                     self.fetched.insert(name, fetched);
                     documents.extend(made);
-                    for diagnostic in diagnostics {
-                        effects.push(Effect::Diagnostic(diagnostic));
-                    }
+                    effects.extend(diagnostics.iter().cloned().map(Effect::Diagnostic));
+                    self.faults.extend(diagnostics);
                 }
             }
         }

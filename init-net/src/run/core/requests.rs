@@ -44,7 +44,7 @@ impl Core {
         let Some(observed) = &self.observed else {
             return Reply::Error("not ready: the machine has not been looked at yet".into());
         };
-        let leases = self.leases();
+        let leases = self.lease_facts();
         let readiness = self.readiness();
         let facts = Facts {
             desired: &self.desired,
