@@ -121,7 +121,7 @@ fn write_caret(f: &mut fmt::Formatter<'_>, place: &Place) -> fmt::Result {
         column(place.caret.start),
         column(place.caret.end).max(column(place.caret.start) + 1),
     );
-    let from = if chars.len() <= MAX_TEXT {
+    let from = if chars.len().max(end) <= MAX_TEXT {
         0
     } else {
         start.saturating_sub(MAX_TEXT / 3)
@@ -198,6 +198,19 @@ mod tests {
             .with_place(place("a\u{7}é", 1, 2))
             .to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'));
+    }
+
+    #[test]
+    fn a_caret_behind_a_full_line_stays_in_the_window() {
+        let full = "x".repeat(MAX_TEXT);
+        let text = Diagnostic::new(Severity::Error, "m")
+            .with_place(place(&full, MAX_TEXT, MAX_TEXT))
+            .to_string();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 100),
+            "{text}"
+        );
+        assert!(text.contains('^'));
     }
 
     #[test]

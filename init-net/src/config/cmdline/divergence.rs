@@ -66,8 +66,13 @@ pub(super) fn warn(
     field: Field<'_>,
     divergence: &Divergence,
 ) {
-    // The others do not read ip6= at all; `ip::parse` says so once.
-    if argument.key() == "ip6" && divergence.others != IP6.others {
+    // What nobody else reads at all nobody reads differently; `ip::parse` says so once.
+    let alone = match argument.key() {
+        "ip6" => Some(IP6),
+        "nfsaddrs" => Some(NFSADDRS),
+        _ => None,
+    };
+    if alone.is_some_and(|alone| alone.others != divergence.others) {
         return;
     }
     let warning = argument.warning(field, divergence.others, divergence.instead);
@@ -116,6 +121,9 @@ divergences! {
     /// `ip6=`.
     IP6: "dracut, networkd and NetworkManager do not know ip6=",
         "it is read as ip=, for IPv6", "write ip= with the address in brackets, or with dhcp6";
+    /// `nfsaddrs=`.
+    NFSADDRS: "only the kernel and klibc know nfsaddrs=, the old name of ip=",
+        "it is read as ip=", "write ip=";
     /// `ip=eth0:link6`.
     INTERFACE_LINK6: "dracut reads client eth0 and peer link6, networkd and NetworkManager the method",
         "the link gets its IPv6 link-local address and no more", "write :::::<interface>:link6";
@@ -239,6 +247,11 @@ mod tests {
         );
         check("ip=eth0:", &[(&EMPTY_METHOD, "")], "up eth0, op eth0 Dhcp4");
         check("ip6=eth0:dhcp:", &[(&IP6, "ip6")], "up eth0, op eth0 Dhcp6");
+        check(
+            "nfsaddrs=eth0:dhcp:",
+            &[(&NFSADDRS, "nfsaddrs")],
+            "up eth0, op eth0 Dhcp4",
+        );
         check("ip=fw", &[(&ALIAS, "fw")], "op * Ibft");
         check(
             "ip=:::::eth0:dhcp,dhcp6",

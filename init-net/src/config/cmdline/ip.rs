@@ -36,8 +36,10 @@ pub(super) fn parse<'a>(
             "write an IPv6 address as [2001:db8::7]",
         ));
     }
-    if family == Family::V6 {
-        divergence::warn(reading, argument, argument.word.key, &divergence::IP6);
+    match argument.key() {
+        "ip6" => divergence::warn(reading, argument, argument.word.key, &divergence::IP6),
+        "nfsaddrs" => divergence::warn(reading, argument, argument.word.key, &divergence::NFSADDRS),
+        _ => {}
     }
     let mut fields = value.split(b':');
     join_mac(value, &mut fields, 0);
@@ -45,12 +47,7 @@ pub(super) fn parse<'a>(
         [] | [_] => one_field(reading, argument, value, family),
         [first, second, ..] if is_long(first, second, fields.len()) => {
             if first.is_empty() && method::is_method(second) {
-                let fix = format!(
-                    "write {}={}, or eth0:{}",
-                    argument.key(),
-                    second.text,
-                    second.text
-                );
+                let fix = format!("write {0}=dhcp, or {0}=eth0:dhcp", argument.key());
                 return Err(argument.error(value, "field 1 (interface) is empty", fix));
             }
             long::parse(reading, argument, value, fields, family)

@@ -311,7 +311,7 @@ proptest! {
     #[test]
     fn any_value_of_our_keys_holds(
         key in prop::sample::select(vec![
-            "ip", "ip6", "bond", "vlan", "bridge", "team", "rd.route", "nameserver", "ifname", "BOOTIF", "bootdev",
+            "ip", "ip6", "nfsaddrs", "bond", "vlan", "bridge", "team", "rd.route", "nameserver", "ifname", "BOOTIF", "bootdev",
             "rd.net.dhcp.client-id", "rd.net.timeout.dhcp", "initnet.timeout", "initnet.config.sha256", "netmask",
         ]),
         value in "[\\[\\]:/.,;=\"@%a-f0-9é-]{0,40}",
