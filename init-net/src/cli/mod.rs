@@ -6,7 +6,7 @@ mod offline;
 mod style;
 mod table;
 mod wait;
-mod yaml;
+pub mod yaml;
 
 use std::process::ExitCode;
 

@@ -169,9 +169,7 @@ fn insert(desired: &mut Desired, mut spec: RouteSpec) {
 }
 
 fn no_link(config: &RouteConfig) -> Diagnostic {
-    Diagnostic::new(
-        Severity::Warning,
-        format!("{}: no link of this machine matches", config.origin),
-    )
-    .with_effect("the route waits for its link")
+    Diagnostic::new(Severity::Warning, "no link of this machine matches")
+        .with_place((&config.origin).into())
+        .with_effect("the route waits for its link")
 }
