@@ -10,7 +10,7 @@ use std::os::fd::AsFd as _;
 
 use super::connections::{self, Connections};
 use super::control::Control;
-use super::core::{Core, Effect, Event};
+use super::core::{Core, Effect, Event, Reply, Request};
 use super::observe;
 use super::rtnetlink::{Monitor, Rtnetlink};
 use crate::proto::acd;
@@ -44,6 +44,8 @@ pub struct Shell {
     connections: Connections,
     control: Option<Control>,
     queue: VecDeque<Event>,
+    /// Requests to take other sources, for who keeps them.
+    applies: VecDeque<(u64, Request)>,
 }
 
 /// Which descriptor of the loop is ready.
@@ -73,12 +75,23 @@ impl Shell {
             connections: Connections::default(),
             control: None,
             queue: VecDeque::from([Event::Tick]),
+            applies: VecDeque::new(),
         })
     }
 
     /// Takes requests from `control` from now on.
     pub fn listen(&mut self, control: Control) {
         self.control = Some(control);
+    }
+
+    /// The next request to take other sources; it wants a reply.
+    pub fn next_apply(&mut self) -> Option<(u64, Request)> {
+        self.applies.pop_front()
+    }
+
+    /// Answers a request.
+    pub fn reply(&mut self, id: u64, reply: Reply) {
+        self.perform(Effect::Reply { id, reply });
     }
 
     /// Something happened outside the loop.
@@ -181,10 +194,13 @@ impl Shell {
                     .unwrap_or_default();
                 for (id, request) in requests {
                     match request {
+                        Ok(request @ Request::Apply { .. }) => {
+                            self.applies.push_back((id, request))
+                        }
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),
                         Err(error) => self.perform(Effect::Reply {
                             id,
-                            reply: super::core::Reply::Error(error),
+                            reply: Reply::Error(error),
                         }),
                     }
                 }
