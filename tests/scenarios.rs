@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used)] // a test may end where it stands
 //! Scenarios: one folder each below `tests/scenarios/`, inputs and goldens.
 //!
 //! Inputs: `cmdline` (required), `machine.yaml`. Goldens: `check.txt` (diagnostics), `desired.yaml` (what `compile`

@@ -3,6 +3,7 @@
 //! No decision is made here: what is tried, when, and what a failure means is the core's.
 
 use core::net::Ipv4Addr;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::UdpSocket;
@@ -364,34 +365,34 @@ impl Shell {
     }
 
     fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
-        if !self.dhcp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)?;
-            self.dhcp.insert(link.index, socket);
-        }
-        self.dhcp
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        open_once(&mut self.dhcp, link.index, || {
+            PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)
+        })
     }
 
     fn renew_socket(&mut self, link: &LinkAt, from: Ipv4Addr) -> io::Result<&UdpSocket> {
-        if !self.renew.contains_key(&link.index) {
-            let socket = sys::udp::bind((from, frame::CLIENT_PORT).into(), Some(&link.name))?;
-            self.renew.insert(link.index, socket);
-        }
-        self.renew
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        let local = (from, frame::CLIENT_PORT).into();
+        open_once(&mut self.renew, link.index, || {
+            sys::udp::bind(local, Some(&link.name))
+        })
     }
 
     fn arp_socket(&mut self, link: &LinkAt, address: Ipv4Addr) -> io::Result<&PacketSocket> {
-        let key = (link.index, address);
-        if !self.arp.contains_key(&key) {
-            let socket = PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))?;
-            self.arp.insert(key, socket);
-        }
-        self.arp
-            .get(&key)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        open_once(&mut self.arp, (link.index, address), || {
+            PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))
+        })
+    }
+}
+
+/// The socket of `key`, opened when there is none.
+fn open_once<K: Ord, S>(
+    sockets: &mut BTreeMap<K, S>,
+    key: K,
+    open: impl FnOnce() -> io::Result<S>,
+) -> io::Result<&S> {
+    match sockets.entry(key) {
+        Entry::Occupied(socket) => Ok(socket.into_mut()),
+        Entry::Vacant(slot) => Ok(slot.insert(open()?)),
     }
 }
 
