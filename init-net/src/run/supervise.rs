@@ -52,6 +52,8 @@ pub fn main() -> Result<u8, String> {
     let root = Root::open();
     let mut payload = if pid1 { start_payload(&read) } else { None };
     let mut last_report = Vec::new();
+    // Children that ended while this was still the boot stage.
+    act(Signal::SIGCHLD, pid1, &mut payload);
     loop {
         shell.pump();
         if shell.core.needs_saving() {
