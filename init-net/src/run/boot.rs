@@ -43,14 +43,6 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     sys::kmsg::init(log::LevelFilter::Info, pid1);
     let mounted = sys::clock::now();
 
-    // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
-    // has nobody else who would, and with one they are loaded already.
-    let mut modules = if pid1 || sys::switch_root::in_initramfs() {
-        Modules::start()
-    } else {
-        Modules::none()
-    };
-
     // cmdline
     let cmdline = match &options.cmdline {
         Some(text) => sources::cmdline_text(text)?,
@@ -61,6 +53,14 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     log::set_max_level(crate::compile::settings(&read.documents).log);
     read.diagnostics.iter().for_each(log_diagnostic);
     let parsed = sys::clock::now();
+
+    // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
+    // has nobody else who would, and with one they are loaded already.
+    let mut modules = if pid1 || sys::switch_root::in_initramfs() {
+        Modules::start()
+    } else {
+        Modules::none()
+    };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
     let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
@@ -100,7 +100,7 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     }
     timeline.begin("network", parsed);
     if modules.busy() {
-        timeline.begin("modules", mounted);
+        timeline.begin("modules", parsed);
         core.set_drivers_loading(true);
     }
     for source in super::remote::sources(&read.documents) {
