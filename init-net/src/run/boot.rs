@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use super::cache;
 use super::core::{Core, Event, Verdict};
 use super::handoff;
 use super::modules::Modules;
@@ -106,6 +107,12 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     for source in super::remote::sources(&read.documents) {
         core.fetch(source);
     }
+    let state_dir = boot_config(&read.documents)
+        .state_dir
+        .map(|said| said.value);
+    if let Some(folder) = &state_dir {
+        core.set_cached(cache::load(folder));
+    }
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
     let reason = loop {
         shell.pump();
@@ -148,6 +155,9 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     handed_off.diagnostics.clone_from(&report.diagnostics);
     save(&shell, read, &handed_off)?;
     write(report::NAME, 0o644, &report.render())?;
+    if let Some(folder) = &state_dir {
+        cache::store(folder, shell.core.fetched());
+    }
     Ok(Done { ready })
 }
 
@@ -179,6 +189,7 @@ pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), St
     state.configs = read.configs.clone();
     state.fetched = shell.core.fetched().clone();
     state.leases = shell.core.leases();
+    state.owned = shell.core.owned();
     state.verified = shell.core.verified();
     state.timeline = shell.core.timeline().clone();
     state.handed_off = handed_off.clone();
