@@ -30,12 +30,16 @@ pub fn compile(sources: &SourceArgs, output: DataOutput) -> Exit {
     Ok(u8::from(offline::has_errors(&diagnostics)))
 }
 
-/// One op a line; 0 nothing to do, 2 changes.
+/// One op a line; 0 nothing to do, 2 changes, 1 the sources have errors.
 pub fn plan(sources: &SourceArgs) -> Exit {
     let (ops, diagnostics) = offline::plan(&sources.sources())?;
     style::print(&diagnostics);
     ops.iter().for_each(|op| println!("{op}"));
-    Ok(if ops.is_empty() { 0 } else { 2 })
+    Ok(match (offline::has_errors(&diagnostics), ops.is_empty()) {
+        (true, _) => 1,
+        (false, true) => 0,
+        (false, false) => 2,
+    })
 }
 
 /// The ops that were done on stdout, those that failed on stderr.

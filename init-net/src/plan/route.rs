@@ -20,7 +20,10 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         if !up {
             continue;
         }
-        let in_slot = |(_, status): &(usize, &RouteStatus)| same_slot(spec, status);
+        // What another route was found equal to is its own.
+        let in_slot = |(index, status): &(usize, &RouteStatus)| {
+            same_slot(spec, status) && !kept.contains(index)
+        };
         let slot: Vec<(usize, &RouteStatus)> =
             observed.routes.iter().enumerate().filter(in_slot).collect();
         if let Some((index, _)) = slot
