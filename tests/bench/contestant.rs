@@ -78,14 +78,14 @@ impl Scenario {
                 Contestant::new(
                     "ip-batch",
                     Root::Iproute,
-                    &format!("/sbin/ip -batch /bench/routes-{routes}.batch"),
+                    &format!("/bin/ip -batch /bench/routes-{routes}.batch"),
                 ),
             ],
             Self::Start => vec![
                 Contestant::new("floor", Root::Own, "/bin/floor exit"),
                 Contestant::new("init-net", Root::Own, "/bin/init-net --version"),
                 Contestant::new("busybox", Root::Udhcpc, "/bin/busybox true"),
-                Contestant::new("ip", Root::Iproute, "/sbin/ip -V"),
+                Contestant::new("ip", Root::Iproute, "/bin/ip -V"),
             ],
             Self::Rest => vec![Contestant::new(
                 "init-net",
@@ -119,13 +119,13 @@ fn dhcp() -> Vec<Contestant> {
             ..Contestant::new("ipconfig", Root::Klibc, ipconfig)
         },
         Contestant::new(
-            "dhcpcd -4 -1 -A",
+            "dhcpcd, tuned",
             Root::Dhcpcd,
-            "/sbin/dhcpcd -4 -1 -A eth0",
+            "/usr/sbin/dhcpcd -4 -1 -A --nodelay eth0",
         ),
         Contestant {
             slow: true,
-            ..Contestant::new("dhcpcd", Root::Dhcpcd, "/sbin/dhcpcd -B eth0")
+            ..Contestant::new("dhcpcd", Root::Dhcpcd, "/usr/sbin/dhcpcd -B eth0")
         },
         Contestant {
             // It writes no resolv.conf; its lease file names the resolver.

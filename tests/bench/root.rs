@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::process::Stdio;
 
 use crate::Result;
 
@@ -23,6 +24,7 @@ pub enum Root {
 }
 
 const UDHCPC_SCRIPT: &str = r#"#!/bin/busybox sh
+[ "$1" = deconfig ] && exec /bin/busybox ip link set "$interface" up
 [ "$1" = bound ] || exit 0
 /bin/busybox ip address add "$ip/$mask" dev "$interface"
 /bin/busybox ip route add default via "$router" dev "$interface"
@@ -94,10 +96,13 @@ impl Root {
             if staging.exists() {
                 fs::remove_dir_all(&staging)?;
             }
-            for name in [
-                "bench", "etc", "run", "tmp", "dev", "proc", "sys", "var", "bin",
-            ] {
+            for name in ["bench", "etc", "run", "tmp", "dev", "proc", "sys", "var"] {
                 fs::create_dir_all(staging.join(name))?;
+            }
+            // Merged, as every installed system is, whichever way its packages are built.
+            for name in ["bin", "sbin", "lib", "lib64"] {
+                fs::create_dir_all(staging.join("usr").join(name))?;
+                symlink(format!("usr/{name}"), staging.join(name))?;
             }
             self.fetch(&staging)?;
             self.furnish(&staging)?;
@@ -132,9 +137,10 @@ impl Root {
             "--no-enhances",
         ]);
         let list = output(depends.arg(package))?;
-        let libraries = list
-            .lines()
-            .filter(|line| line.starts_with("lib") && !line.contains(':'));
+        let libraries = list.lines().filter(|line| {
+            ((line.starts_with("lib") || line == "zlib1g") || line == "zlib1g")
+                && !line.contains(':')
+        });
         packages.extend(libraries.map(str::to_owned));
         packages.sort();
         packages.dedup();
@@ -147,12 +153,7 @@ impl Root {
                 .current_dir(&store),
         )?;
         for package in fs::read_dir(&store)? {
-            output(
-                Command::new("dpkg")
-                    .arg("-x")
-                    .arg(package?.path())
-                    .arg(staging),
-            )?;
+            unpack(&package?.path(), staging)?;
         }
         fs::remove_dir_all(&store)?;
         Ok(())
@@ -160,18 +161,6 @@ impl Root {
 
     /// What an installed system would have around the program.
     fn furnish(self, root: &Path) -> Result<()> {
-        // Where the distribution has merged /usr, packages bring the target and the base system the link.
-        for name in ["bin", "sbin", "lib", "lib64"] {
-            let merged = root.join("usr").join(name);
-            let empty =
-                fs::read_dir(root.join(name)).is_ok_and(|mut entries| entries.next().is_none());
-            if empty && merged.exists() {
-                fs::remove_dir(root.join(name))?;
-            }
-            if merged.exists() && !root.join(name).exists() {
-                symlink(format!("usr/{name}"), root.join(name))?;
-            }
-        }
         fs::write(root.join("etc/passwd"), PASSWD)?;
         fs::write(root.join("etc/group"), GROUP)?;
         fs::write(
@@ -243,6 +232,27 @@ fn batch(count: usize) -> String {
         let _ = writeln!(text, "route add {destination} via 192.0.2.1 dev eth0");
     }
     text
+}
+
+/// `dpkg -x`, which would put folders where the root has links to folders.
+fn unpack(package: &Path, folder: &Path) -> Result<()> {
+    let mut archive = Command::new("dpkg-deb")
+        .arg("--fsys-tarfile")
+        .arg(package)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let tar = output(
+        Command::new("tar")
+            .args(["--extract", "--keep-directory-symlink", "--directory"])
+            .arg(folder)
+            .stdin(archive.stdout.take().ok_or("no pipe from dpkg-deb")?),
+    );
+    let status = archive.wait()?;
+    tar?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("dpkg-deb --fsys-tarfile {}: {status}", package.display()).into()),
+    }
 }
 
 /// Standard output of a command that succeeds.

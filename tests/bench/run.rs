@@ -9,6 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread::sleep;
 use std::time::Duration;
 
 use nix::mount::MsFlags;
@@ -27,6 +28,7 @@ use nix::sys::stat::Mode;
 use nix::sys::stat::SFlag;
 use nix::sys::stat::makedev;
 use nix::sys::stat::mknod;
+use qemu::Deadline;
 use qemu::Namespace;
 use qemu::process;
 use qemu::process::Process;
@@ -48,6 +50,9 @@ const SERVER: &str = "192.0.2.1";
 
 /// dnsmasq says that it runs after milliseconds.
 const SERVER_START: Duration = Duration::from_secs(10);
+
+/// Between two looks at its log.
+const SERVER_POLL: Duration = Duration::from_millis(2);
 
 /// A contestant that is done and does not exit by itself is stopped; one that is about to exit may do so.
 const EXIT_WAIT_NS: i64 = 300_000_000;
@@ -101,6 +106,11 @@ impl Run<'_> {
         let root = self.contestant.root.folder(self.bench);
         self.prepare(&root)?;
         let notices = Notices::subscribe()?;
+        let _dnsmasq = match self.scenario.has_server() {
+            true => Some(dnsmasq(&server, &scratch)?),
+            false => None,
+        };
+        // No thread can start after this: what follows is as it is between fork and exec.
         unshare(CloneFlags::CLONE_NEWPID)?;
         let output = scratch.join("output");
         let start = Start {
@@ -108,10 +118,6 @@ impl Run<'_> {
             output: File::create(&output)?,
         };
         let mut nanny = Nanny::fork(&root, start)?;
-        let _dnsmasq = match self.scenario.has_server() {
-            true => Some(dnsmasq(&server, &scratch)?),
-            false => None,
-        };
         if self.scenario == Scenario::LostPacket {
             process::run(server.command("nft").arg(DROP_FIRST))?;
         }
@@ -352,35 +358,33 @@ fn network() -> Result<(Namespace, Namespace)> {
 }
 
 fn dnsmasq(server: &Namespace, scratch: &Path) -> Result<Process> {
-    let leases = scratch.join("leases").display().to_string();
+    let (leases, log) = (scratch.join("leases"), scratch.join("dnsmasq.log"));
     let mut command = server.command("dnsmasq");
     command.args([
         "--keep-in-foreground",
-        "--log-facility=-",
         "--conf-file=/dev/null",
-    ]);
-    command.args([
         "--no-hosts",
         "--no-resolv",
+    ]);
+    command.args([
         "--pid-file=",
         "--user=root",
         "--group=root",
-    ]);
-    command.args([
         "--interface=srv0",
-        "--bind-interfaces",
-        "--except-interface=lo",
     ]);
+    command.args(["--bind-interfaces", "--except-interface=lo", "--no-ping"]);
     command.args([
-        "--no-ping",
         "--dhcp-authoritative",
         "--dhcp-range=192.0.2.50,192.0.2.99,1h",
     ]);
-    command.arg(format!("--dhcp-leasefile={leases}"));
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut process = Process::start(&mut command)?;
-    let log = process.errors(None).ok_or("dnsmasq has no log")?;
-    log.wait_for("started, version", SERVER_START)?;
+    command.arg(format!("--dhcp-leasefile={}", leases.display()));
+    command.arg(format!("--log-facility={}", log.display()));
+    let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    let deadline = Deadline::after(SERVER_START);
+    while !fs::read_to_string(&log).is_ok_and(|text| text.contains("started, version")) {
+        deadline.remaining().ok_or("dnsmasq does not start")?;
+        sleep(SERVER_POLL);
+    }
     Ok(process)
 }
 
