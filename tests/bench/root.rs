@@ -137,10 +137,7 @@ impl Root {
             "--no-enhances",
         ]);
         let list = output(depends.arg(package))?;
-        let libraries = list.lines().filter(|line| {
-            ((line.starts_with("lib") || line == "zlib1g") || line == "zlib1g")
-                && !line.contains(':')
-        });
+        let libraries = list.lines().filter(|line| is_library(line));
         packages.extend(libraries.map(str::to_owned));
         packages.sort();
         packages.dedup();
@@ -232,6 +229,11 @@ fn batch(count: usize) -> String {
         let _ = writeln!(text, "route add {destination} via 192.0.2.1 dev eth0");
     }
     text
+}
+
+/// A line of apt-cache(8) is a package, the second relation to one, or `name:architecture` of another architecture.
+fn is_library(line: &str) -> bool {
+    (line.starts_with("lib") || line == "zlib1g") && !line.contains(':')
 }
 
 /// `dpkg -x`, which would put folders where the root has links to folders.
