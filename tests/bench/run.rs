@@ -54,6 +54,9 @@ const SERVER_START: Duration = Duration::from_secs(10);
 /// Between two looks at its log.
 const SERVER_POLL: Duration = Duration::from_millis(2);
 
+/// Before the start: the kernel takes the namespaces of the run before apart, under locks that a start would wait for.
+const SETTLE: Duration = Duration::from_millis(100);
+
 /// A contestant that is done and does not exit by itself is stopped; one that is about to exit may do so.
 const EXIT_WAIT_NS: i64 = 300_000_000;
 
@@ -97,6 +100,7 @@ impl Run<'_> {
             MsFlags::MS_PRIVATE | MsFlags::MS_REC,
             None::<&str>,
         )?;
+        fs::create_dir_all(self.bench.join("calls"))?;
         let scratch = self.bench.join("scratch");
         fs::create_dir_all(&scratch)?;
         tmpfs(&scratch)?;
@@ -114,7 +118,7 @@ impl Run<'_> {
         unshare(CloneFlags::CLONE_NEWPID)?;
         let output = scratch.join("output");
         let start = Start {
-            arguments: self.arguments(&root, &scratch),
+            arguments: self.arguments(&root),
             output: File::create(&output)?,
         };
         let mut nanny = Nanny::fork(&root, start)?;
@@ -135,6 +139,7 @@ impl Run<'_> {
         let mut finished_at = None;
         let mut value = json!({});
         let deadline = now() + Contestant::LIMIT.as_nanos() as i64;
+        sleep(SETTLE);
         nanny.go()?;
         while times.total.is_none() {
             // A report that came in time is read even when we are late.
@@ -180,17 +185,16 @@ impl Run<'_> {
                 finished_at = Some(at);
             }
         }
-        self.report(&times, value, &output, &scratch)
+        self.report(&times, value, &output)
     }
 
     /// The contestant's command line, through the launcher and perhaps strace.
-    fn arguments(&self, root: &Path, scratch: &Path) -> Vec<String> {
+    fn arguments(&self, root: &Path) -> Vec<String> {
         let mut arguments = Vec::new();
         if self.count_calls {
-            let log = scratch.join("calls").display().to_string();
-            let strace = ["/usr/bin/strace", "-f", "-qq", "-o"].map(str::to_owned);
+            let strace = ["/usr/bin/strace", "-f", "-qq", "-r", "-o"].map(str::to_owned);
             arguments.extend(strace);
-            arguments.push(log);
+            arguments.push(self.calls_log().display().to_string());
         }
         arguments.push(self.launcher.display().to_string());
         arguments.extend([
@@ -200,6 +204,12 @@ impl Run<'_> {
         ]);
         arguments.extend(self.contestant.command.iter().cloned());
         arguments
+    }
+
+    /// What strace wrote, kept to be read: target/bench/calls/.
+    fn calls_log(&self) -> PathBuf {
+        let name = format!("{}-{}.log", self.scenario.name(), self.contestant.name);
+        self.bench.join("calls").join(name.replace([' ', ','], ""))
     }
 
     /// When the scenario's condition was met, ns.
@@ -219,13 +229,7 @@ impl Run<'_> {
         (end > start).then_some(end)
     }
 
-    fn report(
-        &self,
-        times: &Times,
-        mut value: Value,
-        output: &Path,
-        scratch: &Path,
-    ) -> Result<Value> {
+    fn report(&self, times: &Times, mut value: Value, output: &Path) -> Result<Value> {
         let since_start = |at: Option<i64>| Some(at? - times.start?);
         let mut error = None;
         let expected = match self.scenario {
@@ -256,7 +260,7 @@ impl Run<'_> {
         value["maxRssKiB"] = json!(times.total.map(|total| total.0));
         value["cpuUs"] = json!(times.total.map(|total| total.1 - times.launcher_cpu));
         if self.count_calls {
-            let log = fs::read_to_string(scratch.join("calls")).unwrap_or_default();
+            let log = fs::read_to_string(self.calls_log()).unwrap_or_default();
             value["calls"] = json!(calls(&log, &self.contestant.command[0]));
         }
         Ok(value)
@@ -457,11 +461,12 @@ fn readable(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<bool> {
 fn calls(log: &str, program: &str) -> usize {
     let own = format!("execve(\"{program}\"");
     let lines = log.lines().skip_while(|line| !line.contains(&own));
-    // "12 read(3, …": a resumed call, a signal or an exit is no call.
+    // "12      0.000013 read(3, …": a resumed call, a signal or an exit is no call.
     lines
         .filter(|line| {
-            let text =
-                line.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ' ');
+            let text = line.trim_start_matches(|letter: char| {
+                letter.is_ascii_digit() || letter == ' ' || letter == '.'
+            });
             text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text.contains('(')
         })
         .count()
