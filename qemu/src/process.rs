@@ -171,6 +171,8 @@ pub(crate) fn command_text(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     #[test]
@@ -189,6 +191,14 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("ls /nowhere: exit status: 2"), "{text}");
         assert!(text.contains("No such file"), "{text}");
+    }
+
+    #[test]
+    fn a_process_dies_with_the_thread_that_started_it() {
+        let start = || Process::start(Command::new("sleep").arg("1000")).unwrap();
+        let mut process = thread::spawn(start).join().unwrap();
+        let status = process.wait_exit(Duration::from_secs(30)).unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGKILL));
     }
 
     #[test]

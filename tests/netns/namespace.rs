@@ -1,6 +1,7 @@
 //! A network of one's own.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use nix::sched::{CloneFlags, unshare};
 
@@ -30,6 +31,21 @@ pub fn ip(arguments: &str) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("UTF-8 from ip(8)")
+}
+
+/// Runs the lines of `commands` in one ip(8).
+#[track_caller]
+pub fn ip_batch(commands: &str) {
+    let mut command = Command::new("ip");
+    let mut child = command
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("ip(8)");
+    let mut input = child.stdin.take().expect("piped just above");
+    input.write_all(commands.as_bytes()).expect("ip(8) reads");
+    drop(input);
+    assert!(child.wait().expect("ip(8)").success());
 }
 
 /// `ip -j` of `arguments`, as a list.

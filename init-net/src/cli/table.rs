@@ -13,6 +13,7 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("KIND", "kind"),
             ("HW ADDR", "hardwareAddr"),
             ("OPER STATE", "operationalState"),
+            ("CARRIER", "carrier"),
             ("MTU", "mtu"),
         ],
         "linkspecs" => &[
@@ -67,6 +68,7 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("ORIGIN", "origin"),
         ],
         "leases" => &[
+            ("STATE", "state"),
             ("ADDRESS", "address"),
             ("SERVER", "serverId"),
             ("SECONDS", "leaseSecs"),

@@ -60,8 +60,8 @@ impl Fact<'_> {
             peer: None,
             priority: Some(self.operator.route_metric),
             valid_until: self.lease.expires_at,
-            // The length is option 1; the address itself is a field of the message.
-            origin: self.origin(1),
+            // A field of the message; only its length is an option.
+            origin: Origin::new(Arc::clone(&self.document.source), "yiaddr", None),
         };
         self.document.addresses.push(address);
     }
@@ -80,16 +80,13 @@ impl Fact<'_> {
         if !lease.classless_routes.is_empty() {
             self.route_list(&lease.classless_routes, 121);
             if !lease.routers.is_empty() && !lease.classless_routes.iter().any(is_default) {
+                let message = format!(
+                    "{}: option 121 has no default route and overrides option 3 (RFC 3442)",
+                    self.document.source
+                );
                 self.diagnostics.push(
-                    Diagnostic::new(
-                        Severity::Note,
-                        format!(
-                            "{}: option 121 has no default route, and the routers of option 3 do \
-                             not count beside it (RFC 3442)",
-                            self.document.source
-                        ),
-                    )
-                    .with_effect("no default route from this lease"),
+                    Diagnostic::new(Severity::Note, message)
+                        .with_effect("no default route from this lease"),
                 );
             }
             return;
@@ -164,10 +161,13 @@ impl Fact<'_> {
             mtu: None,
             origin: self.origin(option),
         };
-        let known = self.document.routes.iter().any(|other| {
-            other.destination == route.destination && other.gateway.is_none() == gateway.is_none()
-        });
         // The kernel keeps one route per destination and metric: the first one said.
+        let to = |route: &RouteConfig| route.destination.filter(|net| !net.is_default());
+        let known = self
+            .document
+            .routes
+            .iter()
+            .any(|other| to(other) == to(&route));
         if !known {
             self.document.routes.push(route);
         }
@@ -398,6 +398,20 @@ mod tests {
     }
 
     #[test]
+    fn one_route_for_each_destination() {
+        check(
+            "10.0.0.2/24",
+            "",
+            "",
+            "0.0.0.0/0>10.0.0.1 0.0.0.0/0>10.0.0.9 192.0.2.1/32>10.0.0.1 192.0.2.1/32",
+            &[
+                "192.0.2.1/32 - dhcp4/eth0 option 121",
+                "default 10.0.0.1 dhcp4/eth0 option 121",
+            ],
+        );
+    }
+
+    #[test]
     fn address_and_mtu() {
         let mut lease = lease("10.0.0.2/24");
         lease.mtu = Some(1450.try_into().unwrap());
@@ -408,6 +422,7 @@ mod tests {
         assert_eq!(address.address, lease.address);
         assert_eq!(address.valid_until, lease.expires_at);
         assert_eq!(address.priority, Some(1024));
+        assert_eq!(address.origin.to_string(), "dhcp4/eth0 yiaddr");
         assert_eq!(document.links[0].mtu, lease.mtu);
         assert_eq!(document.links[0].origin.to_string(), "dhcp4/eth0 option 26");
         assert!(diagnostics.is_empty());

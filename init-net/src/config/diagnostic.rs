@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::value::Span;
+use crate::value::{Origin, Span};
 
 /// How bad it is. Only errors make `check` exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +48,18 @@ pub struct Diagnostic {
     /// What the fault costs, and what still applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
+}
+
+impl From<&Origin> for Place {
+    /// The place of a value whose text is not at hand: its argument or line, without a caret.
+    fn from(origin: &Origin) -> Self {
+        Self {
+            source: origin.source.clone(),
+            position: origin.place.to_string(),
+            text: String::new(),
+            caret: Span::default(),
+        }
+    }
 }
 
 impl Diagnostic {
@@ -121,7 +133,7 @@ fn write_caret(f: &mut fmt::Formatter<'_>, place: &Place) -> fmt::Result {
         column(place.caret.start),
         column(place.caret.end).max(column(place.caret.start) + 1),
     );
-    let from = if chars.len() <= MAX_TEXT {
+    let from = if chars.len().max(end) <= MAX_TEXT {
         0
     } else {
         start.saturating_sub(MAX_TEXT / 3)
@@ -198,6 +210,19 @@ mod tests {
             .with_place(place("a\u{7}é", 1, 2))
             .to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'));
+    }
+
+    #[test]
+    fn a_caret_behind_a_full_line_stays_in_the_window() {
+        let full = "x".repeat(MAX_TEXT);
+        let text = Diagnostic::new(Severity::Error, "m")
+            .with_place(place(&full, MAX_TEXT, MAX_TEXT))
+            .to_string();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 100),
+            "{text}"
+        );
+        assert!(text.contains('^'));
     }
 
     #[test]

@@ -10,7 +10,9 @@ pub mod diagnostic;
 mod document;
 pub mod machine;
 mod nearest;
+pub mod netdata;
 pub mod pin;
+pub mod platform;
 pub mod userdata;
 pub mod variables;
 

@@ -3,10 +3,12 @@
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use super::core::{Core, Event, Verdict};
 use super::handoff;
 use super::modules::Modules;
-use super::report::{self, Report};
+use super::report::{self, HandedOff, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
@@ -53,7 +55,8 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     let parsed = sys::clock::now();
 
     // modules: loaded by a child, so that slow cards do not hold up the others
-    let mut modules = if pid1 {
+    // As a hook too: an initramfs without udev has nobody else who would; with one they are loaded already.
+    let mut modules = if pid1 || sys::switch_root::in_initramfs() {
         Modules::start()
     } else {
         Modules::none()
@@ -78,8 +81,8 @@ pub struct Done {
 fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<Done, String> {
     let [started, mounted, parsed] = times;
     create_run_dir()?;
-    // Only PID 1 has children to wait for, and no parent whose signals it should not block.
-    let signals = if std::process::id() == 1 {
+    // Who has children to wait for takes all signals from the loop; nobody else needs to block them.
+    let signals = if std::process::id() == 1 || modules.running() {
         Signals::open().ok()
     } else {
         None
@@ -119,7 +122,7 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
             .wait(until, &watch)
             .map_err(|error| format!("poll: {error}"))?;
         if signalled {
-            take_signals(signals.as_ref(), modules);
+            take_signals(signals.as_ref(), modules)?;
             if !modules.running() {
                 shell.core.set_drivers_loading(false);
                 shell.core.timeline_mut().end("modules", sys::clock::now());
@@ -135,18 +138,29 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         .mark(&format!("hand-off ({reason})"), now);
     let ready = reason == "ready";
     log::info!("hand-off: {reason}{}", missing(&shell.core));
-    save(&mut shell, read, true)?;
-    let report = Report::new("boot", &shell.core, &read.diagnostics, Some(reason));
+    let mut handed_off = HandedOff {
+        reason: Some(reason.to_owned()),
+        diagnostics: Vec::new(),
+    };
+    let report = Report::new("boot", &shell.core, &read.diagnostics, &handed_off);
+    handed_off.diagnostics.clone_from(&report.diagnostics);
+    save(&shell, read, &handed_off)?;
     write(report::NAME, 0o644, &report.render())?;
     Ok(Done { ready })
 }
 
-/// Takes the ends of children: the module loader's, and orphans'.
-fn take_signals(signals: Option<&Signals>, modules: &mut Modules) {
-    while let Some(Ok(Some(_))) = signals.map(Signals::next) {}
+/// Takes the ends of children: the module loader's, and orphans'. A hook that is told to end does so.
+fn take_signals(signals: Option<&Signals>, modules: &mut Modules) -> Result<(), String> {
+    while let Some(Ok(Some(signal))) = signals.map(Signals::next) {
+        let told = matches!(signal, Signal::SIGTERM | Signal::SIGINT);
+        if told && std::process::id() != 1 {
+            return Err("told to end; what is configured stays".into());
+        }
+    }
     while let Ok(Some(exit)) = sys::process::reap() {
         modules.ended(exit.pid);
     }
+    Ok(())
 }
 
 fn missing(core: &Core) -> String {
@@ -159,15 +173,16 @@ fn missing(core: &Core) -> String {
 }
 
 /// Writes the state file: what the next stage goes on from.
-pub fn save(shell: &mut Shell, read: &Read, handed_off: bool) -> Result<(), String> {
+pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), String> {
     let mut state =
         StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
     state.cmdline = read.cmdline.clone();
     state.configs = read.configs.clone();
     state.fetched = shell.core.fetched().clone();
     state.leases = shell.core.leases();
+    state.verified = shell.core.verified();
     state.timeline = shell.core.timeline().clone();
-    state.handed_off = handed_off;
+    state.handed_off = handed_off.clone();
     write(state_file::NAME, 0o600, &state.render())
 }
 

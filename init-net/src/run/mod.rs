@@ -6,12 +6,15 @@
 
 pub mod apply;
 pub mod boot;
+pub mod connections;
 pub mod control;
 pub mod core;
 pub mod facts;
 pub mod handoff;
+pub mod live;
 pub mod modules;
 pub mod observe;
+pub mod offline;
 pub mod offline_platform;
 pub mod remote;
 pub mod report;
@@ -20,20 +23,20 @@ pub mod shell;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;
+pub mod wait;
+
+pub use crate::config::WaitLevel;
 
 /// Where the state, the report, the control socket and the rendered files live (DESIGN §4).
 pub const RUN_DIR: &str = "/run/init-net";
 
-/// A fault of the sources, as log lines.
+/// A fault of the sources for the log: an error whole, the rest as one line (`check` and the report have it all).
 pub fn log_diagnostic(diagnostic: &crate::config::Diagnostic) {
     use crate::config::Severity;
-    let level = match diagnostic.severity {
-        Severity::Error => log::Level::Error,
-        Severity::Warning => log::Level::Warn,
-        Severity::Note => log::Level::Info,
-    };
-    diagnostic
-        .to_string()
-        .lines()
-        .for_each(|line| log::log!(level, "{line}"));
+    let text = diagnostic.to_string();
+    match diagnostic.severity {
+        Severity::Error => text.lines().for_each(|line| log::error!("{line}")),
+        Severity::Warning => log::warn!("{}", text.lines().next().unwrap_or_default()),
+        Severity::Note => log::info!("{}", text.lines().next().unwrap_or_default()),
+    }
 }

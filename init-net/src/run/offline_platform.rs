@@ -1,11 +1,83 @@
-//! `--platform NAME --metadata-url URL`: a platform's metadata without a boot.
+//! `--platform NAME --metadata-url URL`: a platform's metadata without a boot, for those who test an image.
 
+use std::collections::VecDeque;
+
+use super::connections::Connections;
+use super::core::{Effect, Fetches, HttpEvent};
+use super::remote::Metadata;
 use super::sources::{Read, Sources};
+use crate::config::platform;
+use crate::config::{Said, Severity};
+use crate::state::Observed;
+use crate::sys;
+use crate::sys::poll::{Interest, poll};
+use crate::value::Origin;
 
 /// Fetches what `sources` names and adds its documents to `read`.
-pub fn fetch(sources: &Sources, _read: &mut Read) -> Result<(), String> {
-    match &sources.platform {
-        None => Ok(()),
-        Some(name) => Err(format!("--platform {name}: not built in yet")),
+pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
+    let Some(name) = &sources.platform else {
+        return Ok(());
+    };
+    let (found, diagnostics) = platform::select(&Said::new(
+        name.clone(),
+        Origin::new("--platform", "", None),
+    ));
+    read.diagnostics.extend(diagnostics);
+    let Some(provider) = found.and_then(|platform| platform.provider) else {
+        return Ok(());
+    };
+    let Some(url) = &sources.metadata_url else {
+        return Err(format!(
+            "--platform {name} needs --metadata-url: only a boot asks the cloud's own service"
+        ));
+    };
+    let mut fetches = Fetches::default();
+    fetches.add(Box::new(Metadata::at(provider, url)));
+    let (mut connections, mut queue) = (Connections::default(), VecDeque::<HttpEvent>::new());
+    let mut rng = sys::random::rng();
+    while fetches.pending() {
+        let now = sys::clock::now();
+        for event in queue.drain(..) {
+            fetches.receive(&event, now);
+        }
+        let mut effects = Vec::new();
+        let documents = fetches.turn(now, &mut rng, Some(&Observed::default()), &[], &mut effects);
+        read.documents.extend(documents);
+        for effect in effects {
+            match effect {
+                Effect::Connect {
+                    id,
+                    address,
+                    device,
+                } => connections.connect(id, address, device.as_ref(), &mut queue),
+                Effect::Write { id, bytes } => connections.write(id, &bytes, &mut queue),
+                Effect::Close { id } => connections.close(id),
+                Effect::Log(level, text) if level <= log::Level::Error => {
+                    read.diagnostics
+                        .push(crate::config::Diagnostic::new(Severity::Error, text));
+                }
+                Effect::Diagnostic(diagnostic) => read.diagnostics.push(diagnostic),
+                _ => {}
+            }
+        }
+        if queue.is_empty() && fetches.pending() {
+            let timeout = fetches
+                .deadline()
+                .map(|at| at.saturating_since(sys::clock::now()));
+            let watched: Vec<_> = connections.interests().collect();
+            let interests: Vec<Interest<'_>> =
+                watched.iter().map(|(interest, _)| *interest).collect();
+            let answers = poll(&interests, timeout).map_err(|error| format!("poll: {error}"))?;
+            let ready: Vec<_> = watched
+                .iter()
+                .zip(answers)
+                .filter(|(_, a)| a.readable || a.writable)
+                .map(|((_, r), _)| *r)
+                .collect();
+            for ready in ready {
+                connections.take(ready, &mut queue);
+            }
+        }
     }
+    Ok(())
 }

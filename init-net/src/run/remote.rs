@@ -1,14 +1,16 @@
 //! The sources that need the network: a machine config by URL, and a platform's metadata.
 
 mod config_url;
+mod platform;
 
 use std::collections::BTreeMap;
 
 use super::boot::boot_config;
 use super::core::{Fetched, Source};
-use crate::config::{ConfigSource, Diagnostic, Document};
+use crate::config::{self, ConfigSource, Diagnostic, Document};
 use crate::sys;
 use config_url::ConfigUrl;
+pub use platform::Metadata;
 
 /// What this boot fetches.
 pub fn sources(documents: &[Document]) -> Vec<Box<dyn Source>> {
@@ -23,7 +25,24 @@ pub fn sources(documents: &[Document]) -> Vec<Box<dyn Source>> {
             sys::net_device::product_serial(),
         )));
     }
+    if let Some(said) = &boot.platform
+        && let Some(provider) = config::platform::select(said)
+            .0
+            .and_then(|platform| platform.provider)
+    {
+        // First hit wins (DESIGN §3): an explicit machine config stands before the user-data.
+        let with_user_data = boot.config_inline.is_none() && boot.config.is_none();
+        sources.push(Box::new(Metadata::new(provider, with_user_data)));
+    }
     sources
+}
+
+/// What `initnet.platform=` has wrong.
+pub fn platform_faults(documents: &[Document]) -> Vec<Diagnostic> {
+    let boot = boot_config(documents);
+    boot.platform
+        .map(|said| config::platform::select(&said).1)
+        .unwrap_or_default()
 }
 
 /// The documents of what an earlier stage fetched.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::core::{Core, Readiness, Timeline};
+use crate::config::Diagnostic;
 use crate::config::diagnostic::Severity;
 use crate::state::Desired;
 
@@ -28,8 +29,21 @@ pub struct Report {
     pub diagnostics: Vec<String>,
     /// Ops that fail and are retried.
     pub failures: Vec<Failure>,
+    /// Addresses that other hosts have as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<String>,
     /// How much is desired: for people who look at many machines.
     pub desired: Counts,
+}
+
+/// What the boot stage ended with; the supervisor keeps telling it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HandedOff {
+    /// Why; `None`: it has not.
+    pub reason: Option<String>,
+    /// The faults it found, as `check` prints them.
+    pub diagnostics: Vec<String>,
 }
 
 /// An op that fails.
@@ -63,28 +77,29 @@ impl From<&Desired> for Counts {
 
 impl Report {
     /// The report of this moment. `parsed` are the faults found while reading the sources.
-    pub fn new(
-        phase: &str,
-        core: &Core,
-        parsed: &[crate::config::Diagnostic],
-        reason: Option<&str>,
-    ) -> Self {
+    pub fn new(phase: &str, core: &Core, parsed: &[Diagnostic], handed_off: &HandedOff) -> Self {
         let all = parsed.iter().chain(core.diagnostics());
+        let now = all
+            .filter(|d| d.severity >= Severity::Warning)
+            .map(ToString::to_string);
+        let mut diagnostics = handed_off.diagnostics.clone();
+        diagnostics.extend(
+            now.filter(|text| !handed_off.diagnostics.contains(text))
+                .collect::<Vec<_>>(),
+        );
         Self {
             version: 1,
             phase: phase.to_owned(),
             readiness: core.readiness(),
-            reason: reason.map(str::to_owned),
+            reason: handed_off.reason.clone(),
             timeline: core.timeline().clone(),
-            diagnostics: all
-                .filter(|d| d.severity >= Severity::Warning)
-                .map(ToString::to_string)
-                .collect(),
+            diagnostics,
             failures: core
                 .failures()
                 .into_iter()
                 .map(|(op, error)| Failure { op, error })
                 .collect(),
+            conflicts: core.rivals(),
             desired: core.desired().into(),
         }
     }

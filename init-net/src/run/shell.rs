@@ -2,16 +2,19 @@
 //!
 //! No decision is made here: what is tried, when, and what a failure means is the core's.
 
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::Ipv4Addr;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
+use std::io;
+use std::net::UdpSocket;
 use std::os::fd::AsFd as _;
 
+use super::connections::{self, Connections};
 use super::control::Control;
-use super::core::{Core, Effect, Event, HttpEvent};
+use super::core::{Core, Effect, Event, Reply, Request};
 use super::observe;
 use super::rtnetlink::{Monitor, Rtnetlink};
+use crate::proto::acd;
 use crate::proto::dhcp4::frame;
 use crate::state::LinkAt;
 use crate::sys;
@@ -23,9 +26,6 @@ use crate::wire::event::Bell;
 
 /// Longest datagram that is taken, bytes: an Ethernet frame; DHCP messages are at most 1,500.
 const MAX_DATAGRAM: usize = 2048;
-
-/// Bytes of a connection read at once.
-const READ_SIZE: usize = 16 << 10;
 
 /// Datagrams of one socket in one turn: a flood must not keep the loop from its timers.
 const MAX_DRAIN: usize = 64;
@@ -41,17 +41,12 @@ pub struct Shell {
     dhcp: BTreeMap<u32, PacketSocket>,
     /// For unicast renewals: the kernel finds the neighbour, and answers are not refused with ICMP.
     renew: BTreeMap<u32, UdpSocket>,
-    arp: BTreeMap<u32, PacketSocket>,
-    tcp: BTreeMap<u64, Connection>,
-    dns: Option<UdpSocket>,
+    arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
+    connections: Connections,
     control: Option<Control>,
     queue: VecDeque<Event>,
-}
-
-/// A TCP stream, and whether it stands yet.
-struct Connection {
-    stream: TcpStream,
-    connecting: bool,
+    /// Requests to take other sources, for who keeps them.
+    applies: VecDeque<(u64, Request)>,
 }
 
 /// Which descriptor of the loop is ready.
@@ -61,9 +56,8 @@ enum Ready {
     Timer,
     Dhcp(u32),
     Renew(u32),
-    Arp(u32),
-    Tcp(u64),
-    Dns,
+    Arp(u32, Ipv4Addr),
+    Connection(connections::Ready),
     Control,
     Extra,
 }
@@ -79,16 +73,26 @@ impl Shell {
             dhcp: BTreeMap::new(),
             renew: BTreeMap::new(),
             arp: BTreeMap::new(),
-            tcp: BTreeMap::new(),
-            dns: None,
+            connections: Connections::default(),
             control: None,
             queue: VecDeque::from([Event::Tick]),
+            applies: VecDeque::new(),
         })
     }
 
     /// Takes requests from `control` from now on.
     pub fn listen(&mut self, control: Control) {
         self.control = Some(control);
+    }
+
+    /// The next request to take other sources; it wants a reply.
+    pub fn next_apply(&mut self) -> Option<(u64, Request)> {
+        self.applies.pop_front()
+    }
+
+    /// Answers a request.
+    pub fn reply(&mut self, id: u64, reply: Reply) {
+        self.perform(Effect::Reply { id, reply });
     }
 
     /// Something happened outside the loop.
@@ -125,24 +129,13 @@ impl Shell {
                 .iter()
                 .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Renew(*index))),
         );
-        watched.extend(
-            self.arp
-                .iter()
-                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Arp(*index))),
-        );
-        watched.extend(self.tcp.iter().map(|(id, connection)| {
-            let fd = connection.stream.as_fd();
-            let interest = if connection.connecting {
-                Interest::write(fd)
-            } else {
-                Interest::read(fd)
-            };
-            (interest, Ready::Tcp(*id))
+        watched.extend(self.arp.iter().map(|((index, address), s)| {
+            (Interest::read(s.as_fd()), Ready::Arp(*index, *address))
         }));
         watched.extend(
-            self.dns
-                .iter()
-                .map(|socket| (Interest::read(socket.as_fd()), Ready::Dns)),
+            self.connections
+                .interests()
+                .map(|(interest, ready)| (interest, Ready::Connection(ready))),
         );
         watched.extend(
             self.control
@@ -188,9 +181,12 @@ impl Shell {
             }
             Ready::Dhcp(index) => self.take_dhcp(index),
             Ready::Renew(index) => self.take_renew(index),
-            Ready::Arp(index) => self.take_arp(index),
-            Ready::Tcp(id) => self.take_tcp(id),
-            Ready::Dns => self.take_dns(),
+            Ready::Arp(index, address) => self.take_arp(index, address),
+            Ready::Connection(ready) => {
+                let mut events = VecDeque::new();
+                self.connections.take(ready, &mut events);
+                self.queue.extend(events.into_iter().map(Event::Http));
+            }
             Ready::Control => {
                 let requests = self
                     .control
@@ -199,10 +195,13 @@ impl Shell {
                     .unwrap_or_default();
                 for (id, request) in requests {
                     match request {
+                        Ok(request @ Request::Apply { .. }) => {
+                            self.applies.push_back((id, request))
+                        }
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),
                         Err(error) => self.perform(Effect::Reply {
                             id,
-                            reply: super::core::Reply::Error(error),
+                            reply: Reply::Error(error),
                         }),
                     }
                 }
@@ -251,8 +250,8 @@ impl Shell {
         }
     }
 
-    fn take_arp(&mut self, index: u32) {
-        let Some(socket) = self.arp.get(&index) else {
+    fn take_arp(&mut self, index: u32, address: Ipv4Addr) {
+        let Some(socket) = self.arp.get(&(index, address)) else {
             return;
         };
         let mut buffer = [0; MAX_DATAGRAM];
@@ -260,53 +259,11 @@ impl Shell {
             match socket.receive(&mut buffer) {
                 Ok(packet) => {
                     let message = buffer.get(..packet.length).unwrap_or_default().to_vec();
-                    self.queue.push_back(Event::Arp { index, message });
-                }
-                Err(_) => break,
-            }
-        }
-    }
-
-    fn take_tcp(&mut self, id: u64) {
-        let Some(connection) = self.tcp.get_mut(&id) else {
-            return;
-        };
-        if connection.connecting {
-            let event = match sys::tcp::outcome(&connection.stream) {
-                Ok(()) => HttpEvent::Connected(id),
-                Err(error) => HttpEvent::Failed(id, error.raw_os_error().unwrap_or(libc::EIO)),
-            };
-            connection.connecting = false;
-            self.queue.push_back(Event::Http(event));
-            return;
-        }
-        let mut buffer = [0; READ_SIZE];
-        for _ in 0..MAX_DRAIN {
-            let event = match connection.stream.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(0) | Err(_) => HttpEvent::Closed(id),
-                Ok(count) => {
-                    HttpEvent::Received(id, buffer.get(..count).unwrap_or_default().to_vec())
-                }
-            };
-            let closed = matches!(event, HttpEvent::Closed(_));
-            self.queue.push_back(Event::Http(event));
-            if closed {
-                self.tcp.remove(&id);
-                break;
-            }
-        }
-    }
-
-    fn take_dns(&mut self) {
-        let Some(socket) = &self.dns else { return };
-        let mut buffer = [0; MAX_DATAGRAM];
-        for _ in 0..MAX_DRAIN {
-            match socket.recv(&mut buffer) {
-                Ok(count) => {
-                    let message = buffer.get(..count).unwrap_or_default().to_vec();
-                    self.queue.push_back(Event::Http(HttpEvent::Dns(message)));
+                    self.queue.push_back(Event::Arp {
+                        index,
+                        address,
+                        message,
+                    });
                 }
                 Err(_) => break,
             }
@@ -345,14 +302,18 @@ impl Shell {
                     .map(drop);
                 report_send("dhcp4", &link, sent);
             }
-            Effect::BroadcastArp { link, message } => {
+            Effect::BroadcastArp {
+                link,
+                address,
+                message,
+            } => {
                 let sent = self
-                    .arp_socket(&link)
+                    .arp_socket(&link, address)
                     .and_then(|socket| socket.send(&message, &Mac::BROADCAST));
                 report_send("arp", &link, sent);
             }
-            Effect::CloseArp { index } => {
-                self.arp.remove(&index);
+            Effect::CloseArp { index, address } => {
+                self.arp.remove(&(index, address));
             }
             Effect::CloseRenew { index } => {
                 self.renew.remove(&index);
@@ -360,55 +321,25 @@ impl Shell {
             Effect::CloseClient { index } => {
                 self.dhcp.remove(&index);
                 self.renew.remove(&index);
-                self.arp.remove(&index);
             }
             Effect::Connect {
                 id,
                 address,
                 device,
-            } => match sys::tcp::connect(address, device.as_ref()) {
-                Ok(stream) => {
-                    self.tcp.insert(
-                        id,
-                        Connection {
-                            stream,
-                            connecting: true,
-                        },
-                    );
-                }
-                Err(error) => {
-                    let errno = error.raw_os_error().unwrap_or(libc::EIO);
-                    self.queue
-                        .push_back(Event::Http(HttpEvent::Failed(id, errno)));
-                }
-            },
+            } => {
+                let mut events = VecDeque::new();
+                self.connections
+                    .connect(id, address, device.as_ref(), &mut events);
+                self.queue.extend(events.into_iter().map(Event::Http));
+            }
             Effect::Write { id, bytes } => {
-                // Requests are far smaller than a send buffer: a write that would block is a broken connection.
-                if let Some(connection) = self.tcp.get_mut(&id)
-                    && let Err(error) = connection.stream.write_all(&bytes)
-                {
-                    log::debug!("http: {error}");
-                    self.tcp.remove(&id);
-                    self.queue.push_back(Event::Http(HttpEvent::Closed(id)));
-                }
+                let mut events = VecDeque::new();
+                self.connections.write(id, &bytes, &mut events);
+                self.queue.extend(events.into_iter().map(Event::Http));
             }
-            Effect::Close { id } => {
-                self.tcp.remove(&id);
-            }
+            Effect::Close { id } => self.connections.close(id),
             Effect::QueryDns { server, message } => {
-                if self.dns.is_none() {
-                    let any = if server.is_ipv4() {
-                        Ipv4Addr::UNSPECIFIED.into()
-                    } else {
-                        Ipv6Addr::UNSPECIFIED.into()
-                    };
-                    self.dns = sys::udp::bind(SocketAddr::new(any, 0), None).ok();
-                }
-                if let Some(Err(error)) = self
-                    .dns
-                    .as_ref()
-                    .map(|socket| socket.send_to(&message, server))
-                {
+                if let Err(error) = self.connections.query(server, &message) {
                     log::debug!("dns: {server}: {error}");
                 }
             }
@@ -434,33 +365,34 @@ impl Shell {
     }
 
     fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
-        if !self.dhcp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)?;
-            self.dhcp.insert(link.index, socket);
-        }
-        self.dhcp
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        open_once(&mut self.dhcp, link.index, || {
+            PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)
+        })
     }
 
     fn renew_socket(&mut self, link: &LinkAt, from: Ipv4Addr) -> io::Result<&UdpSocket> {
-        if !self.renew.contains_key(&link.index) {
-            let socket = sys::udp::bind((from, frame::CLIENT_PORT).into(), Some(&link.name))?;
-            self.renew.insert(link.index, socket);
-        }
-        self.renew
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        let local = (from, frame::CLIENT_PORT).into();
+        open_once(&mut self.renew, link.index, || {
+            sys::udp::bind(local, Some(&link.name))
+        })
     }
 
-    fn arp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
-        if !self.arp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, Protocol::Arp, &[])?;
-            self.arp.insert(link.index, socket);
-        }
-        self.arp
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn arp_socket(&mut self, link: &LinkAt, address: Ipv4Addr) -> io::Result<&PacketSocket> {
+        open_once(&mut self.arp, (link.index, address), || {
+            PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))
+        })
+    }
+}
+
+/// The socket of `key`, opened when there is none.
+fn open_once<K: Ord, S>(
+    sockets: &mut BTreeMap<K, S>,
+    key: K,
+    open: impl FnOnce() -> io::Result<S>,
+) -> io::Result<&S> {
+    match sockets.entry(key) {
+        Entry::Occupied(socket) => Ok(socket.into_mut()),
+        Entry::Vacant(slot) => Ok(slot.insert(open()?)),
     }
 }
 

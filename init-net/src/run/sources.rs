@@ -18,7 +18,7 @@ const MAX_CONFIG: usize = 4 << 20;
 const MAX_CMDLINE: usize = 1 << 20;
 
 /// Machine configs baked into the image.
-const CONFIG_DIR: &str = "/etc/init-net";
+const CONFIG_DIR: &str = super::core::BAKED_IN;
 
 /// What a command was told to read; nothing said: what a boot would read.
 #[derive(Clone, Debug, Default)]
@@ -138,6 +138,8 @@ pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read
         documents: vec![document],
         diagnostics,
     };
+    read.diagnostics
+        .extend(super::remote::platform_faults(&read.documents));
     for config in configs {
         add_config(&mut read, config);
     }

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::core::{Fetched, SavedLease, Timeline};
+use super::report::HandedOff;
 
 /// Name of the file in [`super::RUN_DIR`].
 pub const NAME: &str = "state.json";
@@ -38,20 +39,29 @@ pub struct StateFile {
     pub fetched: BTreeMap<String, Fetched>,
     /// Leases held.
     pub leases: Vec<SavedLease>,
+    /// Addresses that conflict detection found free.
+    pub verified: Vec<String>,
     /// The boot's stages.
     pub timeline: Timeline,
-    /// Whether the boot handed off.
-    pub handed_off: bool,
+    /// What the boot stage ended with.
+    pub handed_off: HandedOff,
 }
 
 /// A source that is text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedText {
     /// As diagnostics call it.
     pub name: String,
     /// All of it; may hold secrets (the file is 0600).
     pub text: String,
+}
+
+impl fmt::Debug for SavedText {
+    /// Without the text: it may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.name, self.text.len())
+    }
 }
 
 /// Why a state file is not used.

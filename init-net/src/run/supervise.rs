@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
 use super::control::Control;
-use super::core::{Core, Event};
+use super::core::{Core, Event, Reply, Request};
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
@@ -32,8 +32,12 @@ pub fn main() -> Result<u8, String> {
     let remote = super::remote::sources(&read.documents);
     documents.extend(super::remote::documents(&remote, &state.fetched).0);
     let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
-    core.inherit(state.fetched.clone(), state.timeline.clone());
-    if !state.handed_off {
+    core.inherit(
+        state.fetched.clone(),
+        state.verified.clone(),
+        state.timeline.clone(),
+    );
+    if state.handed_off.reason.is_none() {
         // Nothing was handed over: what a boot would fetch is fetched now.
         for source in remote {
             core.fetch(source);
@@ -51,9 +55,15 @@ pub fn main() -> Result<u8, String> {
     loop {
         shell.pump();
         if shell.core.needs_saving() {
-            log_if(boot::save(&mut shell, &read, true));
+            log_if(boot::save(&shell, &read, &state.handed_off));
         }
-        let report = Report::new("supervise", &shell.core, &read.diagnostics, None).render();
+        let report = Report::new(
+            "supervise",
+            &shell.core,
+            &read.diagnostics,
+            &state.handed_off,
+        )
+        .render();
         if report != last_report {
             log_if(boot::write(report::NAME, 0o644, &report));
             last_report = report;
@@ -64,6 +74,10 @@ pub fn main() -> Result<u8, String> {
         let signalled = shell
             .wait(None, &watch)
             .map_err(|error| format!("poll: {error}"))?;
+        while let Some((id, request)) = shell.next_apply() {
+            read = apply(&mut shell, read, request);
+            shell.reply(id, Reply::Ok(serde_json::Value::Null));
+        }
         if !signalled {
             continue;
         }
@@ -82,7 +96,7 @@ pub fn main() -> Result<u8, String> {
                     read = reload(&mut shell, read);
                 }
                 Act::End => {
-                    log_if(boot::save(&mut shell, &read, true));
+                    log_if(boot::save(&shell, &read, &state.handed_off));
                     return Ok(0);
                 }
                 Act::Down(down) => {
@@ -134,33 +148,51 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
 
 /// The state of the stage before, or of a supervisor that was killed; an empty one when there is none to believe.
 fn load() -> StateFile {
-    let path = Path::new(RUN_DIR).join(state_file::NAME);
-    let boot_id = sys::boot_id::read().unwrap_or_default();
-    let fresh = || StateFile {
+    state_of_this_boot().unwrap_or_else(|| StateFile {
         cmdline: sources::proc_cmdline(),
-        ..StateFile::new(boot_id.clone())
-    };
+        ..StateFile::new(sys::boot_id::read().unwrap_or_default())
+    })
+}
+
+/// The state file, when there is one and it can be believed.
+pub fn state_of_this_boot() -> Option<StateFile> {
+    let path = Path::new(RUN_DIR).join(state_file::NAME);
     let bytes = match sys::file::read(&path, state_file::MAX_LEN) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fresh(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
             log::error!("{}: {error}", path.display());
-            return fresh();
+            return None;
         }
     };
-    StateFile::parse(&bytes, &boot_id).unwrap_or_else(|refusal| {
-        log::error!("{}: {refusal}; starting afresh", path.display());
-        fresh()
-    })
+    let boot_id = sys::boot_id::read().unwrap_or_default();
+    match StateFile::parse(&bytes, &boot_id) {
+        Ok(state) => Some(state),
+        Err(refusal) => {
+            log::error!("{}: {refusal}; starting afresh", path.display());
+            None
+        }
+    }
 }
 
 /// The sources as the boot read them; after a crash without a state file, as a boot would read them.
 fn sources_of(state: &StateFile) -> Read {
     let mut read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
-    if !state.handed_off {
+    if state.handed_off.reason.is_none() {
         sources::local_configs(&mut read);
         read.diagnostics.iter().for_each(log_diagnostic);
     }
+    read
+}
+
+/// `init-net apply`: other sources in place of the present ones, from now on and after a restart.
+fn apply(shell: &mut Shell, old: Read, request: Request) -> Read {
+    let Request::Apply { cmdline, configs } = request else {
+        return old;
+    };
+    let read = sources::parse(&cmdline.unwrap_or(old.cmdline), "cmdline", configs);
+    log::info!("apply: {} sources", read.documents.len());
+    take(shell, &read);
     read
 }
 
@@ -168,13 +200,18 @@ fn sources_of(state: &StateFile) -> Read {
 fn reload(shell: &mut Shell, old: Read) -> Read {
     let mut read = sources::parse(&old.cmdline, "/proc/cmdline", Vec::new());
     sources::local_configs(&mut read);
-    read.diagnostics.iter().for_each(log_diagnostic);
     log::info!("reload: {} sources", read.documents.len());
+    take(shell, &read);
+    read
+}
+
+/// Gives the core `read` and what was fetched for it.
+fn take(shell: &mut Shell, read: &Read) {
+    read.diagnostics.iter().for_each(log_diagnostic);
     let mut documents = read.documents.clone();
     let remote = super::remote::sources(&read.documents);
     documents.extend(super::remote::documents(&remote, shell.core.fetched()).0);
     shell.push(Event::Documents(documents));
-    read
 }
 
 /// `initnet.init=` of a RAM-only OS.

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use super::{Family, OUR_PROTOCOL, RouteKind, Scope};
 use crate::value::{LinkName, Mac, Mtu, Prefix, RouteTable};
 
+/// How much of a file's content an op prints, characters: enough to recognise it.
+const MAX_SHOWN: usize = 60;
+
 /// A link by index, for the kernel, and by name, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkAt {
@@ -197,14 +200,11 @@ impl fmt::Display for Op {
                     file.path.display()
                 )?;
                 let text = String::from_utf8_lossy(&file.content);
-                write!(
-                    f,
-                    "  # {}",
-                    text.lines()
-                        .filter(|l| !l.starts_with('#'))
-                        .collect::<Vec<_>>()
-                        .join("; ")
-                )
+                let rows: Vec<&str> = text.lines().filter(|row| !row.starts_with('#')).collect();
+                let all = rows.join("; ");
+                let shown: String = all.chars().take(MAX_SHOWN).collect();
+                let more = if shown.len() < all.len() { "…" } else { "" };
+                write!(f, "  # {shown}{more}")
             }
         }
     }

@@ -11,6 +11,10 @@ use super::{file, module, process};
 /// Folders below each other that are followed in `/sys/devices`. Real ones have about 15.
 const MAX_DEPTH: usize = 32;
 
+/// Looks at `/sys`, each for the devices that the drivers of the one before brought: a bus, what is on it, what is behind
+/// that. What comes still later comes as an event ([`super::uevent`]).
+const MAX_ROUNDS: usize = 5;
+
 /// Longest modalias, bytes: `input:` ones have about 300, uevents end at 2048.
 const MAX_MODALIAS: usize = 4096;
 
@@ -73,13 +77,38 @@ pub struct Wanted {
     pub parameters: CString,
 }
 
-/// Loads what `wanted` names, in a child: initialising a card can take seconds, and the loop goes on meanwhile. The exit
-/// code of the child is the number of modules that failed, at most 100.
+/// Loads what `wanted` names, then what the devices in `/sys` ask for, until no new device appears, in a child: initialising
+/// a card can take seconds, and the loop goes on meanwhile. The exit code of the child is the number of modules that
+/// failed, at most 100.
 pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<i32> {
     process::fork(move || match index(&folder) {
-        Ok(index) => load(&folder, &index, &wanted).min(100),
-        Err(_) => 100,
+        Ok(index) => load_all(&folder, &index, &wanted).min(100),
+        Err(error) => {
+            log::warn!("{}: {error}", folder.display());
+            100
+        }
     })
+}
+
+fn load_all(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) -> i32 {
+    let mut failed = load(folder, index, wanted);
+    let mut seen = BTreeSet::new();
+    for _ in 0..MAX_ROUNDS {
+        let all = modaliases(Path::new("/sys/devices"));
+        let new: Vec<Wanted> = all
+            .difference(&seen)
+            .map(|name| Wanted {
+                name: name.clone(),
+                parameters: CString::default(),
+            })
+            .collect();
+        if new.is_empty() {
+            break;
+        }
+        failed += load(folder, index, &new);
+        seen = all;
+    }
+    failed
 }
 
 /// Loads what `wanted` names, here and now. How many failed; each is logged.
@@ -99,13 +128,19 @@ pub fn load(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) -> i32 {
             } else {
                 c""
             };
-            match module::load(&folder.join(path), parameters) {
+            let path = folder.join(path);
+            match module::load(&path, parameters) {
                 Ok(_) => {}
+                // The index may know more modules than the image holds. ENOENT of a module that is there means a
+                // missing symbol.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {
+                    log::debug!("module {}: not in the image", path.display());
+                }
                 // Not our hardware after all: several drivers may claim one modalias.
                 Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
                 Err(error) => {
                     failed += 1;
-                    log::warn!("module {path}: {error}");
+                    log::warn!("module {}: {error}", path.display());
                 }
             }
         }

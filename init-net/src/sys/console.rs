@@ -39,6 +39,7 @@ fn open(path: &Path, mode: Mode) -> io::Result<()> {
         let flags = nix::fcntl::OFlag::O_RDWR;
         nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETFL(flags))?;
     }
+    // std opened /dev/null for those of the three that were closed, so `file` is none of them.
     dup2_stdin(&file)?;
     dup2_stdout(&file)?;
     dup2_stderr(&file)?;

@@ -71,7 +71,17 @@ impl PacketSocket {
             link_index,
             protocol,
         };
-        this.want_auxdata()?;
+        let on: libc::c_int = 1;
+        // SAFETY: `on` is an int, lives through the call, and the length is its size.
+        check(unsafe {
+            libc::setsockopt(
+                this.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_AUXDATA,
+                (&raw const on).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        })?;
         let address = this.address(None);
         // SAFETY: `address` lives through the call and the length is that of its `sockaddr_ll` part.
         check(unsafe {
@@ -82,21 +92,6 @@ impl PacketSocket {
             )
         })?;
         Ok(this)
-    }
-
-    fn want_auxdata(&self) -> io::Result<()> {
-        let on: libc::c_int = 1;
-        // SAFETY: `on` is an int, lives through the call, and the length is its size.
-        check(unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_AUXDATA,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        })
-        .map(drop)
     }
 
     fn address(&self, to: Option<&Mac>) -> LinkAddress {
@@ -154,10 +149,12 @@ impl PacketSocket {
         message.msg_controllen = size_of_val(&control) as _;
         // SAFETY: every pointer in `message` is to a local or to `buffer`, with its true length.
         let length = check(unsafe { libc::recvmsg(self.socket.as_raw_fd(), &raw mut message, 0) })?;
-        let known = usize::from(from.base.sll_halen).min(from.base.sll_addr.len());
+        let hardware = [&from.base.sll_addr[..], &from.room[..]].concat();
         Ok(Received {
             length: length.min(buffer.len()),
-            source: Mac::from_bytes(&from.base.sll_addr[..known]),
+            source: hardware
+                .get(..from.base.sll_halen.into())
+                .and_then(Mac::from_bytes),
             // SAFETY: `message` was filled by recvmsg, and `control`, which it points to, is still there.
             checksum_ready: unsafe { status(&message) } & CHECKSUM_NOT_READY == 0,
         })
@@ -178,10 +175,13 @@ unsafe fn status(message: &libc::msghdr) -> u32 {
     let Some(fields) = (unsafe { header.as_ref() }) else {
         return 0;
     };
+    // A socklen_t with musl.
+    #[allow(clippy::unnecessary_cast)]
+    let found = fields.cmsg_len as usize;
     let needed = size_of::<libc::cmsghdr>() + size_of::<libc::tpacket_auxdata>();
     if fields.cmsg_level != libc::SOL_PACKET
         || fields.cmsg_type != libc::PACKET_AUXDATA
-        || fields.cmsg_len < needed
+        || found < needed
     {
         return 0;
     }

@@ -11,9 +11,9 @@ use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, fstatat};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
-use nix::unistd::{AccessFlags, UnlinkatFlags, access, chdir, chroot, unlinkat};
+use nix::unistd::{UnlinkatFlags, chdir, chroot, unlinkat};
 
-use super::mount;
+use super::{executable, mount};
 
 /// Moved to the new root where they are mounted.
 const MOVED: [&str; 4] = ["/dev", "/proc", "/sys", "/run"];
@@ -31,8 +31,8 @@ pub enum Refusal {
     NotInit,
     /// The new root is not a mount point, or on the device of the old one.
     NotMounted,
-    /// The new root has no init that can be run.
-    NoInit(PathBuf),
+    /// The new root has no such init, or not what is needed to run it.
+    NoInit(PathBuf, io::Error),
     /// `/` is not a ramfs or tmpfs: what would be deleted is somebody's disk.
     NotInitramfs,
     /// The new root is read-only and lacks this folder for a mount to move to.
@@ -46,7 +46,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::NotInit => f.write_str("only PID 1 can switch the root"),
             Self::NotMounted => f.write_str("the new root is not a mount of its own"),
-            Self::NoInit(path) => write!(f, "the new root has no {} to run", path.display()),
+            Self::NoInit(path, error) => {
+                write!(f, "the new root cannot run {}: {error}", path.display())
+            }
             Self::NotInitramfs => f.write_str("the old root is not an initramfs"),
             Self::NoTarget(path) => {
                 write!(f, "the new root is read-only and has no {}", path.display())
@@ -57,6 +59,15 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// Whether `/` is an initramfs: nothing but memory.
+pub fn in_initramfs() -> bool {
+    statfs("/").is_ok_and(|found| is_memory(found.filesystem_type()))
+}
+
+fn is_memory(kind: FsType) -> bool {
+    kind == RAMFS_MAGIC || kind == TMPFS_MAGIC
+}
 
 /// A switch that nothing speaks against.
 #[derive(Debug)]
@@ -79,12 +90,7 @@ pub fn check(root: &Path, init: &Path) -> Result<Checked, Refusal> {
     {
         return Err(Refusal::NotMounted);
     }
-    let program = root.join(init.strip_prefix("/").unwrap_or(init));
-    // A link in the new root is absolute for the new root: its presence has to do.
-    let link = std::fs::symlink_metadata(&program).is_ok_and(|found| found.is_symlink());
-    if !link && access(&program, AccessFlags::X_OK).is_err() {
-        return Err(Refusal::NoInit(init.to_owned()));
-    }
+    executable::check(root, init).map_err(|error| Refusal::NoInit(init.to_owned(), error))?;
     let mut moved = Vec::new();
     for source in MOVED.map(Path::new) {
         if mount::is_mount_point(source).unwrap_or(false) {
@@ -105,7 +111,7 @@ fn check_old_root() -> Result<(), Refusal> {
     let kind = statfs("/")
         .map_err(|error| Refusal::Io("statfs /", error.into()))?
         .filesystem_type();
-    if kind == RAMFS_MAGIC || kind == TMPFS_MAGIC {
+    if is_memory(kind) {
         Ok(())
     } else {
         Err(Refusal::NotInitramfs)

@@ -61,7 +61,8 @@ impl Prefix {
         self.address
     }
 
-    /// The prefix length in bits.
+    /// The prefix length in bits; a prefix is never "empty".
+    #[allow(clippy::len_without_is_empty)]
     pub const fn len(&self) -> u8 {
         self.len
     }

@@ -22,6 +22,22 @@ const SECRET_KEYS: [&str; 4] = [
     "talos.config.",
 ];
 
+/// Longest piece of the source inside a message, characters: the whole stands below it.
+const MAX_QUOTED: usize = 24;
+
+/// A piece of the source for a message: in quotes, cut.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", cut(text, MAX_QUOTED))
+}
+
+/// The first `most` characters, and a sign that there are more.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// One argument of the command line.
 #[derive(Clone, Debug)]
 pub(super) struct Argument<'a> {
@@ -38,6 +54,11 @@ impl<'a> Argument<'a> {
     /// The key as written.
     pub(super) fn key(&self) -> &'a str {
         self.word.key.text
+    }
+
+    /// The key for messages: cut, should somebody write a long one.
+    pub(super) fn shown_key(&self) -> String {
+        cut(self.key(), MAX_QUOTED)
     }
 
     /// The key with `-` read as `_`, as the kernel and systemd compare keys.
@@ -68,11 +89,7 @@ impl<'a> Argument<'a> {
     /// Where a value of this argument comes from.
     pub(super) fn origin(&self) -> Origin {
         let text = self.shown();
-        let mut place = format!("argument {}: {text}", self.word.index);
-        if let Some((cut, _)) = place.char_indices().nth(MAX_PLACE) {
-            place.truncate(cut);
-            place.push('…');
-        }
+        let place = cut(&format!("argument {}: {text}", self.word.index), MAX_PLACE);
         Origin::new("cmdline", place, Some(self.word.raw.span()))
     }
 
@@ -119,7 +136,7 @@ impl<'a> Argument<'a> {
         message: impl Display,
         fix: impl Into<String>,
     ) -> Fault {
-        let diagnostic = Diagnostic::new(severity, format!("{}=: {message}", self.key()))
+        let diagnostic = Diagnostic::new(severity, format!("{}=: {message}", self.shown_key()))
             .with_place(self.place(field));
         let fix = fix.into();
         Box::new(if fix.is_empty() {

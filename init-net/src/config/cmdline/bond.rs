@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::argument::{Argument, Fault};
+use super::argument::{Argument, Fault, quoted};
 use super::divergence;
 use super::fields::Field;
 use super::reading::Reading;
@@ -181,7 +181,7 @@ fn options(
 
 fn option(argument: &Argument<'_>, piece: Field<'_>) -> Result<BondOption, Fault> {
     let Some((key, value)) = piece.split_once('=') else {
-        let message = format!("option {:?} has no value", piece.text);
+        let message = format!("option {} has no value", quoted(piece.text));
         return Err(argument.error(piece, message, "write <option>=<value>"));
     };
     let Some((name, rule)) = OPTIONS.iter().find(|(name, _)| *name == key.text) else {
@@ -189,12 +189,16 @@ fn option(argument: &Argument<'_>, piece: Field<'_>) -> Result<BondOption, Fault
             Some(name) => format!("did you mean {name}?"),
             None => "write an option of the kernel's bonding driver".to_owned(),
         };
-        return Err(argument.error(key, format!("{:?} is not a bond option", key.text), fix));
+        return Err(argument.error(
+            key,
+            format!("{} is not a bond option", quoted(key.text)),
+            fix,
+        ));
     };
     check(rule, value).map_err(|fix| {
         argument.error(
             value,
-            format!("{:?} is not a value of {name}", value.text),
+            format!("{} is not a value of {name}", quoted(value.text)),
             fix,
         )
     })?;
@@ -328,10 +332,7 @@ mod tests {
             "bond=: \"activebackup\" is not a value of mode",
         );
         check("bond=b:eth0:mode=7", "bond=: \"7\" is not a value of mode");
-        check(
-            "bond=:eth0",
-            "bond=: field 1 (name): a link name may not be empty",
-        );
+        check("bond=:eth0", "bond=: field 1 (name) is empty");
         check("bond=", "bond=: a value is missing");
     }
 

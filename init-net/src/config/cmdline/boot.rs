@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::argument::{Argument, Fault};
+use super::argument::{Argument, Fault, quoted};
 use super::hostname;
 use super::reading::{Reading, set};
 use super::{kernel, values};
@@ -54,13 +54,14 @@ pub(super) fn parse<'a>(
 }
 
 fn unknown(argument: &Argument<'_>, key: &str) -> Fault {
-    let fix = match nearest(key, KEYS) {
-        Some(known) => format!("did you mean {known}=?"),
-        None => format!(
-            "known are {}",
-            KEYS.map(|known| known.trim_start_matches("initnet."))
-                .join(", ")
-        ),
+    let short = |known: &'static str| known.trim_start_matches("initnet.");
+    let fix = match nearest(key.trim_start_matches("initnet."), KEYS.map(short)) {
+        Some(known) => format!("did you mean initnet.{known}=?"),
+        None => {
+            "known: platform config[.inline|.sha256] hostname ignore wait timeout state firewall \
+                 root init log"
+                .to_owned()
+        }
     };
     argument.error(argument.word.key, "not a key of init-net", fix)
 }
@@ -79,7 +80,7 @@ where
         Some(name) => format!("did you mean {name}?"),
         None => format!("write one of {}", names.join(", ")),
     };
-    Err(argument.error(field, format!("{:?} is not known", field.text), fix))
+    Err(argument.error(field, format!("{} is not known", quoted(field.text)), fix))
 }
 
 /// Which names there are is known to `config/platform`; here only the alphabet is checked.

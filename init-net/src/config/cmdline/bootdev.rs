@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(link("bootdev=eth0 bootdev=52-54-00-12-34-02"), Some(mac));
         assert_eq!(
             messages("bootdev=eth0 bootdev=eth1"),
-            ["bootdev=: said twice, first as cmdline argument 1: bootdev=eth0"]
+            ["bootdev=: said twice, first in argument 1"]
         );
         assert_eq!(messages("bootdev=eth0 bootdev=eth0"), Vec::<String>::new());
         assert_eq!(errors("bootdev=").len(), 1);

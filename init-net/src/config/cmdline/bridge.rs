@@ -1,6 +1,6 @@
 //! `bridge=<name>:<members>` and `team=<name>:<members>[:<runner>]`.
 
-use super::argument::{Argument, Fault};
+use super::argument::{Argument, Fault, quoted};
 use super::divergence;
 use super::fields::Field;
 use super::reading::Reading;
@@ -81,7 +81,11 @@ pub(super) fn parse_team<'a>(
                     Some(name) => format!("did you mean {name}?"),
                     None => format!("write one of {}", RUNNERS.join(", ")),
                 };
-                argument.error(field, format!("{:?} is not a runner", field.text), fix)
+                argument.error(
+                    field,
+                    format!("{} is not a runner", quoted(field.text)),
+                    fix,
+                )
             })?,
     };
     let links = values::members(reading, argument, members, &team);
@@ -144,7 +148,7 @@ mod tests {
         );
         check(
             "bridge=br0:eth0,eth/1",
-            "bridge=: member: a link name holds printable ASCII without space, \"/\" and \":\"",
+            "bridge=: member is not a link name",
             "up br0 bridge(eth0)",
         );
         check(
@@ -155,7 +159,7 @@ mod tests {
         check("team=t:eth0:lacpp", "team=: \"lacpp\" is not a runner", "");
         check(
             "bond=x:eth0 bridge=x:eth1",
-            "bridge=: x was already made by cmdline argument 1: bond=x:eth0",
+            "bridge=: x was already made by argument 1",
             "up x bond(eth0; )",
         );
     }

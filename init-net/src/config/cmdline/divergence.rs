@@ -6,6 +6,7 @@
 
 use super::argument::Argument;
 use super::fields::Field;
+use super::method::Methods;
 use super::reading::Reading;
 
 /// One difference.
@@ -19,6 +20,45 @@ pub(super) struct Divergence {
     instead: &'static str,
 }
 
+/// Which form of `ip=` a method stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `ip=<method>`.
+    OneField,
+    /// `ip=<interface>:<method>`.
+    Interface,
+    /// Field 7 of the long form.
+    Long,
+}
+
+/// What the others make of a method that was read well.
+pub(super) fn of_method(
+    field: Field<'_>,
+    methods: &Methods,
+    form: Form,
+) -> Option<&'static Divergence> {
+    if methods.client_id.is_some() {
+        return Some(&CLIENT_ID);
+    }
+    if methods.list.len() > 1 {
+        return Some(match form {
+            Form::Interface => &INTERFACE_LIST,
+            Form::OneField | Form::Long => &LIST,
+        });
+    }
+    match (field.text, form) {
+        ("dhcp", Form::OneField) => Some(&DHCP),
+        ("dhcp6", Form::OneField) => Some(&DHCP6),
+        ("single-dhcp", Form::OneField) => Some(&SINGLE_DHCP),
+        ("single-dhcp", Form::Interface) => Some(&INTERFACE_SINGLE_DHCP),
+        ("link6", Form::Interface) => Some(&INTERFACE_LINK6),
+        ("link-local", _) => Some(&LINK_LOCAL),
+        ("auto", _) => Some(&AUTO),
+        ("static" | "fw", _) => Some(&ALIAS),
+        _ => None,
+    }
+}
+
 /// Reports `divergence` with the caret under `field`.
 pub(super) fn warn(
     reading: &mut Reading<'_>,
@@ -26,6 +66,15 @@ pub(super) fn warn(
     field: Field<'_>,
     divergence: &Divergence,
 ) {
+    // What nobody else reads at all nobody reads differently; `ip::parse` says so once.
+    let alone = match argument.key() {
+        "ip6" => Some(IP6),
+        "nfsaddrs" => Some(NFSADDRS),
+        _ => None,
+    };
+    if alone.is_some_and(|alone| alone.others != divergence.others) {
+        return;
+    }
     let warning = argument.warning(field, divergence.others, divergence.instead);
     reading.report(warning, divergence.ours);
 }
@@ -64,11 +113,17 @@ divergences! {
     AUTO: "NetworkManager reads DHCPv4 and IPv6, dracut stops the boot, networkd refuses it",
         "DHCPv4 and IPv6 by router advertisement", "write on";
     /// `ip=dhcp,<type>,<id>`.
-    CLIENT_ID: "the kernel reads a client identifier, the others an unknown method",
+    CLIENT_ID: "the kernel reads a client identifier, networkd refuses it, NetworkManager drops it",
         "DHCPv4 with this client identifier", "write rd.net.dhcp.client-id= for NetworkManager";
     /// `ip=`.
-    EMPTY: "the kernel reads an empty value as off, dracut as not said, NetworkManager as auto",
+    EMPTY: "the kernel reads an empty value as off, networkd refuses it, NetworkManager ignores it",
         "nothing is said by it: the default network stays", "write ip=off, or leave it out";
+    /// `ip6=`.
+    IP6: "dracut, networkd and NetworkManager do not know ip6=",
+        "it is read as ip=, for IPv6", "write ip= with the address in brackets, or with dhcp6";
+    /// `nfsaddrs=`.
+    NFSADDRS: "only the kernel and klibc know nfsaddrs=, the old name of ip=",
+        "it is read as ip=", "write ip=";
     /// `ip=eth0:link6`.
     INTERFACE_LINK6: "dracut reads client eth0 and peer link6, networkd and NetworkManager the method",
         "the link gets its IPv6 link-local address and no more", "write :::::<interface>:link6";
@@ -91,6 +146,21 @@ divergences! {
     /// A static address without a netmask.
     EMPTY_MASK: "dracut stops, networkd takes /32, NetworkManager and the kernel guess by class",
         "/32 (IPv6: /128); the gateway gets a route of its own", "write the netmask or prefix length in field 4";
+    /// The same for IPv6.
+    EMPTY_MASK_V6: "without a length dracut stops, networkd takes /128, NetworkManager /64",
+        "/128; the gateway gets a route of its own", "write the prefix length in field 4";
+    /// `ip=192.0.2.2/24::…`.
+    CLIENT_LENGTH: "dracut and networkd refuse a length in field 1, NetworkManager takes it",
+        "the address has this prefix length", "write the length in field 4";
+    /// No method and no address.
+    EMPTY_METHOD: "without method dracut reads dhcp, NetworkManager adds IPv6, networkd refuses it",
+        "DHCP runs on it", "write dhcp, or none for a link without addresses";
+    /// No method, with an address.
+    STATIC_EMPTY_METHOD: "dracut and networkd refuse an empty method, NetworkManager sets the address",
+        "the address is set and nothing else runs", "write none";
+    /// `static` of klibc, `fw` of NetworkManager.
+    ALIAS: "only klibc knows static, only NetworkManager fw; dracut and networkd refuse them",
+        "static is none, fw is ibft", "write none, or ibft";
     /// A peer with a length.
     PEER_LENGTH: "dracut takes a peer with length, networkd refuses it, NetworkManager ignores the peer",
         "the address has this peer, and the peer's prefix length", "write field 2 without length and field 4";
@@ -98,10 +168,10 @@ divergences! {
     PEER: "dracut and networkd read a peer, the kernel a boot server, NetworkManager ignores it",
         "the address has this peer", "leave field 2 empty where no point-to-point link is meant";
     /// A second `ip=` for a link.
-    SAME_DEVICE: "for a link said twice dracut stops, networkd takes the last, NetworkManager adds up",
+    SAME_DEVICE: "said twice: dracut stops, networkd runs the last method, NetworkManager adds up",
         "all that is said of this link applies", "write one ip= for each link";
     /// A client address with a method.
-    STATIC_AND_METHOD: "with a client address dracut refuses a method, the kernel asks no server",
+    STATIC_AND_METHOD: "dracut refuses client and method, the kernel asks no server, networkd does both",
         "the address is set and the method runs as well", "write none, or leave field 1 empty";
     /// `none` without a client.
     OFF_WITHOUT_CLIENT: "dracut stops at off and none without a client address, the others go on",
@@ -113,7 +183,7 @@ divergences! {
     ROUTE_EVERYWHERE: "dracut and networkd set it on each link, NetworkManager on the first or bootdev=",
         "one route, out of the link whose network holds the gateway", "add :<interface>";
     /// `rd.route=[net]/len:[gw]`.
-    ROUTE_BRACKETS: "dracut refuses a length behind the brackets, networkd and NetworkManager take it",
+    ROUTE_BRACKETS: "dracut and networkd refuse a length behind the brackets, NetworkManager drops it",
         "the route applies", "write [<network>/<length>]";
     /// Options of `bond=`.
     BOND_OPTIONS: "networkd drops all bond options, dracut and NetworkManager apply them",
@@ -122,7 +192,7 @@ divergences! {
     BARE_BRIDGE: "without value dracut and NetworkManager make br0 of eth0, networkd refuses it",
         "bridge br0 with member eth0", "write bridge=br0:eth0";
     /// Bare `bond`, or no members.
-    BARE_BOND: "without members dracut and NetworkManager take eth0 and eth1, networkd none",
+    BARE_BOND: "without members dracut takes eth0 and eth1, NetworkManager eth0, networkd refuses it",
         "the members are eth0 and eth1", "write bond=<name>:<member>,<member>";
     /// `team=`.
     TEAM: "networkd has no team=, NetworkManager drops the runner, dracut runs teamd",
@@ -146,6 +216,53 @@ mod tests {
                 assert!(text.len() <= MAX_TEXT, "{} {text}", text.len());
             }
         }
+    }
+
+    #[test]
+    fn aliases_and_lengths() {
+        check(
+            "ip=192.0.2.2/24:::::eth0:none",
+            &[(&CLIENT_LENGTH, "192.0.2.2/24")],
+            "up eth0, addr eth0 192.0.2.2/24",
+        );
+        check(
+            "ip=[2001:db8::2]:::::eth0:none",
+            &[(&EMPTY_MASK_V6, "[2001:db8::2]")],
+            "up eth0, addr eth0 2001:db8::2/128",
+        );
+        check(
+            "ip=192.0.2.2:::24::eth0:static",
+            &[(&ALIAS, "static")],
+            "up eth0, addr eth0 192.0.2.2/24",
+        );
+        check(
+            "ip=192.0.2.2:::24::eth0",
+            &[(&STATIC_EMPTY_METHOD, "")],
+            "up eth0, addr eth0 192.0.2.2/24",
+        );
+        check(
+            "ip=:::::eth0:",
+            &[(&EMPTY_METHOD, "")],
+            "up eth0, op eth0 Dhcp4",
+        );
+        check("ip=eth0:", &[(&EMPTY_METHOD, "")], "up eth0, op eth0 Dhcp4");
+        check("ip6=eth0:dhcp:", &[(&IP6, "ip6")], "up eth0, op eth0 Dhcp6");
+        check(
+            "nfsaddrs=eth0:dhcp:",
+            &[(&NFSADDRS, "nfsaddrs")],
+            "up eth0, op eth0 Dhcp4",
+        );
+        check("ip=fw", &[(&ALIAS, "fw")], "op * Ibft");
+        check(
+            "ip=:::::eth0:dhcp,dhcp6",
+            &[(&LIST, "dhcp,dhcp6")],
+            "up eth0, op eth0 Dhcp4, op eth0 Dhcp6",
+        );
+        check(
+            "ip=:::::eth0:link-local",
+            &[(&LINK_LOCAL, "link-local")],
+            "up eth0, op eth0 LinkLocal6",
+        );
     }
 
     /// The argument, the divergences it warns of with their carets, and what we read.

@@ -1,9 +1,10 @@
 //! `initnet.hostname=`, `hostname=` and the host name of `ip=`: all are kept, the best comes first.
 
 use super::argument::{Argument, Fault};
+use super::fields::Field;
 use super::reading::Reading;
 use crate::config::Said;
-use crate::value::Hostname;
+use crate::value::{Hostname, HostnameError};
 
 /// `initnet.hostname=`, `talos.hostname=`.
 pub(super) const OWN_KEY: u8 = 0;
@@ -19,14 +20,31 @@ pub(super) fn parse(
     rank: u8,
 ) -> Result<(), Fault> {
     let field = argument.required()?;
-    let name: Hostname = field
-        .text
-        .parse()
-        .map_err(|rule| argument.error(field, rule, "write for instance web1.example.com"))?;
+    let name = read(argument, field, "")?;
     reading
         .hostnames
         .push((rank, Said::new(name, argument.origin())));
     Ok(())
+}
+
+/// A host name; `label` stands before the rule that is broken.
+pub(super) fn read(
+    argument: &Argument<'_>,
+    field: Field<'_>,
+    label: &str,
+) -> Result<Hostname, Fault> {
+    field.text.parse().map_err(|rule| {
+        let rule = match rule {
+            HostnameError::Empty => "an empty label",
+            HostnameError::BadLabel => "only letters, digits, inner \"-\" and \".\" (RFC 1123)",
+            HostnameError::TooLong => "at most 63 bytes a label, 253 in all",
+        };
+        argument.error(
+            field,
+            format!("{label}{rule}"),
+            "write for instance web1.example.com",
+        )
+    })
 }
 
 /// Puts them into the document, best first, in the order said within a rank.

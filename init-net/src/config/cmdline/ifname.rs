@@ -91,10 +91,7 @@ mod tests {
         }
         check("b", "the hardware address is missing");
         check("b:52:54:00", "field 2 (mac) is not a hardware address");
-        check(
-            ":52:54:00:12:34:01",
-            "field 1 (name): a link name may not be empty",
-        );
+        check(":52:54:00:12:34:01", "field 1 (name) is empty");
         check("lo:52:54:00:12:34:01", "lo is the loopback link");
         check(
             "a:52:54:00:12:34:01",

@@ -12,7 +12,7 @@
 //! that is said of one link adds up, in whatever number of arguments it is said.
 
 use super::argument::{Argument, Fault};
-use super::divergence::{self, Divergence};
+use super::divergence::{self, Form};
 use super::fields::Field;
 use super::method::{self, Family, Methods};
 use super::reading::Reading;
@@ -36,18 +36,18 @@ pub(super) fn parse<'a>(
             "write an IPv6 address as [2001:db8::7]",
         ));
     }
+    match argument.key() {
+        "ip6" => divergence::warn(reading, argument, argument.word.key, &divergence::IP6),
+        "nfsaddrs" => divergence::warn(reading, argument, argument.word.key, &divergence::NFSADDRS),
+        _ => {}
+    }
     let mut fields = value.split(b':');
     join_mac(value, &mut fields, 0);
     match *fields.as_slice() {
         [] | [_] => one_field(reading, argument, value, family),
         [first, second, ..] if is_long(first, second, fields.len()) => {
             if first.is_empty() && method::is_method(second) {
-                let fix = format!(
-                    "write {}={}, or eth0:{}",
-                    argument.key(),
-                    second.text,
-                    second.text
-                );
+                let fix = format!("write {0}=dhcp, or {0}=eth0:dhcp", argument.key());
                 return Err(argument.error(value, "field 1 (interface) is empty", fix));
             }
             long::parse(reading, argument, value, fields, family)
@@ -138,7 +138,7 @@ fn one_field<'a>(
         }
         return Ok(());
     }
-    if let Some(found) = one_field_divergence(value, &methods, family) {
+    if let Some(found) = divergence::of_method(value, &methods, Form::OneField) {
         divergence::warn(reading, argument, value, found);
     }
     let origin = argument.origin();
@@ -151,27 +151,6 @@ fn one_field<'a>(
         );
     }
     Ok(())
-}
-
-fn one_field_divergence(
-    value: Field<'_>,
-    methods: &Methods,
-    family: Family,
-) -> Option<&'static Divergence> {
-    if methods.client_id.is_some() {
-        return Some(&divergence::CLIENT_ID);
-    }
-    if methods.list.len() > 1 {
-        return Some(&divergence::LIST);
-    }
-    match value.text {
-        "dhcp" if family == Family::Any => Some(&divergence::DHCP),
-        "dhcp6" if family == Family::Any => Some(&divergence::DHCP6),
-        "single-dhcp" => Some(&divergence::SINGLE_DHCP),
-        "link-local" => Some(&divergence::LINK_LOCAL),
-        "auto" => Some(&divergence::AUTO),
-        _ => None,
-    }
 }
 
 /// `ip=<interface>:<method>[:[<mtu>][:<mac>]]`.
@@ -202,7 +181,7 @@ fn interface<'a>(
     if matches!(link, LinkRef::Mac(_)) {
         divergence::warn(reading, argument, name, &divergence::MAC_DEVICE);
     }
-    if let Some(found) = interface_divergence(method, &methods) {
+    if let Some(found) = divergence::of_method(method, &methods, Form::Interface) {
         divergence::warn(reading, argument, method, found);
     }
     if value.text.ends_with(':') && !method.is_empty() {
@@ -213,22 +192,6 @@ fn interface<'a>(
     Ok(())
 }
 
-fn interface_divergence(method: Field<'_>, methods: &Methods) -> Option<&'static Divergence> {
-    if methods.client_id.is_some() {
-        return Some(&divergence::CLIENT_ID);
-    }
-    if methods.list.len() > 1 {
-        return Some(&divergence::INTERFACE_LIST);
-    }
-    match method.text {
-        "link6" => Some(&divergence::INTERFACE_LINK6),
-        "link-local" => Some(&divergence::LINK_LOCAL),
-        "single-dhcp" => Some(&divergence::INTERFACE_SINGLE_DHCP),
-        "auto" => Some(&divergence::AUTO),
-        _ => None,
-    }
-}
-
 /// No method was written and no address: DHCP, with a word about it.
 pub(super) fn default_method(
     reading: &mut Reading<'_>,
@@ -236,12 +199,7 @@ pub(super) fn default_method(
     field: Field<'_>,
     family: Family,
 ) -> Methods {
-    let warning = argument.warning(
-        field,
-        "the method is empty",
-        "write dhcp, or none for a link without addresses",
-    );
-    reading.report(warning, "DHCP runs on it");
+    divergence::warn(reading, argument, field, &divergence::EMPTY_METHOD);
     let method = match family {
         Family::Any => AutoMethod::Dhcp4,
         Family::V6 => AutoMethod::Dhcp6,
@@ -404,7 +362,7 @@ mod tests {
         );
         fails(
             "ip=sixteen-bytes-16:dhcp",
-            "ip=: field 1 (interface): a link name has at most 15 bytes",
+            "ip=: field 1 (interface) has more than 15 bytes",
             "sixteen-bytes-16",
         );
     }

@@ -10,15 +10,16 @@
 use core::net::IpAddr;
 
 use super::argument::{Argument, Fault};
-use super::divergence;
+use super::divergence::{self, Form};
 use super::fields::Field;
+use super::hostname;
 use super::ip;
 use super::method::{self, Family, Methods};
 use super::reading::Reading;
 use super::tail::{self, Tail};
 use super::values::{self, Address};
 use crate::config::{AddressConfig, LinkRef, RouteConfig, Said};
-use crate::value::{Hostname, Mac, Mtu, Prefix};
+use crate::value::{Mac, Mtu, Prefix};
 
 /// Names of the first fields, for messages.
 const LABELS: [&str; 7] = [
@@ -55,7 +56,7 @@ pub(super) fn parse<'a>(
     ip::join_mac(value, &mut fields, 8);
     let end = value.slice(value.text.len(), value.text.len());
     let at = |i: usize| fields.get(i).copied().unwrap_or(end);
-    let [client, peer, gateway, mask, hostname, device, method] = core::array::from_fn(at);
+    let [client, peer, gateway, mask, name, device, method] = core::array::from_fn(at);
 
     if lacks_brackets(&fields) {
         let fix = "write each IPv6 address in brackets: [2001:db8::7]";
@@ -88,7 +89,7 @@ pub(super) fn parse<'a>(
     if matches!(link, LinkRef::Mac(_)) {
         divergence::warn(reading, argument, device, &divergence::MAC_DEVICE);
     }
-    self::hostname(reading, argument, hostname);
+    host_name(reading, argument, name);
     let settings = settings(
         reading,
         argument,
@@ -206,6 +207,9 @@ fn warn<'a>(
     next_hop: Option<IpAddr>,
     methods: &Methods,
 ) {
+    if let Some(found) = divergence::of_method(method, methods, Form::Long) {
+        divergence::warn(reading, argument, method, found);
+    }
     let Some(address) = address else {
         if !mask.is_empty() {
             let warning = argument.warning(
@@ -215,14 +219,20 @@ fn warn<'a>(
             );
             reading.report(warning, "the netmask is not used");
         }
-        if methods.off && !device.is_empty() {
+        if methods.off && method.text != "static" && !device.is_empty() {
             divergence::warn(reading, argument, method, &divergence::OFF_WITHOUT_CLIENT);
         }
         return;
     };
     if address.guessed {
         let place = if mask.is_empty() { client } else { mask };
-        divergence::warn(reading, argument, place, &divergence::EMPTY_MASK);
+        let family = match address.client {
+            IpAddr::V4(_) => &divergence::EMPTY_MASK,
+            IpAddr::V6(_) => &divergence::EMPTY_MASK_V6,
+        };
+        divergence::warn(reading, argument, place, family);
+    } else if mask.is_empty() && client.text.contains('/') {
+        divergence::warn(reading, argument, client, &divergence::CLIENT_LENGTH);
     }
     match address.peer {
         Some(Address { len: Some(_), .. }) => {
@@ -233,6 +243,8 @@ fn warn<'a>(
     }
     if !methods.list.is_empty() {
         divergence::warn(reading, argument, method, &divergence::STATIC_AND_METHOD);
+    } else if !methods.off {
+        divergence::warn(reading, argument, method, &divergence::STATIC_EMPTY_METHOD);
     }
     let Some(next_hop) = next_hop else { return };
     let pair = address
@@ -251,33 +263,24 @@ fn warn<'a>(
     }
 }
 
-fn hostname(reading: &mut Reading<'_>, argument: &Argument<'_>, field: Field<'_>) {
+fn host_name(reading: &mut Reading<'_>, argument: &Argument<'_>, field: Field<'_>) {
     if field.is_empty() {
         return;
     }
-    match field.text.parse::<Hostname>() {
-        Ok(name) => {
-            let said = Said::new(name, argument.origin());
-            let other = reading.hostnames.iter().any(|(rank, known)| {
-                *rank == super::hostname::IP_FIELD && known.value != said.value
-            });
-            if other {
-                divergence::warn(reading, argument, field, &divergence::TWO_HOSTNAMES);
-            }
-            reading.hostnames.push((super::hostname::IP_FIELD, said));
+    let name = match hostname::read(argument, field, "field 5 (hostname): ") {
+        Ok(name) => name,
+        Err(fault) => {
+            let effect = "this host name is not set; the rest of this argument applies";
+            return reading.report(fault, effect);
         }
-        Err(rule) => {
-            let error = argument.error(
-                field,
-                format!("field 5 (hostname): {rule}"),
-                "write for instance web1.example.com",
-            );
-            reading.report(
-                error,
-                "this host name is not set; the rest of this argument applies",
-            );
-        }
+    };
+    let said = Said::new(name, argument.origin());
+    let other =
+        |(rank, known): &(u8, Said<_>)| *rank == hostname::IP_FIELD && known.value != said.value;
+    if reading.hostnames.iter().any(other) {
+        divergence::warn(reading, argument, field, &divergence::TWO_HOSTNAMES);
     }
+    reading.hostnames.push((hostname::IP_FIELD, said));
 }
 
 /// The tail: MTU and hardware address, or servers.
@@ -579,7 +582,7 @@ mod tests {
         );
         check(
             "10.0.0.2:::24::eth/0:none",
-            "field 6 (device): a link name holds printable ASCII without space, \"/\" and \":\"",
+            "field 6 (device) is not a link name",
             "eth/0",
         );
         check(

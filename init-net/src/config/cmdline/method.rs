@@ -1,6 +1,6 @@
 //! The methods of `ip=`: `dhcp`, `on`, `auto6`…, in lists, and the kernel's `dhcp,<type>,<client id>`.
 
-use super::argument::{Argument, Fault};
+use super::argument::{Argument, Fault, quoted};
 use super::fields::Field;
 use crate::config::AutoMethod;
 use crate::config::nearest::nearest;
@@ -26,10 +26,9 @@ pub(super) struct Methods {
 /// Longest client identifier with its type byte (RFC 2132 §9.14: one option), bytes.
 const MAX_CLIENT_ID: usize = 255;
 
-/// Names of the methods, and the aliases of NetworkManager (`auto fw local6`) and klibc (`static`).
-const KNOWN: [(&str, Option<AutoMethod>); 17] = [
+/// Names of the methods, and the aliases of NetworkManager (`auto fw`) and klibc (`static`).
+const KNOWN: [(&str, Option<AutoMethod>); 15] = [
     ("dhcp", Some(AutoMethod::Dhcp4)),
-    ("dhcp4", Some(AutoMethod::Dhcp4)),
     ("single-dhcp", Some(AutoMethod::SingleDhcp4)),
     ("on", Some(AutoMethod::Any)),
     ("any", Some(AutoMethod::Any)),
@@ -39,7 +38,6 @@ const KNOWN: [(&str, Option<AutoMethod>); 17] = [
     ("either6", Some(AutoMethod::Either6)),
     ("link6", Some(AutoMethod::LinkLocal6)),
     ("link-local", Some(AutoMethod::LinkLocal6)),
-    ("local6", Some(AutoMethod::LinkLocal6)),
     ("ibft", Some(AutoMethod::Ibft)),
     ("fw", Some(AutoMethod::Ibft)),
     ("off", None),
@@ -149,7 +147,7 @@ fn unknown(argument: &Argument<'_>, field: Field<'_>) -> Fault {
     let message = if field.is_empty() {
         "a method is missing".to_owned()
     } else {
-        format!("{:?} is not a method", field.text)
+        format!("{} is not a method", quoted(field.text))
     };
     argument.error(field, message, fix)
 }

@@ -15,7 +15,7 @@ pub(super) struct Reading<'a> {
     pub(super) document: Document,
     diagnostics: Vec<Diagnostic>,
     /// Diagnostics that cost their argument, by index: their effect counts what remains, known at the end.
-    costly: Vec<(usize, &'a str)>,
+    costly: Vec<(usize, String)>,
     /// Arguments that were understood and applied.
     applied: usize,
     /// Links that an `ip=` was said for.
@@ -57,7 +57,8 @@ impl<'a> Reading<'a> {
             Ok(()) => self.applied += 1,
             Err(fault) => {
                 if fault.effect.is_none() {
-                    self.costly.push((self.diagnostics.len(), argument.key()));
+                    self.costly
+                        .push((self.diagnostics.len(), argument.shown_key()));
                 }
                 self.diagnostics.push(*fault);
             }
@@ -124,7 +125,11 @@ impl<'a> Reading<'a> {
         let config = self.link(&link, &origin);
         match &config.kind {
             Some(known) if *known != kind => {
-                let message = format!("{} was already made by {}", field.text, config.origin);
+                let message = format!(
+                    "{} was already made by {}",
+                    field.text,
+                    short(&config.origin)
+                );
                 return Err(argument.error(field, message, "give it another name"));
             }
             _ => {}
@@ -174,6 +179,11 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// `argument 3` of `argument 3: ip=…`.
+fn short(origin: &Origin) -> &str {
+    origin.place.split(':').next().unwrap_or_default()
+}
+
 /// Sets a value that can be said once; the last one counts, and a second one is reported.
 pub(super) fn set<T: PartialEq>(
     slot: &mut Option<Said<T>>,
@@ -184,7 +194,7 @@ pub(super) fn set<T: PartialEq>(
     if slot.as_ref().is_some_and(|new| new.value == earlier.value) {
         return None;
     }
-    let message = format!("said twice, first as {}", earlier.origin);
+    let message = format!("said twice, first in {}", short(&earlier.origin));
     let mut fault = argument.warning(argument.word.key, message, "say it once");
     fault.effect = Some("the last one counts".to_owned());
     Some(fault)

@@ -7,7 +7,9 @@ use super::argument::{Argument, Fault};
 use super::fields::Field;
 use super::reading::Reading;
 use crate::config::LinkRef;
-use crate::value::{Duration, LinkName, Mac, Mtu, Prefix, PrefixError, prefix_len_from_netmask};
+use crate::value::{
+    Duration, LinkName, LinkNameError, Mac, Mtu, Prefix, PrefixError, prefix_len_from_netmask,
+};
 
 /// An address field: the address and the length of `address/length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,13 +164,18 @@ pub(super) fn link_name(
     label: impl Display,
 ) -> Result<LinkName, Fault> {
     field.text.parse::<LinkName>().map_err(|rule| {
-        let fix = match rule {
-            crate::value::LinkNameError::TooLong => {
-                "write a name of at most 15 bytes, or the hardware address"
-            }
-            _ => "write a link name such as eth0",
+        let (rule, fix) = match rule {
+            LinkNameError::Empty => ("is empty", "write a link name such as eth0"),
+            LinkNameError::TooLong => (
+                "has more than 15 bytes",
+                "write a name of at most 15 bytes, or the hardware address",
+            ),
+            LinkNameError::BadByte | LinkNameError::Dots => (
+                "is not a link name",
+                "write printable ASCII without space, \"/\" and \":\", such as eth0",
+            ),
         };
-        argument.error(field, format!("{label}: {rule}"), fix)
+        argument.error(field, format!("{label} {rule}"), fix)
     })
 }
 

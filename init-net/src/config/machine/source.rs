@@ -10,6 +10,15 @@ use crate::value::{Origin, Span};
 /// Words that make a key secret, lower case. Public keys are hidden as well: no harm, and no list to keep.
 const SECRET: [&str; 6] = ["key", "token", "secret", "passw", "psk", "crt"];
 
+/// Most faults of one text that are kept; one more says that there are others.
+const MAX_DIAGNOSTICS: usize = 100;
+
+/// How far from a fault the ends of its line are looked for, bytes: a JSON text is one line of megabytes.
+const MAX_LINE: usize = 4096;
+
+/// Longest part of a line that is kept on each side of its fault, bytes.
+const MAX_SIDE: usize = 200;
+
 /// What stands for a secret.
 const HIDDEN: &str = "***";
 
@@ -51,15 +60,30 @@ impl<'t> Source<'t> {
 
     /// Keeps a fault.
     pub fn report(&self, diagnostic: Diagnostic) {
-        self.diagnostics.borrow_mut().push(diagnostic);
+        let mut diagnostics = self.diagnostics.borrow_mut();
+        match diagnostics.len() {
+            0..MAX_DIAGNOSTICS => diagnostics.push(diagnostic),
+            MAX_DIAGNOSTICS => {
+                let message = format!("more than {MAX_DIAGNOSTICS} faults; the rest is not shown");
+                diagnostics.push(Diagnostic::new(Severity::Error, message));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether no further fault is kept.
+    pub fn is_full(&self) -> bool {
+        self.diagnostics.borrow().len() > MAX_DIAGNOSTICS
     }
 
     /// A fault at `mark`, to be completed and reported.
     pub fn fault(&self, severity: Severity, mark: Mark, message: impl Into<String>) -> Diagnostic {
         let diagnostic = Diagnostic::new(severity, message);
-        match mark.line {
-            0 => diagnostic,
-            _ => diagnostic.with_place(self.place(mark)),
+        // Past the limit it is not kept, so its line is not looked for.
+        if mark.line == 0 || self.diagnostics.borrow().len() >= MAX_DIAGNOSTICS {
+            diagnostic
+        } else {
+            diagnostic.with_place(self.place(mark))
         }
     }
 
@@ -69,16 +93,22 @@ impl<'t> Source<'t> {
     }
 
     fn place(&self, mark: Mark) -> Place {
-        let start = mark.span.start.min(self.text.len());
-        let before = self.text.get(..start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let rest = self.text.get(line_start..).unwrap_or_default();
+        let start = self.text.floor_char_boundary(mark.span.start);
+        let from = self
+            .text
+            .floor_char_boundary(start.saturating_sub(MAX_LINE));
+        let to = self
+            .text
+            .floor_char_boundary(start.saturating_add(MAX_LINE));
+        let before = self.text.get(from..start).unwrap_or_default();
+        let line_start = before.rfind(['\n', '\r']).map_or(from, |at| from + at + 1);
+        let rest = self.text.get(line_start..to).unwrap_or_default();
         let line = rest.split(['\n', '\r']).next().unwrap_or_default();
         let caret = Span::new(
             start - line_start,
             mark.span.end.saturating_sub(line_start).min(line.len()),
         );
-        let (text, caret) = self.without_secrets(line, line_start, caret);
+        let (text, caret) = cut(self.without_secrets(line, line_start, caret));
         Place {
             source: self.name(),
             position: format!("line {}, column {}", mark.line, mark.column),
@@ -102,19 +132,13 @@ impl<'t> Source<'t> {
                 )
             })
             .collect();
-        for (colon, _) in line.match_indices(':') {
-            let word = line.get(..colon).unwrap_or_default();
-            let word = word.trim_end_matches(['"', '\'', ' ']);
-            let from = word.rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
-            let word = word.get(from.map_or(0, |at| at + 1)..).unwrap_or_default();
-            if is_secret(word) && line.len() > colon + 1 {
-                hidden.push(Span::new(colon + 1, line.len()));
-                break;
-            }
-        }
-        // A block scalar (`key: |`) that breaks off: its lines carry no key of their own.
-        if self.broken && !line.contains(':') && is_secret(self.text) {
+        // A block scalar (`key: |`) that breaks off has lines without a key of their own; so has a cut line.
+        let keyless = !line.contains(':') || line.len() >= MAX_LINE;
+        if self.broken && keyless && is_secret(self.text) {
             hidden.push(Span::new(0, line.len()));
+        }
+        if self.broken {
+            hidden.extend(secret_by_word(line));
         }
         hidden.sort_unstable();
         let mut text = String::new();
@@ -136,6 +160,27 @@ impl<'t> Source<'t> {
         };
         (text, caret)
     }
+}
+
+/// The rest of the line after the first key that sounds secret.
+fn secret_by_word(line: &str) -> Option<Span> {
+    let colon = line.match_indices(':').map(|(at, _)| at).find(|at| {
+        let word = line.get(..*at).unwrap_or_default();
+        let word = word.trim_end_matches(['"', '\'', ' ']);
+        let from = word.rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '-');
+        is_secret(word.get(from.map_or(0, |at| at + 1)..).unwrap_or_default())
+    })?;
+    (line.len() > colon + 1).then(|| Span::new(colon + 1, line.len()))
+}
+
+/// What of a long line is around the caret.
+fn cut((text, caret): (String, Span)) -> (String, Span) {
+    let from = text.ceil_char_boundary(caret.start.saturating_sub(MAX_SIDE));
+    let to = text.floor_char_boundary(caret.start + MAX_SIDE);
+    let part = text.get(from..to).unwrap_or_default().to_owned();
+    let end = caret.end.min(to).max(caret.start);
+    let caret = Span::new(caret.start - from.min(caret.start), end - from.min(end));
+    (part, caret)
 }
 
 /// Whether values of this key are secret.

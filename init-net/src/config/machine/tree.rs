@@ -3,6 +3,8 @@
 //! JSON is accepted as the YAML subset that it is. Semantics follow what the field's tools accept: `<<` merges,
 //! aliases, and no duplicate keys.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use crate::value::Span;
@@ -163,7 +165,7 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
         documents: Vec::new(),
         faults: Vec::new(),
         open: Vec::new(),
-        anchors: Vec::new(),
+        anchors: BTreeMap::new(),
         nodes: 0,
     };
     if text.len() > MAX_BYTES {
@@ -228,7 +230,7 @@ struct Builder {
     faults: Vec<Fault>,
     open: Vec<Open>,
     /// Finished anchors of this document.
-    anchors: Vec<(usize, Node)>,
+    anchors: BTreeMap<usize, Node>,
     nodes: usize,
 }
 
@@ -269,8 +271,7 @@ impl Builder {
                 self.finish(node, anchor)?;
             }
             Event::Alias(anchor) => {
-                let found = self.anchors.iter().find(|(id, _)| *id == anchor);
-                let Some((_, node)) = found else {
+                let Some(node) = self.anchors.get(&anchor) else {
                     return Err(fault(
                         "an alias (*name) stands before the end of its anchor",
                     ));
@@ -333,7 +334,7 @@ impl Builder {
             });
         }
         if anchor > 0 {
-            self.anchors.push((anchor, node.clone()));
+            self.anchors.insert(anchor, node.clone());
             self.nodes += node.weight();
         }
         match self.open.last_mut().map(|open| &mut open.content) {

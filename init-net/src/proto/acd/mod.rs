@@ -16,25 +16,24 @@ mod packet;
 #[cfg(test)]
 mod tests;
 
-pub use packet::{ARP_LEN, Arp, Operation};
+pub use packet::{ARP_LEN, Arp, Operation, filter};
 
-/// When the probes go out, after the start.
-/// DEVIATION: RFC 5227 §1.1 has a random second before the first and 1 to 2 s between them, because such a probe was
-/// to be answered over shared cables by slow hosts; a host on the link answers in well under a millisecond today.
-const PROBES: [Duration; 3] = [
-    Duration::ZERO,
+/// Pauses after each of the three probes; when nobody objects in the last one, the address is free: 200 ms in all.
+///
+/// DEVIATION: RFC 5227 §1.1 has a random second before the first probe and 1 to 2 s between them, so that hosts on
+/// slow shared cables could answer and not all ask at once; a host on the link answers in under a millisecond today.
+const PROBE_PAUSES: [Duration; 3] = [
     Duration::from_millis(60),
-    Duration::from_millis(140),
+    Duration::from_millis(80),
+    Duration::from_millis(60),
 ];
-/// When silence means that the address is free, after the start.
-const VERDICT: Duration = Duration::from_millis(200);
 /// ANNOUNCE_NUM, RFC 5227 §1.1.
 const ANNOUNCE_NUM: u8 = 2;
 /// ANNOUNCE_INTERVAL, RFC 5227 §1.1.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 /// DEFEND_INTERVAL, RFC 5227 §1.1: not more than one defence in it, or two hosts that defend fight for ever.
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
-/// Pause after a send that failed, doubled with each further one. The plan has slack for one; more delay the verdict.
+/// Pause after a send that failed, doubled with each further one.
 const SEND_RETRY: Duration = Duration::from_millis(50);
 /// Longest such pause.
 const SEND_RETRY_CAP: Duration = Duration::from_secs(3);
@@ -64,9 +63,10 @@ pub enum Event {
 /// ```
 #[derive(Clone, Debug)]
 enum State {
+    /// `next_at`: the next probe, or after the third the verdict.
     Probing {
-        started: Instant,
         sent: usize,
+        next_at: Instant,
     },
     Conflicted,
     Announcing {
@@ -107,8 +107,8 @@ impl Acd {
             mac: mac.as_ethernet()?,
             address,
             state: State::Probing {
-                started: now,
                 sent: 0,
+                next_at: now,
             },
             events: VecDeque::new(),
             send_failures: 0,
@@ -138,7 +138,7 @@ impl Acd {
 
     fn send_due(&self) -> Option<Instant> {
         let due = match &self.state {
-            State::Probing { started, sent } => *started + *PROBES.get(*sent)?,
+            State::Probing { sent, next_at } => PROBE_PAUSES.get(*sent).map(|_| *next_at)?,
             State::Conflicted => return None,
             State::Announcing {
                 send_at, defence, ..
@@ -150,21 +150,19 @@ impl Acd {
 
     fn verdict_due(&self) -> Option<Instant> {
         match &self.state {
-            // A verdict needs the probes to have been sent.
-            State::Probing { started, sent } if *sent == PROBES.len() => Some(*started + VERDICT),
-            State::Probing { .. }
-            | State::Conflicted
-            | State::Announcing { .. }
-            | State::Watching { .. } => None,
+            State::Probing { sent, next_at } => {
+                PROBE_PAUSES.get(*sent).is_none().then_some(*next_at)
+            }
+            State::Conflicted | State::Announcing { .. } | State::Watching { .. } => None,
         }
     }
 
     /// The state after one more packet was sent at `now`.
     fn after_send(&self, now: Instant) -> State {
         match &self.state {
-            State::Probing { started, sent } => State::Probing {
-                started: *started,
+            State::Probing { sent, .. } => State::Probing {
                 sent: sent + 1,
+                next_at: now + PROBE_PAUSES.get(*sent).copied().unwrap_or_default(),
             },
             State::Conflicted => State::Conflicted,
             // A defence is the same packet as an announcement and counts as one.
@@ -213,7 +211,7 @@ impl Machine for Acd {
     /// RFC 5227 §2.1.1 and §2.4. Packets from our own hardware address are our own, or those of another interface
     /// on the same address.
     fn receive(&mut self, message: &[u8], now: Instant) {
-        self.expire(now);
+        // Not `expire` first: an answer that waited in the socket is an answer to the probes.
         let Some(arp) = Arp::parse(message) else {
             return;
         };

@@ -78,3 +78,23 @@ impl Arp {
         bytes
     }
 }
+
+/// Classic BPF (code, jt, jf, k) for a packet socket that carries ARP without its link header: lets through what is
+/// about `address` and nothing else, so that the chatter of a large network wakes nobody. That is a packet whose sender
+/// has the address, and a probe for it (RFC 5227 §2.1.1: sender address zero).
+pub fn filter(address: Ipv4Addr) -> [(u16, u8, u8, u32); 7] {
+    // ld [14] (sender); jeq address → take; jeq 0 → next; ld [24] (target); jeq address → take; ret 0; ret all
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let address = address.to_bits();
+    [
+        (LOAD_WORD, 0, 0, 14),
+        (JUMP_EQUAL, 4, 0, address),
+        (JUMP_EQUAL, 0, 2, 0),
+        (LOAD_WORD, 0, 0, 24),
+        (JUMP_EQUAL, 1, 0, address),
+        (RETURN, 0, 0, 0),
+        (RETURN, 0, 0, u32::MAX),
+    ]
+}

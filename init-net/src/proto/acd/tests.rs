@@ -139,6 +139,20 @@ fn what_is_a_conflict_while_probing() {
 }
 
 #[test]
+fn an_answer_read_late_still_counts() {
+    let mut acd = acd();
+    run(&mut acd, 0, 150);
+    acd.receive(&reply(OTHER), at(900));
+    assert!(matches!(
+        acd.event(),
+        Some(Event::Conflict {
+            during_probe: true,
+            ..
+        })
+    ));
+}
+
+#[test]
 fn malformed_packets_are_ignored() {
     for len in 0..ARP_LEN {
         check_while_probing(&reply(OTHER)[..len], false);
@@ -208,10 +222,10 @@ fn a_failed_send_is_tried_again_and_the_verdict_waits_for_it() {
         run(&mut acd, 0, 300),
         [
             "50 probe",
-            "60 probe",
-            "140 probe",
-            "200 announce",
-            "200 Free"
+            "110 probe",
+            "190 probe",
+            "250 announce",
+            "250 Free"
         ]
     );
 }

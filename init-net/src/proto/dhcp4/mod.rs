@@ -5,7 +5,8 @@
 //! ([`Dhcp4::decline`]), and puts [`Event::Bound`] leases into effect.
 //!
 //! Where RFC 2131 leaves a choice: the first usable offer is taken at once; a lease is never released unless
-//! [`Dhcp4::release`] is called; the broadcast flag is not set; retransmission begins at 250 ms ([`timing`]).
+//! [`Dhcp4::release`] is called; the broadcast flag is not set; retransmission begins at 250 ms
+//! (`timing.rs`).
 
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;

@@ -83,21 +83,26 @@ pub(super) enum Return {
 }
 
 /// ```text
-///          new                                       reboot
-///           │                                          │
-///           ▼          NAK · expired · silence         ▼
-///  ┌─────► INIT ◄──────────────────────────────── INIT-REBOOT ◄── carrier back ── DOWN
-///  │        │ DISCOVER                                 │ REQUEST                   ▲
-///  │        ▼                                          ▼                           │
-///  │    SELECTING ──── OFFER 108 ──► IPV6-ONLY      REBOOTING ─┐         carrier lost (any)
-///  │        │ REQUEST     │               │ wait       │ ACK   │
-///  │        ▼             │ACK 80         └──► INIT    ▼       │ silence, address in use
-///  │    REQUESTING ───────┴──────── ACK ────────────► BOUND ◄──┘
-///  │ NAK, silence │                                    │ T1: REQUEST, unicast
-///  ├──────────────┘                         ACK: ▲     ▼
-///  │                                       BOUND ├── RENEWING
-///  │ NAK, expiry                                 │     │ T2: REQUEST, broadcast
-///  └─────────────────────────────────────────────┴── REBINDING
+///    new()                                  reboot(), carrier back
+///      │                                              │
+///      ▼                                              ▼
+///   ┌ INIT ◄───────────────────────────┐         INIT-REBOOT
+///   │  │ DISCOVER                      │              │ REQUEST
+///   │  ▼         OFFER with 108        │ wait         ▼
+///   │ SELECTING ───────────────► IPV6-ONLY        REBOOTING ──► INIT: NAK; silence, unless
+///   │  │ OFFER: REQUEST   │                           │ ACK           the address is in use
+///   │  ▼                  │ ACK with 80               │
+///   │ REQUESTING ─────────┼───────────► BOUND ◄───────┘
+///   │  │       ACK        ┘             │   ▲
+///   │  ▼                      T1: REQUEST   │ ACK
+///   │ INIT: NAK, silence        unicast │   │
+///   │                                   ▼   │
+///   │                               RENEWING┤ ──► INIT: NAK
+///   │                       T2: REQUEST │   │
+///   │                         broadcast ▼   │
+///   │                               REBINDING ──► INIT: NAK, end of the lease
+///   │
+///   └ carrier lost, in any state: DOWN ── carrier back ──► INIT or INIT-REBOOT
 ///
 ///  decline(): DECLINING ── DECLINE, 10 s ──► INIT        release(): RELEASING ── RELEASE ──► STOPPED
 /// ```

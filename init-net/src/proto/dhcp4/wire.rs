@@ -58,7 +58,7 @@ pub struct Counters {
     pub bad_address: u32,
     /// A type that means nothing in the state it came in, FORCERENEW among them.
     pub unexpected: u32,
-    /// Options dropped from messages that were taken or not.
+    /// Options and values dropped from replies to us.
     pub bad_option: u32,
 }
 
@@ -94,7 +94,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// Cuts a message up. Options of a message that is refused are not counted.
+    /// Cuts a message up.
     pub fn parse(message: &[u8], config: &Config) -> Result<Self, Reject> {
         let header: &[u8; HEADER] = message.first_chunk().ok_or(Reject::Malformed)?;
         let (hardware, hlen, _) = hardware(&config.mac);

@@ -14,7 +14,7 @@ use core::net::IpAddr;
 use super::client::{Client, Outcome};
 use super::error::Error;
 use super::message::{Request, Response};
-use super::url::{Host, RedirectError, Scheme, Url};
+use super::url::{Host, RedirectError, Scheme, Url, is_local};
 use crate::proto::Machine;
 use crate::value::{Duration, Hostname, Instant, LinkName, Rng, earliest};
 
@@ -189,12 +189,11 @@ impl Fetch {
     /// The addresses of the name that [`Command::Resolve`] asked for; none: the look-up failed.
     pub fn resolved(&mut self, addresses: &[IpAddr], now: Instant) {
         if let State::Resolving = self.state {
-            self.addresses = addresses
-                .iter()
-                .take(MAX_ADDRESSES)
-                .rev()
-                .copied()
-                .collect();
+            // A redirect may not lead to this link by way of a name either.
+            let moved = self.redirects > 0;
+            let usable = addresses.iter().filter(|a| !moved || !is_local(**a));
+            self.addresses = usable.take(MAX_ADDRESSES).copied().collect();
+            self.addresses.reverse();
             match self.addresses.pop() {
                 Some(address) => self.state = State::Connect(address),
                 None => self.fail(Cause::Http(Error::Lookup), Duration::ZERO, now),

@@ -1,3 +1,5 @@
+//! Exchanges in every chunking.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -435,6 +437,36 @@ fn a_name_is_looked_up_and_its_addresses_tried_in_turn() {
 }
 
 #[test]
+fn a_redirect_does_not_reach_this_link_by_a_name() {
+    let now = Instant::BOOT;
+    let mut fetch = Fetch::new(request("http://192.0.2.1/"), None, now);
+    let mut rng = Rng::new(1);
+    let mut next = |fetch: &mut Fetch| {
+        let mut found = None;
+        let _ = fetch.transmit(now, &mut rng, |command| {
+            found = Some(format!("{command:?}"));
+            Ok::<(), ()>(())
+        });
+        found
+    };
+    next(&mut fetch);
+    fetch.connected(now);
+    next(&mut fetch);
+    fetch.receive(
+        b"HTTP/1.1 302 Found\r\nLocation: http://inside.example/\r\n\r\n",
+        now,
+    );
+    assert_eq!(next(&mut fetch).as_deref(), Some("close"));
+    assert_eq!(next(&mut fetch).as_deref(), Some("resolve inside.example"));
+    let found = ["169.254.169.254", "::ffff:127.0.0.1", "192.0.2.2"];
+    fetch.resolved(&found.map(|a| a.parse().unwrap()), now);
+    assert_eq!(
+        next(&mut fetch).as_deref(),
+        Some("connect 192.0.2.2 port 80")
+    );
+}
+
+#[test]
 fn the_zone_is_the_device() {
     let (_, log, _) = Owner::new("http://[fe80::a9fe:a9fe%25eth0]/x").run(&[FINE]);
     assert_eq!(log[0], "connect fe80::a9fe:a9fe port 80 dev eth0");
@@ -499,6 +531,53 @@ proptest! {
             *place = byte;
         }
         prop_assert_eq!(outcome(&answer, size), outcome(&answer, usize::MAX));
+    }
+
+    /// Whatever the owner reports, in whatever order: one result, every connection closed, nothing to do afterwards.
+    #[test]
+    fn a_fetch_survives_its_owner(
+        steps in prop::collection::vec((0u8..8, 0u64..5_000), 0..60),
+        url in prop::sample::select(vec![URL, "http://config.example/x", "https://h/"]),
+    ) {
+        let mut fetch = Fetch::new(request(url), None, Instant::BOOT);
+        let mut rng = Rng::new(9);
+        let mut now = Instant::BOOT;
+        let (mut open, mut results) = (0i32, 0);
+        let end = [(6, 200_000), (6, 0), (7, 0)];
+        for (step, wait) in steps.into_iter().chain(end) {
+            match step {
+                0 => fetch.resolved(&[], now),
+                1 => fetch.resolved(&["192.0.2.1".parse().unwrap()], now),
+                2 => fetch.connected(now),
+                3 => fetch.connect_failed(113, now),
+                4 => fetch.receive(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", now),
+                5 => fetch.closed(now),
+                6 => {
+                    now = now + Duration::from_millis(wait);
+                    fetch.expire(now);
+                }
+                _ => fetch.receive(b"garbage", now),
+            }
+            let mut commands = 0;
+            while fetch.transmit(now, &mut rng, |command| {
+                open += match command {
+                    Command::Connect { .. } => 1,
+                    Command::Close => -1,
+                    Command::Resolve(_) | Command::Send(_) => 0,
+                };
+                Ok::<(), ()>(())
+            }).unwrap() {
+                commands += 1;
+                prop_assert!(commands < 10);
+            }
+            prop_assert!(open == 0 || open == 1);
+            results += i32::from(fetch.event().is_some());
+            prop_assert_eq!(fetch.deadline().is_none(), results == 1);
+            if let Some(deadline) = fetch.deadline() {
+                prop_assert!(deadline > now, "nothing is due after draining");
+            }
+        }
+        prop_assert_eq!((results, open), (1, 0));
     }
 
     #[test]

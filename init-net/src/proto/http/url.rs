@@ -62,16 +62,20 @@ impl Host {
         }
     }
 
-    /// Whether this is a literal of 169.254.0.0/16, fe80::/10 or the machine itself.
+    /// Whether this is a literal of this link, or the machine itself.
     fn is_local(&self) -> bool {
-        match self {
-            Self::Name(name) => name.to_string() == "localhost",
-            Self::V4(a) => a.is_link_local() || a.is_loopback() || a.is_unspecified(),
-            Self::V6 { address: a, .. } => match a.to_ipv4_mapped() {
-                Some(a) => a.is_link_local() || a.is_loopback() || a.is_unspecified(),
-                None => a.is_unicast_link_local() || a.is_loopback() || a.is_unspecified(),
-            },
+        match self.address() {
+            Some(address) => is_local(address),
+            None => matches!(self, Self::Name(name) if name.to_string() == "localhost"),
         }
+    }
+}
+
+/// Whether `address` is of 169.254.0.0/16, fe80::/10, or the machine's own.
+pub(super) fn is_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(a) => a.is_link_local() || a.is_loopback() || a.is_unspecified(),
+        IpAddr::V6(a) => a.is_unicast_link_local() || a.is_loopback() || a.is_unspecified(),
     }
 }
 

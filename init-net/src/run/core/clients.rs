@@ -1,16 +1,16 @@
 //! The DHCP clients, one a link, each with the conflict detection of its address.
 
 use core::convert::Infallible;
-use core::net::IpAddr;
+use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Effect;
 use crate::compile::lease;
 use crate::config::{Diagnostic, Document};
 use crate::proto::Machine;
-use crate::proto::acd::{self, Acd};
 use crate::proto::dhcp4::{self, Config, Destination, Dhcp4, Lease};
 use crate::state::{Desired, LinkAt, LinkStatus, Observed, OperatorKind, OperatorSpec};
 use crate::value::{Instant, LinkName, Mac, Rng, earliest};
@@ -38,13 +38,10 @@ struct Client {
     machine: Dhcp4,
     spec: OperatorSpec,
     link: LinkAt,
-    mac: Mac,
     /// What the link is recognised by after a hand-off.
     permanent: Mac,
     carrier: bool,
     lease: Option<Lease>,
-    acd: Option<Acd>,
-    conflict: Option<Mac>,
     last: String,
 }
 
@@ -119,24 +116,27 @@ impl Clients {
         }
     }
 
-    pub(super) fn receive_arp(&mut self, index: u32, message: &[u8], now: Instant) {
-        if let Some(acd) = self
-            .by_index
-            .get_mut(&index)
-            .and_then(|client| client.acd.as_mut())
-        {
-            acd.receive(message, now);
+    /// Declines the lease of `address`, if there is one (RFC 2131 §3.1.5). Answers whether there was.
+    pub(super) fn decline(&mut self, index: u32, address: Ipv4Addr, now: Instant) -> bool {
+        let Some(client) = self.by_index.get_mut(&index) else {
+            return false;
+        };
+        let leased = client
+            .lease
+            .as_ref()
+            .is_some_and(|lease| lease.ip() == address);
+        if leased {
+            client.machine.decline("address in use", now);
         }
+        leased
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        earliest(self.by_index.values().flat_map(|client| {
-            // Without carrier nothing can be sent: a lease still runs out.
-            [
-                client.machine.deadline(),
-                client.acd.as_ref().and_then(Acd::deadline),
-            ]
-        }))
+        earliest(
+            self.by_index
+                .values()
+                .map(|client| client.machine.deadline()),
+        )
     }
 
     /// Lets every machine act. Answers whether what the leases say has changed.
@@ -183,18 +183,23 @@ impl Clients {
         held.chain(self.inherited.iter().cloned()).collect()
     }
 
-    /// The link, the state of its client by its RFC name, its lease, and the rival for its address.
-    pub(super) fn status(
-        &self,
-    ) -> impl Iterator<Item = (&LinkName, &'static str, Option<&Lease>, Option<Mac>)> {
-        self.by_index.values().map(|client| {
-            (
-                &client.link.name,
-                client.machine.state_name(),
-                client.lease.as_ref(),
-                client.conflict,
-            )
-        })
+    /// Each client as a resource: the state by its RFC name, the lease, the rival for its address, what was not taken.
+    pub(super) fn facts(&self) -> Vec<Value> {
+        let fact = |client: &Client| {
+            let mut value = json!({
+                "id": format!("dhcp4/{}", client.link.name),
+                "state": client.machine.state_name(),
+            });
+            let lease = client
+                .lease
+                .as_ref()
+                .and_then(|lease| serde_json::to_value(lease).ok());
+            if let (Value::Object(target), Some(Value::Object(fields))) = (&mut value, lease) {
+                target.extend(fields);
+            }
+            value
+        };
+        self.by_index.values().map(fact).collect()
     }
 
     /// Links with carrier whose client still has no lease.
@@ -240,12 +245,9 @@ impl Client {
                 index: link.index,
                 name: link.name.clone(),
             },
-            mac,
             permanent: link.stable_mac()?,
             carrier,
             lease,
-            acd: None,
-            conflict: None,
             last: String::new(),
         })
     }
@@ -264,8 +266,7 @@ impl Client {
 
     fn turn(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) -> bool {
         self.machine.expire(now);
-        let changed = self.facts(now, effects);
-        self.detect_conflicts(now, rng, effects);
+        let changed = self.drain(effects);
         loop {
             let link = &self.link;
             let sent = self.machine.transmit(now, rng, |transmit| {
@@ -299,7 +300,7 @@ impl Client {
     }
 
     /// Drains the machine's events. Answers whether the lease changed.
-    fn facts(&mut self, now: Instant, effects: &mut Vec<Effect>) -> bool {
+    fn drain(&mut self, effects: &mut Vec<Effect>) -> bool {
         let mut changed = false;
         let mut log = |level, text: String| {
             effects.push(Effect::Log(
@@ -320,17 +321,6 @@ impl Client {
                             length(&lease)
                         ),
                     );
-                    if let IpAddr::V4(address) = lease.address.address() {
-                        // A resumed lease was probed by the stage that got it.
-                        let known = self
-                            .lease
-                            .as_ref()
-                            .is_some_and(|held| held.address == lease.address);
-                        if !known {
-                            self.acd = Acd::new(self.mac, address, now);
-                            self.conflict = None;
-                        }
-                    }
                     self.lease = Some(lease);
                 }
                 dhcp4::Event::Renewed(lease) => {
@@ -343,7 +333,6 @@ impl Client {
                 dhcp4::Event::Lost { reason } => {
                     log(log::Level::Warn, format!("lease lost: {reason:?}"));
                     self.lease = None;
-                    self.acd = None;
                 }
                 dhcp4::Event::Ipv6Only { wait } => {
                     log(
@@ -357,41 +346,6 @@ impl Client {
             }
         }
         changed
-    }
-
-    /// RFC 5227, fast profile: the address is in use while it is probed.
-    fn detect_conflicts(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
-        let Some(acd) = &mut self.acd else { return };
-        let Some(IpAddr::V4(address)) = self.lease.as_ref().map(|lease| lease.address.address())
-        else {
-            return;
-        };
-        acd.expire(now);
-        let link = &self.link;
-        while let Ok(true) = acd.transmit(now, rng, |message| {
-            effects.push(Effect::BroadcastArp {
-                link: link.clone(),
-                message: message.into(),
-            });
-            Ok::<(), Infallible>(())
-        }) {}
-        while let Some(event) = acd.event() {
-            match event {
-                acd::Event::Free => {}
-                acd::Event::Conflict { mac, during_probe } => {
-                    effects.push(Effect::Log(
-                        log::Level::Error,
-                        format!("{address} on {} is also used by {mac}", self.link.name),
-                    ));
-                    self.conflict = Some(mac);
-                    // RFC 2131 §3.1: a client that finds its new address in use declines it. Later the address is
-                    // defended: a node without its address is worse than one that shares it.
-                    if during_probe {
-                        self.machine.decline("address in use", now);
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Event {
     Arp {
         /// Kernel index of the link.
         index: u32,
+        /// Which address it is about.
+        address: Ipv4Addr,
         /// What follows the link-layer header.
         message: Vec<u8>,
     },
@@ -96,17 +98,21 @@ pub enum Effect {
         /// UDP payload.
         message: Vec<u8>,
     },
-    /// Send an ARP message as a broadcast frame, and listen for answers.
+    /// Send an ARP message as a broadcast frame, and listen for what is said about `address`.
     BroadcastArp {
         /// Out of which link.
         link: LinkAt,
+        /// Whose conflicts are looked for.
+        address: Ipv4Addr,
         /// What follows the link-layer header.
         message: Vec<u8>,
     },
-    /// Conflict detection of a link has ended: stop listening to ARP.
+    /// Conflict detection has ended: stop listening to ARP about the address.
     CloseArp {
         /// Kernel index of the link.
         index: u32,
+        /// Which address.
+        address: Ipv4Addr,
     },
     /// A renewal has ended: close its socket.
     CloseRenew {

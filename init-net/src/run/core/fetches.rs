@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, HttpEvent};
-use crate::config::{Diagnostic, Document};
+use crate::config::{Diagnostic, Document, Severity};
 use crate::proto::Machine;
 use crate::proto::dns::{self, Lookup};
 use crate::proto::http::{Command, Fetch, FetchError, Response};
@@ -199,12 +199,14 @@ pub trait Source {
 
 /// All jobs.
 #[derive(Default)]
-pub(super) struct Fetches {
+pub struct Fetches {
     jobs: Vec<Job>,
     next: u64,
     fetched: BTreeMap<String, Fetched>,
     /// Of an earlier boot, for sources that do not answer.
     cached: BTreeMap<String, Fetched>,
+    /// Why sources gave nothing, and what their bodies have wrong.
+    faults: Vec<Diagnostic>,
 }
 
 struct Job {
@@ -214,7 +216,8 @@ struct Job {
 }
 
 impl Fetches {
-    pub(super) fn add(&mut self, source: Box<dyn Source>) {
+    /// One more job.
+    pub fn add(&mut self, source: Box<dyn Source>) {
         self.jobs.push(Job {
             source,
             running: BTreeMap::new(),
@@ -235,8 +238,13 @@ impl Fetches {
     }
 
     /// Whether a source has not ended.
-    pub(super) fn pending(&self) -> bool {
+    pub fn pending(&self) -> bool {
         self.jobs.iter().any(|job| !job.done)
+    }
+
+    /// What went wrong with sources that ended.
+    pub fn faults(&self) -> &[Diagnostic] {
+        &self.faults
     }
 
     /// The sources that have not ended, for the report.
@@ -247,7 +255,8 @@ impl Fetches {
             .map(|job| job.source.name())
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// When [`Fetches::turn`] has something to do next.
+    pub fn deadline(&self) -> Option<Instant> {
         earliest(
             self.jobs
                 .iter()
@@ -256,7 +265,8 @@ impl Fetches {
         )
     }
 
-    pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
+    /// Something about a connection.
+    pub fn receive(&mut self, event: &HttpEvent, now: Instant) {
         for running in self
             .jobs
             .iter_mut()
@@ -267,7 +277,7 @@ impl Fetches {
     }
 
     /// Lets every request act; answers with the documents of the sources that ended.
-    pub(super) fn turn(
+    pub fn turn(
         &mut self,
         now: Instant,
         rng: &mut Rng,
@@ -321,12 +331,15 @@ impl Fetches {
                 let fetched = match result {
                     Ok(fetched) => Some(fetched),
                     Err(error) => {
-                        effects.push(Effect::Log(log::Level::Error, format!("{name}: {error}")));
                         let cached = self.cached.get(&name).cloned();
-                        if cached.is_some() {
-                            let text = format!("{name}: using the copy of an earlier boot");
-                            effects.push(Effect::Log(log::Level::Warn, text));
-                        }
+                        let effect = match &cached {
+                            Some(_) => "the copy of an earlier boot is used",
+                            None => "the boot goes on without this source",
+                        };
+                        let fault = Diagnostic::new(Severity::Error, format!("{name}: {error}"))
+                            .with_effect(effect);
+                        effects.push(Effect::Diagnostic(fault.clone()));
+                        self.faults.push(fault);
                         cached
                     }
                 };
@@ -334,9 +347,8 @@ impl Fetches {
                     let (made, diagnostics) = job.source.documents(&fetched);
                     self.fetched.insert(name, fetched);
                     documents.extend(made);
-                    for diagnostic in diagnostics {
-                        effects.push(Effect::Diagnostic(diagnostic));
-                    }
+                    effects.extend(diagnostics.iter().cloned().map(Effect::Diagnostic));
+                    self.faults.extend(diagnostics);
                 }
             }
         }

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod clients;
+mod conflicts;
 mod events;
 mod fetches;
 mod readiness;
@@ -24,18 +25,21 @@ use crate::value::{Duration, Instant, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use events::{Effect, Event, HttpEvent, Outcome};
-pub use fetches::{Fetched, Source};
+pub use fetches::{Fetched, Fetches, Source};
 pub use readiness::{Readiness, Verdict};
 pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
 
 use backoff::Backoff;
 use clients::Clients;
-use fetches::Fetches;
+use conflicts::Conflicts;
 
 /// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
 const SETTLE: Duration = Duration::from_millis(1);
+
+/// Where machine configs of the image are.
+pub const BAKED_IN: &str = "/etc/init-net/";
 
 /// Wait after a dump that failed (memory, an interrupted socket).
 const DUMP_RETRY: Duration = Duration::from_millis(100);
@@ -66,6 +70,7 @@ pub struct Core {
     settled: bool,
     backoff: Backoff,
     clients: Clients,
+    conflicts: Conflicts,
     fetches: Fetches,
     rng: Rng,
     /// When the boot began, and until when it may wait.
@@ -96,6 +101,7 @@ impl Core {
             settled: false,
             backoff: Backoff::default(),
             clients: Clients::new(leases),
+            conflicts: Conflicts::default(),
             fetches: Fetches::default(),
             rng,
             started: now,
@@ -116,7 +122,11 @@ impl Core {
             Event::Observed(observed) => self.observed(observed, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
-            Event::Arp { index, message } => self.clients.receive_arp(index, &message, now),
+            Event::Arp {
+                index,
+                address,
+                message,
+            } => self.conflicts.receive(index, address, &message, now),
             Event::Http(event) => self.fetches.receive(&event, now),
             Event::Documents(documents) => self.replace_documents(documents),
             Event::Request { id, request } => {
@@ -135,12 +145,22 @@ impl Core {
             dump,
             self.backoff.deadline(),
             self.clients.deadline(),
+            self.conflicts.deadline(),
             self.fetches.deadline(),
         ])
     }
 
     /// What runs after every event: protocol machines, then reconcile, then whatever became due.
     fn turn(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let (conflicts, freed) = self.conflicts.turn(now, &mut self.rng, effects);
+        self.revision += u64::from(freed);
+        for conflict in conflicts {
+            let declined = conflict.during_probe
+                && self.clients.decline(conflict.index, conflict.address, now);
+            if !declined {
+                self.conflicts.claim(conflict.index, conflict.address, now);
+            }
+        }
         if self.clients.turn(now, &mut self.rng, effects) {
             self.changed();
         }
@@ -232,6 +252,7 @@ impl Core {
             self.stale = true;
             self.revision += 1;
         }
+        self.conflicts.follow(&self.desired, observed, now, effects);
         let mut ops = plan(&self.desired, observed);
         self.backoff.forget_all_but(&ops);
         ops.retain(|op| self.backoff.may_try(op, now));
@@ -281,6 +302,16 @@ impl Core {
         self.clients.saved()
     }
 
+    /// Addresses that nobody else has, for the state file.
+    pub fn verified(&self) -> Vec<String> {
+        self.conflicts.verified()
+    }
+
+    /// Addresses that other hosts have as well.
+    pub fn rivals(&self) -> Vec<String> {
+        self.conflicts.rivals()
+    }
+
     /// What was fetched, for the state file.
     pub fn fetched(&self) -> &BTreeMap<String, Fetched> {
         self.fetches.fetched()
@@ -291,8 +322,14 @@ impl Core {
         self.fetches.set_cached(cached);
     }
 
-    /// What the stage before fetched, and its stages.
-    pub fn inherit(&mut self, fetched: BTreeMap<String, Fetched>, timeline: Timeline) {
+    /// What the stage before fetched, which addresses it found free, and its stages.
+    pub fn inherit(
+        &mut self,
+        fetched: BTreeMap<String, Fetched>,
+        verified: Vec<String>,
+        timeline: Timeline,
+    ) {
+        self.conflicts = Conflicts::new(verified);
         self.fetches.inherit(fetched);
         self.timeline = timeline;
     }
@@ -322,9 +359,14 @@ impl Core {
         self.observed.as_ref()
     }
 
-    /// What the sources have wrong, as far as it shows only when they are together.
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        &self.diagnostics
+    /// What the sources have wrong, as far as it shows only when they are together or fetched.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().chain(self.fetches.faults())
+    }
+
+    /// The DHCP clients with their leases, as resources.
+    pub fn lease_facts(&self) -> Vec<serde_json::Value> {
+        self.clients.facts()
     }
 
     /// How to boot.

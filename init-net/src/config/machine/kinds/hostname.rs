@@ -8,6 +8,7 @@ use crate::value::Hostname;
 pub fn read(mut reader: Reader<'_>, out: &mut Document) {
     let hostname = reader.optional::<Hostname>("hostname");
     let written = reader.node("hostname").is_some();
+    let silent = !written && reader.node("auto").is_none();
     let auto = reader.optional::<String>("auto");
     let auto = match auto {
         None => None,
@@ -21,7 +22,7 @@ pub fn read(mut reader: Reader<'_>, out: &mut Document) {
         },
     };
     match (&auto, written) {
-        (None, false) => reader.refuse("hostname", "hostname or auto must be given", None),
+        _ if silent => reader.refuse("hostname", "hostname or auto must be given", None),
         (Some(auto), true) if auto.value == AutoHostname::Stable => {
             reader.refuse(
                 "auto",

@@ -1,0 +1,6 @@
+//! Network descriptions that clouds share: cloud-init's network-config.
+//!
+//! Read leniently: these texts are written by machines we do not own, and an unknown key must not cost a boot. A bad
+//! value costs its entry, and is a warning.
+
+pub mod v1;

@@ -1,0 +1,157 @@
+//! [`Facts`]: bodies read as short texts, hostile ones dropped with a word.
+
+use super::{Bodies, Parsed};
+use crate::config::userdata::{self, Base64, UserData};
+use crate::config::{Diagnostic, Document, Said, Severity};
+use crate::value::{Hostname, Layer, Origin};
+
+/// Longest fact, bytes: a list of hundreds of addresses.
+const MAX_FACT: usize = 64 * 1024;
+
+/// The bodies of one cloud, and the document they become.
+pub struct Facts<'b> {
+    bodies: &'b Bodies,
+    /// The name of the cloud, and the source of every origin.
+    pub name: &'static str,
+    /// What is said.
+    pub document: Document,
+    /// What is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'b> Facts<'b> {
+    /// Nothing read yet but the platform's name.
+    pub fn new(name: &'static str, bodies: &'b Bodies) -> Self {
+        let mut document = Document::empty(Layer::Platform, name);
+        document.metadata.push(("platform", name.to_owned()));
+        Self {
+            bodies,
+            name,
+            document,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// The origin of what `key` says.
+    pub fn origin(&self, key: &str) -> Origin {
+        Origin::new(self.name, key, None)
+    }
+
+    /// The body of `key` as text, when it is one.
+    pub fn text(&mut self, key: &str) -> Option<&'b str> {
+        let body = self.bodies.get(key)?;
+        match core::str::from_utf8(body) {
+            Ok(text) => Some(text),
+            Err(_) => {
+                self.warn(key, "is not UTF-8");
+                None
+            }
+        }
+    }
+
+    /// The lines of `key`, trimmed, empty ones left out. Control characters make it nothing at all.
+    pub fn lines(&mut self, key: &str) -> Vec<&'b str> {
+        let Some(text) = self.text(key) else {
+            return Vec::new();
+        };
+        let hostile = |c: char| c.is_control() && c != '\n' && c != '\r';
+        if text.len() > MAX_FACT || text.contains(hostile) {
+            self.warn(key, "is too long or holds control characters");
+            return Vec::new();
+        }
+        text.lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect()
+    }
+
+    /// The one line of `key`.
+    pub fn line(&mut self, key: &str) -> Option<&'b str> {
+        match self.lines(key).as_slice() {
+            [] => None,
+            [line] => Some(line),
+            _ => {
+                self.warn(key, "has more than one line");
+                None
+            }
+        }
+    }
+
+    /// The one line of `key`, parsed.
+    pub fn value<T: core::str::FromStr>(&mut self, key: &str) -> Option<T> {
+        let parsed = self.line(key)?.parse().ok();
+        if parsed.is_none() {
+            self.warn(key, "is not what it should be");
+        }
+        parsed
+    }
+
+    /// Copies the line of `key` into the instance facts, under `name`.
+    pub fn fact(&mut self, key: &str, name: &'static str) {
+        if let Some(line) = self.line(key) {
+            self.document.metadata.push((name, line.to_owned()));
+        }
+    }
+
+    /// The host name at `key`, when there is none yet.
+    pub fn hostname(&mut self, key: &str) {
+        if self.document.hostnames.is_empty()
+            && let Some(hostname) = self.value::<Hostname>(key)
+        {
+            self.document
+                .metadata
+                .push(("hostname", hostname.to_string()));
+            self.document
+                .hostnames
+                .push(Said::new(hostname, self.origin(key)));
+        }
+    }
+
+    /// The address list at `key`, one a line; others are dropped.
+    pub fn values<T: core::str::FromStr>(&mut self, key: &str) -> Vec<T> {
+        let lines = self.lines(key);
+        let count = lines.len();
+        let values: Vec<T> = lines.iter().filter_map(|line| line.parse().ok()).collect();
+        if values.len() < count {
+            self.warn(key, "holds lines that are not what they should be");
+        }
+        values
+    }
+
+    /// Keeps a fault of the body `key`.
+    pub fn warn(&mut self, key: &str, rule: &str) {
+        let message = format!("{}: {key} {rule}", self.name);
+        let effect = "it is ignored";
+        self.diagnostics
+            .push(Diagnostic::new(Severity::Warning, message).with_effect(effect));
+    }
+
+    /// Ends with the user-data at `key`; its `#cloud-config` host name is used when the cloud gives none.
+    pub fn finish(mut self, key: &str, base64: Base64) -> Parsed {
+        let raw = self.bodies.get(key).map(Vec::as_slice).unwrap_or_default();
+        let user_data = userdata::decode(raw, base64);
+        if let Ok(UserData::CloudConfig(Some(hostname))) = &user_data
+            && self.document.hostnames.is_empty()
+        {
+            let origin = self.origin(key);
+            self.document
+                .hostnames
+                .push(Said::new(hostname.clone(), origin));
+        }
+        match &user_data {
+            Ok(UserData::CloudConfig(_)) => {
+                self.warn(key, "is #cloud-config, not a machine configuration");
+            }
+            Ok(UserData::Absent | UserData::Config(_)) => {}
+            Err(error) => {
+                let rule = format!("is no machine configuration: {error}");
+                self.warn(key, &rule);
+            }
+        }
+        Parsed {
+            document: self.document,
+            diagnostics: self.diagnostics,
+            user_data,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Platform names: the field spells them in several ways, one is printed.
+
+use core::fmt;
+
+use super::Provider;
+use super::aws::Aws;
+use super::hcloud::Hcloud;
+use crate::config::nearest::nearest;
+use crate::config::{Diagnostic, Said, Severity};
+
+/// A platform.
+pub struct Platform {
+    /// The name that is printed.
+    pub name: &'static str,
+    /// Other spellings that are understood: of ignition.platform.id=, of cloud-init's ds=.
+    pub aliases: &'static [&'static str],
+    /// Who asks its metadata service; `None`: `metal` has none, and the others are not asked yet.
+    pub provider: Option<&'static dyn Provider>,
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const fn later(name: &'static str, aliases: &'static [&'static str]) -> Platform {
+    Platform {
+        name,
+        aliases,
+        provider: None,
+    }
+}
+
+/// Without any metadata service.
+const METAL: &str = "metal";
+
+/// Every platform that is known.
+pub static PLATFORMS: [Platform; 24] = [
+    Platform {
+        name: "aws",
+        aliases: &["ec2"],
+        provider: Some(&Aws),
+    },
+    Platform {
+        name: "hcloud",
+        aliases: &["hetzner"],
+        provider: Some(&Hcloud),
+    },
+    later(METAL, &["none", "qemu", "virtualbox"]),
+    later("akamai", &["linode"]),
+    later("alibabacloud", &["aliyun"]),
+    later("azure", &["azurestack"]),
+    later("cloudstack", &[]),
+    later("container", &[]),
+    later("digital-ocean", &["digitalocean"]),
+    later("equinixMetal", &["packet", "equinix-metal"]),
+    later("exoscale", &[]),
+    later("gcp", &["gce"]),
+    later("ibmcloud", &[]),
+    later("kubevirt", &[]),
+    later("nocloud", &["nocloud-net"]),
+    later("nutanix", &[]),
+    later("opennebula", &[]),
+    later("openstack", &[]),
+    later("oracle", &["oraclecloud"]),
+    later("proxmoxve", &[]),
+    later("scaleway", &[]),
+    later("upcloud", &[]),
+    later("vmware", &[]),
+    later("vultr", &[]),
+];
+
+/// The platform that `initnet.platform=` names, in any spelling and case.
+pub fn select(said: &Said<String>) -> (Option<&'static Platform>, Vec<Diagnostic>) {
+    let word = said.value.as_str();
+    let is = |name: &str| name.eq_ignore_ascii_case(word);
+    let found = PLATFORMS
+        .iter()
+        .find(|platform| is(platform.name) || platform.aliases.iter().any(|name| is(name)));
+    let Some(platform) = found else {
+        let shown: String = word.chars().take(40).collect();
+        let message = format!("unknown platform \"{shown}\" ({})", said.origin);
+        let mut fault = Diagnostic::new(Severity::Error, message)
+            .with_effect("no metadata service is asked; the rest of the configuration applies");
+        let names = PLATFORMS.iter().map(|platform| platform.name);
+        let known = names.chain(
+            PLATFORMS
+                .iter()
+                .flat_map(|platform| platform.aliases.iter().copied()),
+        );
+        if let Some(near) = nearest(word, known) {
+            fault = fault.with_fix(format!("did you mean {near}?"));
+        }
+        return (None, vec![fault]);
+    };
+    let mut faults = Vec::new();
+    if platform.provider.is_none() && platform.name != METAL {
+        let message = format!(
+            "platform {} is known, its metadata is not read yet",
+            platform.name
+        );
+        faults.push(Diagnostic::new(Severity::Note, message));
+    }
+    (Some(platform), faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Origin;
+
+    #[track_caller]
+    fn check(word: &str, expect: Option<&str>, faults: &[&str]) {
+        let said = Said::new(word.to_owned(), Origin::new("cmdline", "argument 2", None));
+        let (platform, found) = select(&said);
+        assert_eq!(platform.map(|platform| platform.name), expect);
+        let found: Vec<String> = found
+            .iter()
+            .map(|fault| format!("{}; {}", fault.message, fault.fix.as_deref().unwrap_or("-")))
+            .collect();
+        assert_eq!(found, faults);
+    }
+
+    #[test]
+    fn spellings() {
+        check("aws", Some("aws"), &[]);
+        check("AWS", Some("aws"), &[]);
+        check("hetzner", Some("hcloud"), &[]);
+        check("metal", Some("metal"), &[]);
+        check("qemu", Some("metal"), &[]);
+        check(
+            "packet",
+            Some("equinixMetal"),
+            &["platform equinixMetal is known, its metadata is not read yet; -"],
+        );
+        check(
+            "hclod",
+            None,
+            &["unknown platform \"hclod\" (cmdline argument 2); did you mean hcloud?"],
+        );
+        check(
+            "x y",
+            None,
+            &["unknown platform \"x y\" (cmdline argument 2); -"],
+        );
+    }
+}

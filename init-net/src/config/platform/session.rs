@@ -1,0 +1,108 @@
+//! [`Session`]: one conversation with a metadata service.
+
+use std::collections::BTreeMap;
+
+use super::{Answer, Answers, Ask, Bodies, Provider};
+use crate::config::{Diagnostic, Severity};
+
+/// Most requests of one session; a listing that would lead to more is followed this far.
+const MAX_ASKS: usize = 2048;
+
+/// Most bytes of all bodies together.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// One conversation: which requests are open, which are answered.
+///
+/// Give [`Session::asks`] to the network, every answer to [`Session::respond`], until [`Session::is_done`]. The first
+/// call gives one request: send it to every base URL, the first answer decides for one.
+pub struct Session {
+    provider: &'static dyn Provider,
+    /// Attempts made, by key.
+    asked: BTreeMap<String, u8>,
+    answers: Answers,
+    bytes: usize,
+}
+
+impl Session {
+    /// Nothing asked yet.
+    pub fn new(provider: &'static dyn Provider) -> Self {
+        Self {
+            provider,
+            asked: BTreeMap::new(),
+            answers: Answers::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Requests to make now; each is given once.
+    pub fn asks(&mut self) -> Vec<Ask> {
+        let wanted = self.wanted();
+        for ask in &wanted {
+            self.asked.insert(ask.key.clone(), ask.attempt);
+            self.answers.remove(&ask.key);
+        }
+        wanted
+    }
+
+    /// The answer to the request `key`. One that was not asked for is dropped.
+    pub fn respond(&mut self, key: &str, answer: Answer) {
+        if !self.asked.contains_key(key) || self.answers.contains_key(key) {
+            return;
+        }
+        let answer = match answer {
+            Answer::Body(body) if self.bytes + body.len() > MAX_BYTES => Answer::Unreachable,
+            Answer::Body(body) => {
+                self.bytes += body.len();
+                Answer::Body(body)
+            }
+            Answer::Status(_) | Answer::Unreachable => answer,
+        };
+        self.answers.insert(key.to_owned(), answer);
+    }
+
+    /// Whether every request is answered and the answers lead to no other.
+    pub fn is_done(&self) -> bool {
+        self.answers.len() == self.asked.len() && self.wanted().is_empty() && !self.asked.is_empty()
+    }
+
+    /// The bodies so far, without secrets of the session.
+    pub fn bodies(&self) -> Bodies {
+        let bodies = self
+            .answers
+            .iter()
+            .filter_map(|(key, answer)| match answer {
+                Answer::Body(body) if !self.provider.is_secret(key) => {
+                    Some((key.clone(), body.clone()))
+                }
+                Answer::Body(_) | Answer::Status(_) | Answer::Unreachable => None,
+            });
+        bodies.collect()
+    }
+
+    /// What was refused or not answered; a plain 404 is neither.
+    pub fn faults(&self) -> Vec<Diagnostic> {
+        let name = self.provider.name();
+        let faults = self.answers.iter().filter_map(|(key, answer)| {
+            let what = match answer {
+                Answer::Body(_) | Answer::Status(404) => return None,
+                Answer::Status(status) => format!("{name}: {key}: status {status}"),
+                Answer::Unreachable => format!("{name}: {key}: no answer"),
+            };
+            let effect = "the rest of the metadata still applies";
+            Some(Diagnostic::new(Severity::Warning, what).with_effect(effect))
+        });
+        faults.collect()
+    }
+
+    fn wanted(&self) -> Vec<Ask> {
+        let left = MAX_ASKS.saturating_sub(self.asked.len());
+        let mut wanted = self.provider.wanted(&self.answers);
+        wanted.retain(|ask| {
+            self.asked
+                .get(&ask.key)
+                .is_none_or(|made| *made < ask.attempt)
+        });
+        wanted.truncate(left);
+        wanted
+    }
+}
