@@ -40,7 +40,8 @@ pub fn measure(proc: &Path) -> Result<Value> {
 fn find(proc: &Path) -> Result<std::path::PathBuf> {
     for entry in fs::read_dir(proc)?.flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if line.starts_with(b"init-net") || line.starts_with(b"/bin/init-net") {
+        // Its name, as the supervisor gives it to itself.
+        if line.starts_with(b"@init-net") {
             return Ok(entry.path());
         }
     }
