@@ -61,7 +61,9 @@ impl Scenario {
         }
     }
 
-    pub fn has_server(self) -> bool {
+    /// A DHCP server at the other end, and the kernel's notifications are what counts. Elsewhere nobody listens to them:
+    /// ten thousand of them cost as much as the routes.
+    pub fn is_dynamic(self) -> bool {
         matches!(self, Self::Dhcp | Self::LostPacket | Self::Rest)
     }
 

@@ -18,10 +18,10 @@ use nix::sys::socket::sockopt;
 use nix::time::ClockId;
 use nix::time::clock_gettime;
 
-/// RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE (linux/rtnetlink.h); ten thousand routes would overrun us, and one matters.
+/// RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE (linux/rtnetlink.h).
 const GROUPS: u32 = 0x10 | 0x40;
-/// Notifications of ten thousand routes, read or not.
-const BUFFER: usize = 32 << 20;
+/// More than any contestant makes the kernel say.
+const BUFFER: usize = 4 << 20;
 
 const NEWADDR: u16 = 20;
 const NEWROUTE: u16 = 24;
@@ -41,22 +41,23 @@ pub enum Notice {
     DefaultRoute,
 }
 
-/// Subscribed to IPv4 addresses and routes of the network namespace it was made in.
+/// May be subscribed to IPv4 addresses and routes of the network namespace it was made in.
 #[derive(Debug)]
 pub struct Notices {
     pub socket: OwnedFd,
 }
 
 impl Notices {
-    pub fn subscribe() -> io::Result<Self> {
+    pub fn new(subscribed: bool) -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Raw,
             SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
             SockProtocol::NetlinkRoute,
         )?;
+        let groups = if subscribed { GROUPS } else { 0 };
         setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         Ok(Self { socket })
     }
 
