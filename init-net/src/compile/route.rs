@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::defaults;
 use super::names::Names;
 use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Severity};
-use crate::state::{Desired, Family, RouteKind, RouteSpec, Scope};
+use crate::state::{Desired, Family, RouteId, RouteKind, RouteSpec, Scope};
 use crate::value::{Layer, LinkName, Origin, Prefix, RouteTable};
 
 pub(super) fn merge(
@@ -116,6 +116,10 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
             (a.address.contains(gateway) && a.address.len() < Prefix::host(gateway).len())
                 || a.peer == Some(gateway)
         });
+    // Before all routes are looked at, which with ten thousand of them takes a second.
+    if covered {
+        return None;
+    }
     let routed = desired
         .routes
         .values()
@@ -128,7 +132,7 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
         .addresses
         .values()
         .any(|a| a.link_name == *link && a.family == Family::of(gateway));
-    if covered || routed || !known {
+    if routed || !known {
         return None;
     }
     Some(RouteSpec {
@@ -157,10 +161,18 @@ fn insert(desired: &mut Desired, mut spec: RouteSpec) {
     // The kernel keeps one route per (table, destination, metric): what differs only in gateway or link is the same
     // slot. A higher layer takes it over; within a layer both stay and the kernel's answer is reported.
     let key = |r: &RouteSpec| (r.table, r.family, r.dst, r.priority);
+    // Ids sort by slot, and the least of a slot has neither gateway nor link.
+    let least = RouteId {
+        gateway: None,
+        link: None,
+        ..spec.id()
+    };
     let rival = desired
         .routes
-        .values()
-        .find(|old| key(old) == key(&spec) && old.layer < spec.layer)
+        .range(least..)
+        .map(|(_, old)| old)
+        .take_while(|old| key(old) == key(&spec))
+        .find(|old| old.layer < spec.layer)
         .map(RouteSpec::id);
     if let Some(old) = rival.and_then(|id| desired.routes.remove(&id)) {
         spec.overrode = old.overrode;
