@@ -5,6 +5,7 @@
 //!    ├── root     Debian packages → the folder a peer runs in
 //!    ├── contestant  who takes part in what
 //!    └── run      one process a run: namespaces, cable, dnsmasq, what the kernel says and when
+//!         ├── place    the cable, dnsmasq, the root's mounts
 //!         ├── nanny    process 1 there; starts the contestant through floor/enter.rs, and ends it
 //!         ├── notice   rtnetlink notifications
 //!         └── rest     a supervisor with nothing to do
@@ -14,6 +15,7 @@
 mod contestant;
 mod nanny;
 mod notice;
+mod place;
 mod rest;
 mod root;
 mod run;
@@ -22,6 +24,7 @@ mod table;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Command;
 use std::process::ExitCode;
 use std::process::Stdio;
 use std::thread::sleep;
@@ -29,6 +32,7 @@ use std::time::Duration;
 
 use contestant::Contestant;
 use contestant::Scenario;
+use qemu::process::Process;
 use root::Root;
 use run::Run;
 use serde_json::Value;
@@ -47,13 +51,18 @@ const ROUNDS: usize = 11;
 /// How long others' use of the processors is looked at before a round.
 const LOAD_SAMPLE: Duration = Duration::from_millis(100);
 
+/// What a run may take beside its contestant's limit: making the place, watching a supervisor.
+const RUN_SPARE: Duration = Duration::from_secs(60);
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.first().map(String::as_str) {
-        Some("run") => one_run(&arguments[1..]).map(|value| {
+        Some("run") => {
+            let value = one_run(&arguments[1..]);
+            let value = value.unwrap_or_else(|error| json!({ "error": error.to_string() }));
             println!("{value}");
-            true
-        }),
+            Ok(true)
+        }
         _ => Options::parse(&arguments).and_then(|options| Bench::new(options)?.perform()),
     };
     match outcome {
@@ -274,14 +283,13 @@ impl Bench {
 /// One run in a process of its own, which ends within the contestant's limit; what went wrong is in its value.
 fn start_run(scenario: Scenario, contestant: &Contestant, what: &str) -> Value {
     let run = || -> Result<Value> {
-        let mut command = run::command()?;
+        let mut command = Command::new(std::env::current_exe()?);
         command.args(["run", &scenario.name(), contestant.name, what]);
-        let output = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .output()?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        serde_json::from_slice(&output.stdout).map_err(|_| errors.trim().to_owned().into())
+        let mut process = Process::start(command.stdout(Stdio::piped()))?;
+        let log = process.output(None).ok_or("no pipe from a run")?;
+        // Its one line, or the end of the pipe; it ends by itself after that, and on drop at the latest.
+        log.wait_for("}", Contestant::LIMIT + RUN_SPARE)?;
+        Ok(serde_json::from_str(&log.text())?)
     };
     run().unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
