@@ -288,8 +288,8 @@ fn start_run(scenario: Scenario, contestant: &Contestant, what: &str) -> Value {
         let mut process = Process::start(command.stdout(Stdio::piped()))?;
         let log = process.output(None).ok_or("no pipe from a run")?;
         // Its one line, or the end of the pipe; it ends by itself after that, and on drop at the latest.
-        log.wait_for("}", Contestant::LIMIT + RUN_SPARE)?;
-        Ok(serde_json::from_str(&log.text())?)
+        let line = log.wait_for("}", Contestant::LIMIT + RUN_SPARE)?;
+        Ok(serde_json::from_str(&line)?)
     };
     run().unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
