@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::defaults;
 use super::names::Names;
 use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Severity};
-use crate::state::{Desired, Family, RouteKind, RouteSpec, Scope};
+use crate::state::{Desired, Family, RouteId, RouteKind, RouteSpec, Scope};
 use crate::value::{Layer, LinkName, Origin, Prefix, RouteTable};
 
 pub(super) fn merge(
@@ -125,6 +125,10 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
             (a.address.contains(gateway) && a.address.len() < Prefix::host(gateway).len())
                 || a.peer == Some(gateway)
         });
+    // Before all routes are looked at, which with ten thousand of them takes a second.
+    if covered {
+        return None;
+    }
     let routed = desired
         .routes
         .values()
@@ -137,7 +141,7 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
         .addresses
         .values()
         .any(|a| a.link_name == *link && a.family == Family::of(gateway));
-    if covered || routed || !known {
+    if routed || !known {
         return None;
     }
     Some(RouteSpec {
@@ -166,12 +170,19 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
 /// the route that stays when `spec` does not.
 fn insert(desired: &mut Desired, mut spec: RouteSpec) -> Option<RouteSpec> {
     let key = |r: &RouteSpec| (r.table, r.family, r.dst, r.priority);
-    if let Some(old) = desired
+    // Ids sort by slot, and the least of a slot has neither gateway nor link.
+    let least = RouteId {
+        gateway: None,
+        link: None,
+        ..spec.id()
+    };
+    let occupant = desired
         .routes
-        .values()
-        .find(|old| key(old) == key(&spec))
-        .cloned()
-    {
+        .range(least..)
+        .map(|(_, old)| old)
+        .next()
+        .filter(|old| key(old) == key(&spec));
+    if let Some(old) = occupant.cloned() {
         if old.layer == spec.layer {
             return Some(old);
         }
