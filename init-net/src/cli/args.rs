@@ -1,12 +1,12 @@
 //! The grammar of argv.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::run::boot::BootOptions;
 use crate::run::sources::{ObservedFrom, Sources};
-use crate::value::Duration;
 
 /// Init-time network configuration for immutable operating systems.
 #[derive(Debug, Parser)]
@@ -171,6 +171,17 @@ pub enum Level {
     Local,
     Routable,
     Online,
+}
+
+impl From<Level> for crate::run::WaitLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Links => Self::Links,
+            Level::Local => Self::Local,
+            Level::Routable => Self::Routable,
+            Level::Online => Self::Online,
+        }
+    }
 }
 
 /// `500ms`, `30s`, `2m`, or plain seconds.

@@ -1,32 +1,16 @@
-//! Commands that ask a running supervisor, or the kernel when none runs: `get`, `explain`, `timeline`.
+//! Printing for `get`, `explain`, `timeline`, `wait`.
 
 use serde_json::{Value, json};
 
-use super::args::GetOutput;
+use super::args::{GetOutput, Level};
 use super::{table, yaml};
-use crate::compile;
-use crate::run::control;
-use crate::run::core::{Readiness, Reply, Request};
-use crate::run::facts::{Facts, KINDS};
-use crate::run::observe;
-use crate::run::report::Report;
-use crate::run::rtnetlink::Rtnetlink;
-use crate::run::sources::Sources;
-use crate::sys;
+use crate::run::{live, wait as waiting};
 
 type Exit = Result<u8, String>;
 
+/// Resources of `kind`.
 pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
-    if !KINDS.contains(&kind) {
-        return Err(format!("no such kind: {kind}; one of {}", KINDS.join(", ")));
-    }
-    let mut resources = match ask(&Request::Get {
-        kind: kind.to_owned(),
-    })? {
-        Some(Value::Array(resources)) => resources,
-        Some(_) => return Err("the supervisor answered something else than resources".into()),
-        None => from_kernel(|facts| facts.get(kind)).map(Option::unwrap_or_default)?,
-    };
+    let mut resources = live::get(kind)?;
     if let Some(id) = id {
         resources.retain(|resource| resource.get("id").and_then(Value::as_str) == Some(id));
         if resources.is_empty() {
@@ -36,13 +20,9 @@ pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
     print(kind, resources, output)
 }
 
+/// Where something comes from.
 pub fn explain(id: &str) -> Exit {
-    let text = match ask(&Request::Explain { id: id.to_owned() })? {
-        Some(Value::String(text)) => Some(text),
-        Some(_) => None,
-        None => from_kernel(|facts| facts.explain(id))?,
-    };
-    match text {
+    match live::explain(id)? {
         Some(text) => {
             println!("{text}");
             Ok(0)
@@ -51,8 +31,20 @@ pub fn explain(id: &str) -> Exit {
     }
 }
 
+/// 0 when the level is reached in time, else 1 with what is missing.
+pub fn wait(level: Level, timeout: core::time::Duration, any: bool) -> Exit {
+    match waiting::wait(level.into(), timeout, any)? {
+        Ok(()) => Ok(0),
+        Err(missing) => {
+            eprintln!("init-net: not ready: missing {}", missing.join(", "));
+            Ok(1)
+        }
+    }
+}
+
+/// The stages of the boot.
 pub fn timeline(output: GetOutput) -> Exit {
-    let report = report()?;
+    let report = live::report()?;
     let rows: Vec<Value> = report
         .timeline
         .stages()
@@ -72,41 +64,6 @@ pub fn timeline(output: GetOutput) -> Exit {
         })
         .collect();
     print("timeline", rows, output)
-}
-
-/// The report that the boot or the supervisor left.
-pub fn report() -> Result<Report, String> {
-    let path = std::path::Path::new(crate::run::RUN_DIR).join(crate::run::report::NAME);
-    let bytes = sys::file::read(&path, crate::run::state_file::MAX_LEN)
-        .map_err(|error| format!("{}: {error}; has a boot run?", path.display()))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// `None`: no supervisor runs.
-fn ask(request: &Request) -> Result<Option<Value>, String> {
-    match control::ask(request)? {
-        Some(Reply::Ok(value)) => Ok(Some(value)),
-        Some(Reply::Error(error)) => Err(error),
-        None => Ok(None),
-    }
-}
-
-/// Answers from what a boot would read and from the kernel.
-fn from_kernel<T>(answer: impl FnOnce(&Facts<'_>) -> T) -> Result<T, String> {
-    let read = Sources::default().read()?;
-    let mut rtnetlink = Rtnetlink::open().map_err(|error| format!("netlink: {error}"))?;
-    let observed = observe::observe(&mut rtnetlink, [], sys::clock::now())
-        .map_err(|error| error.to_string())?;
-    let (desired, _) = compile::compile(&read.documents, &observed.links);
-    let readiness = report()
-        .map(|report| report.readiness)
-        .unwrap_or_else(|_| Readiness::default());
-    Ok(answer(&Facts {
-        desired: &desired,
-        observed: &observed,
-        leases: &[],
-        readiness: &readiness,
-    }))
 }
 
 fn print(kind: &str, resources: Vec<Value>, output: GetOutput) -> Exit {

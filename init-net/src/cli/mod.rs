@@ -5,8 +5,7 @@ mod live;
 mod offline;
 mod style;
 mod table;
-mod wait;
-mod yaml;
+pub mod yaml;
 
 use std::process::ExitCode;
 
@@ -56,7 +55,7 @@ fn run(command: Command) -> ExitCode {
             level,
             timeout,
             any,
-        } => wait::wait(level, timeout, any),
+        } => live::wait(level, timeout, any),
         Command::Timeline { output } => live::timeline(output),
     };
     match result {

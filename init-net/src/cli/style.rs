@@ -2,8 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use crate::config::Diagnostic;
-use crate::config::diagnostic::Severity;
+use crate::config::diagnostic::{Diagnostic, Severity};
 
 /// Prints diagnostics on stderr.
 pub fn print(diagnostics: &[Diagnostic]) {

@@ -13,6 +13,7 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("KIND", "kind"),
             ("HW ADDR", "hardwareAddr"),
             ("OPER STATE", "operationalState"),
+            ("CARRIER", "carrier"),
             ("MTU", "mtu"),
         ],
         "linkspecs" => &[

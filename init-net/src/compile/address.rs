@@ -79,6 +79,7 @@ fn no_link(config: &AddressConfig, names: &Names<'_>) -> Diagnostic {
     } else {
         "the links are not known"
     };
-    Diagnostic::new(Severity::Warning, format!("{}: {why}", config.origin))
+    Diagnostic::new(Severity::Warning, why)
+        .with_place((&config.origin).into())
         .with_effect(format!("{} waits for its link", config.address))
 }

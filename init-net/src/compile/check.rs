@@ -43,12 +43,10 @@ fn missing_links(
     {
         if names.link(&link.name).is_none() && !created.contains(&&link.name) {
             diagnostics.push(
-                Diagnostic::new(
-                    Severity::Warning,
-                    format!("{}: there is no link {}", link.origin, link.name),
-                )
-                .with_fix("name an existing link; `init-net get links` lists them")
-                .with_effect("it is configured when it appears; nothing waits for it"),
+                Diagnostic::new(Severity::Warning, format!("there is no link {}", link.name))
+                    .with_place((&link.origin).into())
+                    .with_fix("name an existing link; `init-net get links` lists them")
+                    .with_effect("it is configured when it appears; nothing waits for it"),
             );
         }
     }
@@ -65,10 +63,11 @@ fn same_slot(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     Severity::Warning,
                     format!(
-                        "two routes to the same destination with metric {}: {} and {}",
-                        first.priority, first.origin, second.origin
+                        "two routes to the same destination with metric {}",
+                        first.priority
                     ),
                 )
+                .with_place((&second.origin).into())
                 .with_fix("give one of them another metric")
                 .with_effect("the kernel takes the first and refuses the second"),
             );

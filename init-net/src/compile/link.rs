@@ -130,11 +130,9 @@ fn not_applied(config: &LinkConfig, kind: &KindConfig) -> Diagnostic {
         LinkRef::Mac(mac) => mac.to_string(),
         LinkRef::Primary | LinkRef::EveryPhysical => String::new(),
     };
-    Diagnostic::new(
-        Severity::Note,
-        format!("{}: {kind} are not applied yet", config.origin),
-    )
-    .with_effect(format!(
-        "{name} is not created; what is configured on it waits"
-    ))
+    Diagnostic::new(Severity::Note, format!("{kind} are not applied yet"))
+        .with_place((&config.origin).into())
+        .with_effect(format!(
+            "{name} is not created; what is configured on it waits"
+        ))
 }

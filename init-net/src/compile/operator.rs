@@ -67,10 +67,12 @@ pub(super) fn merge(
     }
     for (method, origin) in notes {
         if let Some(message) = not_applied(method) {
-            diagnostics.push(Diagnostic::new(
-                Severity::Note,
-                format!("{origin}: {message}"),
-            ));
+            let (message, effect) = message;
+            diagnostics.push(
+                Diagnostic::new(Severity::Note, message)
+                    .with_place((&origin).into())
+                    .with_effect(effect),
+            );
         }
     }
 }
@@ -121,21 +123,22 @@ fn runs_dhcp4(method: AutoMethod) -> bool {
     )
 }
 
-/// What a method lacks until the DHCPv6 and router discovery clients exist.
-fn not_applied(method: AutoMethod) -> Option<&'static str> {
+/// What a method lacks until the DHCPv6 and router discovery clients exist, and what happens instead.
+fn not_applied(method: AutoMethod) -> Option<(&'static str, &'static str)> {
+    const KERNEL: &str = "the link is brought up, IPv6 comes from the kernel's own SLAAC";
     match method {
         AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 => None,
-        AutoMethod::Any => {
-            Some("DHCPv4 runs; DHCPv6 is not applied yet, IPv6 comes from the kernel's own SLAAC")
-        }
-        AutoMethod::Dhcp6 | AutoMethod::Either6 => Some(
-            "DHCPv6 is not applied yet: the link is brought up, IPv6 comes from the kernel's own SLAAC",
-        ),
-        AutoMethod::Auto6 => {
-            Some("the link is brought up and the kernel's SLAAC runs; RDNSS is not applied yet")
-        }
-        AutoMethod::LinkLocal6 => Some("the link is brought up; SLAAC is not turned off yet"),
-        AutoMethod::Ibft => Some("the iBFT table is not read yet: the link is brought up"),
+        AutoMethod::Any => Some((
+            "DHCPv6 is not applied yet",
+            "DHCPv4 runs; IPv6 comes from the kernel's own SLAAC",
+        )),
+        AutoMethod::Dhcp6 | AutoMethod::Either6 => Some(("DHCPv6 is not applied yet", KERNEL)),
+        AutoMethod::Auto6 => Some((
+            "name servers of router advertisements are not applied yet",
+            KERNEL,
+        )),
+        AutoMethod::LinkLocal6 => Some(("SLAAC is not turned off yet", KERNEL)),
+        AutoMethod::Ibft => Some(("the iBFT table is not read yet", "the link is brought up")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Routes: normalised, given their link and the on-link host route that an off-subnet gateway needs.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use super::defaults;
 use super::names::Names;
@@ -16,15 +17,17 @@ pub(super) fn merge(
 ) {
     for document in documents {
         // Default routes of one source must differ in metric: the n-th default route of a source gets base + n.
-        let mut defaults_seen = 0;
+        let mut defaults_seen: BTreeMap<Family, u32> = BTreeMap::new();
         for config in &document.routes {
             let Some(link) = link_of(config, names, desired) else {
                 diagnostics.push(no_link(config));
                 continue;
             };
-            let spec = spec(config, link, document.layer, defaults_seen);
+            let mut spec = spec(config, link, document.layer);
             if spec.dst.is_none() && config.metric.is_none() {
-                defaults_seen += 1;
+                let seen = defaults_seen.entry(spec.family).or_default();
+                spec.priority += *seen;
+                *seen += 1;
             }
             if let Some(host) = on_link_gateway(&spec, desired) {
                 insert(desired, host);
@@ -59,7 +62,7 @@ fn link_of(config: &RouteConfig, names: &Names<'_>, desired: &Desired) -> Option
     })
 }
 
-fn spec(config: &RouteConfig, link: LinkName, layer: Layer, defaults_seen: u32) -> RouteSpec {
+fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
     // `0.0.0.0/0` is the default route of its family.
     let dst = config
         .destination
@@ -73,9 +76,7 @@ fn spec(config: &RouteConfig, link: LinkName, layer: Layer, defaults_seen: u32) 
         Some(dst) => Family::of(dst.address()),
         None => said.map_or(Family::Inet4, Family::of),
     };
-    let metric = config
-        .metric
-        .unwrap_or(defaults::ROUTE_METRIC + if dst.is_none() { defaults_seen } else { 0 });
+    let metric = config.metric.unwrap_or(defaults::ROUTE_METRIC);
     RouteSpec {
         family,
         dst,
@@ -169,9 +170,7 @@ fn insert(desired: &mut Desired, mut spec: RouteSpec) {
 }
 
 fn no_link(config: &RouteConfig) -> Diagnostic {
-    Diagnostic::new(
-        Severity::Warning,
-        format!("{}: no link of this machine matches", config.origin),
-    )
-    .with_effect("the route waits for its link")
+    Diagnostic::new(Severity::Warning, "no link of this machine matches")
+        .with_place((&config.origin).into())
+        .with_effect("the route waits for its link")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::value::Span;
+use crate::value::{Origin, Span};
 
 /// How bad it is. Only errors make `check` exit with 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +48,18 @@ pub struct Diagnostic {
     /// What the fault costs, and what still applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
+}
+
+impl From<&Origin> for Place {
+    /// The place of a value whose text is not at hand: its argument or line, without a caret.
+    fn from(origin: &Origin) -> Self {
+        Self {
+            source: origin.source.clone(),
+            position: origin.place.to_string(),
+            text: String::new(),
+            caret: Span::default(),
+        }
+    }
 }
 
 impl Diagnostic {

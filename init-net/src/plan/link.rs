@@ -48,7 +48,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         }
         let up = spec.up.unwrap_or_else(|| status.is_up());
         let is_up = status.is_up() && !needs_down;
-        if up != is_up && !(needs_down && !up) {
+        if up != is_up {
             ops.push(Op::LinkSetUp { link, up });
         }
     }

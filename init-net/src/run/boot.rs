@@ -3,6 +3,8 @@
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use super::core::{Core, Event, Verdict};
 use super::handoff;
 use super::modules::Modules;
@@ -41,6 +43,14 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     sys::kmsg::init(log::LevelFilter::Info, pid1);
     let mounted = sys::clock::now();
 
+    // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
+    // has nobody else who would, and with one they are loaded already.
+    let mut modules = if pid1 || sys::switch_root::in_initramfs() {
+        Modules::start()
+    } else {
+        Modules::none()
+    };
+
     // cmdline
     let cmdline = match &options.cmdline {
         Some(text) => sources::cmdline_text(text)?,
@@ -51,13 +61,6 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     log::set_max_level(crate::compile::settings(&read.documents).log);
     read.diagnostics.iter().for_each(log_diagnostic);
     let parsed = sys::clock::now();
-
-    // modules: loaded by a child, so that slow cards do not hold up the others
-    let mut modules = if pid1 {
-        Modules::start()
-    } else {
-        Modules::none()
-    };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
     let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
@@ -78,7 +81,7 @@ pub struct Done {
 fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<Done, String> {
     let [started, mounted, parsed] = times;
     create_run_dir()?;
-    // Only PID 1 has children to wait for, and no parent whose signals it should not block.
+    // PID 1 is sent what nobody else is, and reaps orphans; a hook keeps the signals of its caller.
     let signals = if std::process::id() == 1 {
         Signals::open().ok()
     } else {
@@ -96,8 +99,8 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         timeline.end(stage, to);
     }
     timeline.begin("network", parsed);
-    if modules.running() {
-        timeline.begin("modules", parsed);
+    if modules.busy() {
+        timeline.begin("modules", mounted);
         core.set_drivers_loading(true);
     }
     for source in super::remote::sources(&read.documents) {
@@ -111,16 +114,18 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
             break reason;
         }
         let until = shell.core.verdict_deadline();
-        let watch: Vec<Interest<'_>> = signals
+        let signalled = signals
             .iter()
-            .map(|signals| Interest::read(signals.as_fd()))
-            .collect();
-        let signalled = shell
+            .map(|signals| Interest::read(signals.as_fd()));
+        let watch: Vec<Interest<'_>> = signalled.chain(modules.interest()).collect();
+        let woken = shell
             .wait(until, &watch)
             .map_err(|error| format!("poll: {error}"))?;
-        if signalled {
-            take_signals(signals.as_ref(), modules);
-            if !modules.running() {
+        if woken {
+            if let Some(signals) = &signals {
+                take_signals(signals);
+            }
+            if modules.busy() && modules.is_idle() {
                 shell.core.set_drivers_loading(false);
                 shell.core.timeline_mut().end("modules", sys::clock::now());
             }
@@ -146,12 +151,15 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     Ok(Done { ready })
 }
 
-/// Takes the ends of children: the module loader's, and orphans'.
-fn take_signals(signals: Option<&Signals>, modules: &mut Modules) {
-    while let Some(Ok(Some(_))) = signals.map(Signals::next) {}
-    while let Ok(Some(exit)) = sys::process::reap() {
-        modules.ended(exit.pid);
+/// Reaps orphans; Ctrl-Alt-Del starts over. Everything else can wait for the hand-off.
+fn take_signals(signals: &Signals) {
+    while let Ok(Some(signal)) = signals.next() {
+        if signal == Signal::SIGINT {
+            let Err(error) = sys::reboot::go(sys::reboot::Down::Reboot);
+            log::error!("reboot: {error}");
+        }
     }
+    while let Ok(Some(_)) = sys::process::reap() {}
 }
 
 fn missing(core: &Core) -> String {

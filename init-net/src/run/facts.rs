@@ -1,12 +1,13 @@
 //! What `get` and `explain` answer: resources as JSON values, from what is desired and what is observed.
 
 use core::net::IpAddr;
+use core::slice::from_ref;
 
 use serde_json::{Value, json};
 
 use super::core::Readiness;
-use crate::state::{Desired, Observed};
-use crate::value::Origin;
+use crate::state::{Desired, LinkStatus, Observed};
+use crate::value::{Layer, Origin};
 
 /// The KINDs of `get` (DESIGN §4), with the spelling people type.
 pub const KINDS: [&str; 18] = [
@@ -48,11 +49,7 @@ impl Facts<'_> {
         let desired = self.desired;
         let observed = self.observed;
         Some(match kind {
-            "links" => observed
-                .links
-                .values()
-                .map(|link| with_id(link.name.to_string(), link))
-                .collect(),
+            "links" => observed.links.values().map(link).collect(),
             "linkspecs" => desired
                 .links
                 .values()
@@ -129,83 +126,86 @@ impl Facts<'_> {
     pub fn explain(&self, id: &str) -> Option<String> {
         let desired = self.desired;
         let mut blocks: Vec<String> = Vec::new();
-        let named =
-            |full: &str, short: &[String]| full == id || short.iter().any(|short| short == id);
-        for spec in desired.links.values() {
-            if named(spec.name.as_str(), &[]) {
-                blocks.push(block(
-                    "link",
-                    &spec.name.to_string(),
-                    &spec.layer.to_string(),
-                    &[spec.origin.clone()],
-                    &spec.overrode,
-                ));
+        // One object: what it is, its id, other names it answers to, and where it comes from.
+        let mut object = |kind: &str,
+                          full: String,
+                          short: &[String],
+                          layer: Layer,
+                          from: &[Origin],
+                          over: &[Origin]| {
+            if full == id || short.iter().any(|short| short == id) {
+                blocks.push(block(kind, &full, layer, from, over));
             }
+        };
+        for spec in desired.links.values() {
+            object(
+                "link",
+                spec.name.to_string(),
+                &[],
+                spec.layer,
+                from_ref(&spec.origin),
+                &spec.overrode,
+            );
         }
         for spec in desired.addresses.values() {
-            if named(
-                &spec.id().to_string(),
-                &[spec.address.to_string(), spec.address.address().to_string()],
-            ) {
-                blocks.push(block(
-                    "address",
-                    &spec.id().to_string(),
-                    &spec.layer.to_string(),
-                    &[spec.origin.clone()],
-                    &spec.overrode,
-                ));
-            }
+            let short = [spec.address.to_string(), spec.address.address().to_string()];
+            object(
+                "address",
+                spec.id().to_string(),
+                &short,
+                spec.layer,
+                from_ref(&spec.origin),
+                &spec.overrode,
+            );
         }
         for spec in desired.routes.values() {
-            let dst = spec
+            let short = [spec
                 .dst
-                .map_or_else(|| "default".to_owned(), |dst| dst.to_string());
-            if named(&spec.id().to_string(), &[dst]) {
-                blocks.push(block(
-                    "route",
-                    &spec.id().to_string(),
-                    &spec.layer.to_string(),
-                    &[spec.origin.clone()],
-                    &spec.overrode,
-                ));
-            }
+                .map_or_else(|| "default".to_owned(), |dst| dst.to_string())];
+            object(
+                "route",
+                spec.id().to_string(),
+                &short,
+                spec.layer,
+                from_ref(&spec.origin),
+                &spec.overrode,
+            );
         }
         for spec in desired.operators.values() {
             let full = format!("{}/{}", spec.operator, spec.link_name);
-            if named(&full, &[]) {
-                blocks.push(block(
-                    "operator",
-                    &full,
-                    &spec.layer.to_string(),
-                    &[spec.origin.clone()],
-                    &spec.overrode,
-                ));
-            }
-        }
-        if let Some(spec) = desired
-            .hostname
-            .as_ref()
-            .filter(|spec| named("hostname", &[spec.fqdn()]))
-        {
-            blocks.push(block(
-                "hostname",
-                &spec.fqdn(),
-                &spec.layer.to_string(),
-                &[spec.origin.clone()],
+            object(
+                "operator",
+                full,
+                &[],
+                spec.layer,
+                from_ref(&spec.origin),
                 &spec.overrode,
-            ));
+            );
+        }
+        if let Some(spec) = &desired.hostname {
+            let short = ["hostname".to_owned()];
+            object(
+                "hostname",
+                spec.fqdn(),
+                &short,
+                spec.layer,
+                from_ref(&spec.origin),
+                &spec.overrode,
+            );
         }
         if let Some(spec) = &desired.resolver {
-            let servers: Vec<String> = spec.name_servers.iter().map(ToString::to_string).collect();
-            if named("resolvers", &servers) {
-                blocks.push(block(
-                    "resolvers",
-                    &servers.join(" "),
-                    &spec.layer.to_string(),
-                    &spec.origins,
-                    &spec.overrode,
-                ));
-            }
+            let mut short: Vec<String> =
+                spec.name_servers.iter().map(ToString::to_string).collect();
+            let full = short.join(" ");
+            short.push("resolvers".into());
+            object(
+                "resolvers",
+                full,
+                &short,
+                spec.layer,
+                &spec.origins,
+                &spec.overrode,
+            );
         }
         if blocks.is_empty() {
             blocks.extend(self.foreign(id));
@@ -245,7 +245,7 @@ impl Facts<'_> {
     }
 }
 
-fn block(kind: &str, id: &str, layer: &str, origins: &[Origin], overrode: &[Origin]) -> String {
+fn block(kind: &str, id: &str, layer: Layer, origins: &[Origin], overrode: &[Origin]) -> String {
     let mut text = format!("{kind} {id}\n  layer: {layer}");
     for origin in origins {
         text.push_str(&format!("\n  from: {origin}"));
@@ -254,6 +254,18 @@ fn block(kind: &str, id: &str, layer: &str, origins: &[Origin], overrode: &[Orig
         text.push_str(&format!("\n  overrode: {origin}"));
     }
     text
+}
+
+/// A link, with its carrier spelled out of the flags.
+fn link(link: &LinkStatus) -> Value {
+    let mut value = with_id(link.name.to_string(), link);
+    if let Value::Object(fields) = &mut value {
+        fields.insert(
+            "carrier".into(),
+            Value::Bool(link.is_up() && link.has_carrier()),
+        );
+    }
+    value
 }
 
 fn with_id(id: String, resource: &impl serde::Serialize) -> Value {

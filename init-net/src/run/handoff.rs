@@ -94,13 +94,13 @@ fn start_supervisor() -> Result<(), String> {
 fn to_real_root(
     boot: &BootConfig,
     device: &str,
-    mut modules: Modules,
+    modules: Modules,
 ) -> Result<core::convert::Infallible, String> {
-    // Its driver may still be on its way.
-    modules.finish();
     let new_root = Path::new(NEW_ROOT);
     std::fs::create_dir_all(new_root).map_err(|error| format!("{NEW_ROOT}: {error}"))?;
+    // The loader serves the root's controller, too: it may end only now.
     mount_root(boot, device, new_root)?;
+    modules.finish();
     let init = find_init(boot, new_root)?;
     let checked = sys::switch_root::check(new_root, &init)
         .map_err(|error| format!("switch_root: {error}"))?;

@@ -11,8 +11,10 @@ pub mod control;
 pub mod core;
 pub mod facts;
 pub mod handoff;
+pub mod live;
 pub mod modules;
 pub mod observe;
+pub mod offline;
 pub mod offline_platform;
 pub mod remote;
 pub mod report;
@@ -21,6 +23,9 @@ pub mod shell;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;
+pub mod wait;
+
+pub use crate::config::WaitLevel;
 
 /// Where the state, the report, the control socket and the rendered files live (DESIGN §4).
 pub const RUN_DIR: &str = "/run/init-net";

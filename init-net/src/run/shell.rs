@@ -3,6 +3,7 @@
 //! No decision is made here: what is tried, when, and what a failure means is the core's.
 
 use core::net::Ipv4Addr;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::UdpSocket;
@@ -10,7 +11,7 @@ use std::os::fd::AsFd as _;
 
 use super::connections::{self, Connections};
 use super::control::Control;
-use super::core::{Core, Effect, Event};
+use super::core::{Core, Effect, Event, Reply, Request};
 use super::observe;
 use super::rtnetlink::{Monitor, Rtnetlink};
 use crate::proto::acd;
@@ -44,6 +45,8 @@ pub struct Shell {
     connections: Connections,
     control: Option<Control>,
     queue: VecDeque<Event>,
+    /// Requests to take other sources, for who keeps them.
+    applies: VecDeque<(u64, Request)>,
 }
 
 /// Which descriptor of the loop is ready.
@@ -73,12 +76,23 @@ impl Shell {
             connections: Connections::default(),
             control: None,
             queue: VecDeque::from([Event::Tick]),
+            applies: VecDeque::new(),
         })
     }
 
     /// Takes requests from `control` from now on.
     pub fn listen(&mut self, control: Control) {
         self.control = Some(control);
+    }
+
+    /// The next request to take other sources; it wants a reply.
+    pub fn next_apply(&mut self) -> Option<(u64, Request)> {
+        self.applies.pop_front()
+    }
+
+    /// Answers a request.
+    pub fn reply(&mut self, id: u64, reply: Reply) {
+        self.perform(Effect::Reply { id, reply });
     }
 
     /// Something happened outside the loop.
@@ -181,10 +195,13 @@ impl Shell {
                     .unwrap_or_default();
                 for (id, request) in requests {
                     match request {
+                        Ok(request @ Request::Apply { .. }) => {
+                            self.applies.push_back((id, request))
+                        }
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),
                         Err(error) => self.perform(Effect::Reply {
                             id,
-                            reply: super::core::Reply::Error(error),
+                            reply: Reply::Error(error),
                         }),
                     }
                 }
@@ -348,34 +365,34 @@ impl Shell {
     }
 
     fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
-        if !self.dhcp.contains_key(&link.index) {
-            let socket = PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)?;
-            self.dhcp.insert(link.index, socket);
-        }
-        self.dhcp
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        open_once(&mut self.dhcp, link.index, || {
+            PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)
+        })
     }
 
     fn renew_socket(&mut self, link: &LinkAt, from: Ipv4Addr) -> io::Result<&UdpSocket> {
-        if !self.renew.contains_key(&link.index) {
-            let socket = sys::udp::bind((from, frame::CLIENT_PORT).into(), Some(&link.name))?;
-            self.renew.insert(link.index, socket);
-        }
-        self.renew
-            .get(&link.index)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        let local = (from, frame::CLIENT_PORT).into();
+        open_once(&mut self.renew, link.index, || {
+            sys::udp::bind(local, Some(&link.name))
+        })
     }
 
     fn arp_socket(&mut self, link: &LinkAt, address: Ipv4Addr) -> io::Result<&PacketSocket> {
-        let key = (link.index, address);
-        if !self.arp.contains_key(&key) {
-            let socket = PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))?;
-            self.arp.insert(key, socket);
-        }
-        self.arp
-            .get(&key)
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        open_once(&mut self.arp, (link.index, address), || {
+            PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))
+        })
+    }
+}
+
+/// The socket of `key`, opened when there is none.
+fn open_once<K: Ord, S>(
+    sockets: &mut BTreeMap<K, S>,
+    key: K,
+    open: impl FnOnce() -> io::Result<S>,
+) -> io::Result<&S> {
+    match sockets.entry(key) {
+        Entry::Occupied(socket) => Ok(socket.into_mut()),
+        Entry::Vacant(slot) => Ok(slot.insert(open()?)),
     }
 }
 

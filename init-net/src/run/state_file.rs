@@ -48,13 +48,20 @@ pub struct StateFile {
 }
 
 /// A source that is text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedText {
     /// As diagnostics call it.
     pub name: String,
     /// All of it; may hold secrets (the file is 0600).
     pub text: String,
+}
+
+impl fmt::Debug for SavedText {
+    /// Without the text: it may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.name, self.text.len())
+    }
 }
 
 /// Why a state file is not used.

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
 use super::control::Control;
-use super::core::{Core, Event};
+use super::core::{Core, Event, Reply, Request};
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
@@ -52,6 +52,8 @@ pub fn main() -> Result<u8, String> {
     let root = Root::open();
     let mut payload = if pid1 { start_payload(&read) } else { None };
     let mut last_report = Vec::new();
+    // Children that ended while this was still the boot stage.
+    act(Signal::SIGCHLD, pid1, &mut payload);
     loop {
         shell.pump();
         if shell.core.needs_saving() {
@@ -74,6 +76,10 @@ pub fn main() -> Result<u8, String> {
         let signalled = shell
             .wait(None, &watch)
             .map_err(|error| format!("poll: {error}"))?;
+        while let Some((id, request)) = shell.next_apply() {
+            read = apply(&mut shell, read, request);
+            shell.reply(id, Reply::Ok(serde_json::Value::Null));
+        }
         if !signalled {
             continue;
         }
@@ -144,24 +150,31 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
 
 /// The state of the stage before, or of a supervisor that was killed; an empty one when there is none to believe.
 fn load() -> StateFile {
-    let path = Path::new(RUN_DIR).join(state_file::NAME);
-    let boot_id = sys::boot_id::read().unwrap_or_default();
-    let fresh = || StateFile {
+    state_of_this_boot().unwrap_or_else(|| StateFile {
         cmdline: sources::proc_cmdline(),
-        ..StateFile::new(boot_id.clone())
-    };
+        ..StateFile::new(sys::boot_id::read().unwrap_or_default())
+    })
+}
+
+/// The state file, when there is one and it can be believed.
+pub fn state_of_this_boot() -> Option<StateFile> {
+    let path = Path::new(RUN_DIR).join(state_file::NAME);
     let bytes = match sys::file::read(&path, state_file::MAX_LEN) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fresh(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => {
             log::error!("{}: {error}", path.display());
-            return fresh();
+            return None;
         }
     };
-    StateFile::parse(&bytes, &boot_id).unwrap_or_else(|refusal| {
-        log::error!("{}: {refusal}; starting afresh", path.display());
-        fresh()
-    })
+    let boot_id = sys::boot_id::read().unwrap_or_default();
+    match StateFile::parse(&bytes, &boot_id) {
+        Ok(state) => Some(state),
+        Err(refusal) => {
+            log::error!("{}: {refusal}; starting afresh", path.display());
+            None
+        }
+    }
 }
 
 /// The sources as the boot read them; after a crash without a state file, as a boot would read them.
@@ -174,17 +187,33 @@ fn sources_of(state: &StateFile) -> Read {
     read
 }
 
+/// `init-net apply`: other sources in place of the present ones, from now on and after a restart.
+fn apply(shell: &mut Shell, old: Read, request: Request) -> Read {
+    let Request::Apply { cmdline, configs } = request else {
+        return old;
+    };
+    let read = sources::parse(&cmdline.unwrap_or(old.cmdline), "cmdline", configs);
+    log::info!("apply: {} sources", read.documents.len());
+    take(shell, &read);
+    read
+}
+
 /// SIGHUP: files are read again. The command line stays that of the boot, what was fetched stays as it is.
 fn reload(shell: &mut Shell, old: Read) -> Read {
     let mut read = sources::parse(&old.cmdline, "/proc/cmdline", Vec::new());
     sources::local_configs(&mut read);
-    read.diagnostics.iter().for_each(log_diagnostic);
     log::info!("reload: {} sources", read.documents.len());
+    take(shell, &read);
+    read
+}
+
+/// Gives the core `read` and what was fetched for it.
+fn take(shell: &mut Shell, read: &Read) {
+    read.diagnostics.iter().for_each(log_diagnostic);
     let mut documents = read.documents.clone();
     let remote = super::remote::sources(&read.documents);
     documents.extend(super::remote::documents(&remote, shell.core.fetched()).0);
     shell.push(Event::Documents(documents));
-    read
 }
 
 /// `initnet.init=` of a RAM-only OS.

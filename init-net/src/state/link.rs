@@ -24,6 +24,40 @@ pub mod arphrd {
     pub const INFINIBAND: u16 = 32;
     /// Loopback.
     pub const LOOPBACK: u16 = 772;
+    /// No link-layer header: tunnels, WireGuard.
+    pub const NONE: u16 = 0xfffe;
+
+    const NAMES: [(u16, &str); 4] = [
+        (ETHER, "ether"),
+        (INFINIBAND, "infiniband"),
+        (LOOPBACK, "loopback"),
+        (NONE, "nohdr"),
+    ];
+
+    /// `ether`, or the number.
+    pub(super) fn serialize<S: serde::Serializer>(
+        hw_type: &u16,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match NAMES.iter().find(|(number, _)| number == hw_type) {
+            Some((_, name)) => serializer.serialize_str(name),
+            None => serializer.collect_str(hw_type),
+        }
+    }
+
+    /// The name or the number.
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<u16, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        let known = NAMES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(number, _)| *number);
+        known
+            .or_else(|| text.parse().ok())
+            .ok_or_else(|| serde::de::Error::custom("not a hardware type"))
+    }
 }
 
 /// What a link should be. Only what is `Some` is compared and changed.
@@ -71,8 +105,8 @@ pub struct LinkStatus {
     /// IFLA_ALT_IFNAME.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alt_names: Vec<String>,
-    /// ARPHRD type: 1 Ethernet, 772 loopback ([`arphrd`]).
-    #[serde(rename = "type")]
+    /// ARPHRD type ([`arphrd`]); prints as its name where it has one.
+    #[serde(rename = "type", with = "arphrd")]
     pub hw_type: u16,
     /// IFLA_INFO_KIND; empty for physical links.
     #[serde(default)]

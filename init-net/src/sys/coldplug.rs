@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use super::module_index::ModuleIndex;
+use super::poll::{Interest, poll};
+use super::uevent::Uevents;
 use super::{file, module, process};
 
 /// Folders below each other that are followed in `/sys/devices`. Real ones have about 15.
 const MAX_DEPTH: usize = 32;
-
-/// Looks at `/sys`, each for the devices that the drivers of the one before brought: a bus, what is on it, what is behind
-/// that. What comes still later comes as an event ([`super::uevent`]).
-const MAX_ROUNDS: usize = 5;
 
 /// Longest modalias, bytes: `input:` ones have about 300, uevents end at 2048.
 const MAX_MODALIAS: usize = 4096;
@@ -77,43 +76,74 @@ pub struct Wanted {
     pub parameters: CString,
 }
 
-/// Loads what `wanted` names, then what the devices in `/sys` ask for, until no new device appears, in a child: initialising
-/// a card can take seconds, and the loop goes on meanwhile. The exit code of the child is the number of modules that
-/// failed, at most 100.
-pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<i32> {
-    process::fork(move || match index(&folder) {
-        Ok(index) => load_all(&folder, &index, &wanted).min(100),
+/// Loads what `wanted` names, then what every device asks for, those that appear later included, in a child: initialising a
+/// card can take seconds, and the loop goes on meanwhile. The child writes one byte to the pipe when it has nothing more to
+/// do for now, and ends when the other end of the pipe is closed.
+pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    let pid = process::fork(move || match serve(&folder, &wanted, writer) {
+        Ok(()) => 0,
         Err(error) => {
-            log::warn!("{}: {error}", folder.display());
-            100
+            log::warn!("modules: {error}");
+            1
         }
-    })
+    })?;
+    Ok((pid, reader))
 }
 
-fn load_all(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) -> i32 {
-    let mut failed = load(folder, index, wanted);
+fn serve(folder: &Path, wanted: &[Wanted], mut idle: PipeWriter) -> io::Result<()> {
+    // Before the first look, so that nothing falls between the two.
+    let uevents = Uevents::open()?;
+    let index = index(folder)?;
+    load(folder, &index, wanted);
     let mut seen = BTreeSet::new();
-    for _ in 0..MAX_ROUNDS {
-        let all = modaliases(Path::new("/sys/devices"));
-        let new: Vec<Wanted> = all
-            .difference(&seen)
-            .map(|name| Wanted {
-                name: name.clone(),
-                parameters: CString::default(),
-            })
-            .collect();
-        if new.is_empty() {
-            break;
+    let mut look = |name: String| {
+        if seen.insert(name.clone()) {
+            load(
+                folder,
+                &index,
+                &[Wanted {
+                    name,
+                    parameters: CString::default(),
+                }],
+            );
         }
-        failed += load(folder, index, &new);
-        seen = all;
+    };
+    modaliases(Path::new("/sys/devices"))
+        .into_iter()
+        .for_each(&mut look);
+    let mut told = false;
+    loop {
+        match uevents.next() {
+            Ok(modalias) => look(modalias),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                modaliases(Path::new("/sys/devices"))
+                    .into_iter()
+                    .for_each(&mut look);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !told {
+                    idle.write_all(b"i")?;
+                    told = true;
+                }
+                let ready = poll(
+                    &[
+                        Interest::read(uevents.as_fd()),
+                        Interest::hang_up(idle.as_fd()),
+                    ],
+                    None,
+                )?;
+                if ready.get(1).is_some_and(|pipe| pipe.readable) {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
     }
-    failed
 }
 
-/// Loads what `wanted` names, here and now. How many failed; each is logged.
-pub fn load(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) -> i32 {
-    let mut failed = 0;
+/// Loads what `wanted` names, here and now; what fails is logged.
+pub fn load(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) {
     let mut done = BTreeSet::new();
     for Wanted { name, parameters } in wanted {
         let paths = index.resolve(name);
@@ -139,13 +169,11 @@ pub fn load(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) -> i32 {
                 // Not our hardware after all: several drivers may claim one modalias.
                 Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
                 Err(error) => {
-                    failed += 1;
                     log::warn!("module {}: {error}", path.display());
                 }
             }
         }
     }
-    failed
 }
 
 #[cfg(test)]

@@ -32,6 +32,14 @@ impl<'a> Interest<'a> {
         }
     }
 
+    /// For the other end to be closed, and nothing else.
+    pub fn hang_up(fd: BorrowedFd<'a>) -> Self {
+        Self {
+            fd,
+            flags: PollFlags::empty(),
+        }
+    }
+
     /// For an exceptional condition: a changed mount table (proc_pid_mounts(5)).
     pub fn urgent(fd: BorrowedFd<'a>) -> Self {
         Self {
@@ -84,7 +92,8 @@ fn ready(asked: PollFlags, fd: &PollFd<'_>) -> Ready {
     Ready {
         readable: (asked.contains(PollFlags::POLLIN)
             && (trouble || said.contains(PollFlags::POLLIN)))
-            || said.contains(PollFlags::POLLPRI),
+            || said.contains(PollFlags::POLLPRI)
+            || (asked.is_empty() && trouble),
         writable: asked.contains(PollFlags::POLLOUT)
             && (trouble || said.contains(PollFlags::POLLOUT)),
     }

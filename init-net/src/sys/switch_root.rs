@@ -60,6 +60,15 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// Whether `/` is an initramfs: nothing but memory.
+pub fn in_initramfs() -> bool {
+    statfs("/").is_ok_and(|found| is_memory(found.filesystem_type()))
+}
+
+fn is_memory(kind: FsType) -> bool {
+    kind == RAMFS_MAGIC || kind == TMPFS_MAGIC
+}
+
 /// A switch that nothing speaks against.
 #[derive(Debug)]
 pub struct Checked {
@@ -102,7 +111,7 @@ fn check_old_root() -> Result<(), Refusal> {
     let kind = statfs("/")
         .map_err(|error| Refusal::Io("statfs /", error.into()))?
         .filesystem_type();
-    if kind == RAMFS_MAGIC || kind == TMPFS_MAGIC {
+    if is_memory(kind) {
         Ok(())
     } else {
         Err(Refusal::NotInitramfs)

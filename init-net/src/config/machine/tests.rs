@@ -1,3 +1,5 @@
+//! The documents, as people write them.
+
 use proptest::prelude::*;
 
 use super::parse;

@@ -1,3 +1,5 @@
+//! Look-ups against scripted servers.
+
 use core::net::IpAddr;
 
 use simple_dns::rdata::{A, AAAA, CNAME, RData};

@@ -1,3 +1,5 @@
+//! Exchanges in every chunking.
+
 use proptest::prelude::*;
 
 use super::*;

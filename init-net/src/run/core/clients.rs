@@ -54,9 +54,9 @@ impl Clients {
     }
 
     /// Starts, stops and informs clients so that they fit what is desired and what is there. Answers whether a lease
-    /// was lost by it.
+    /// came or went by it.
     pub(super) fn follow(&mut self, desired: &Desired, observed: &Observed, now: Instant) -> bool {
-        let mut lost = false;
+        let mut changed = false;
         let wanted = |index: &u32, client: &Client| {
             let there = observed
                 .links
@@ -69,7 +69,7 @@ impl Clients {
         };
         self.by_index.retain(|index, client| {
             let keep = wanted(index, client);
-            lost |= !keep && client.lease.is_some();
+            changed |= !keep && client.lease.is_some();
             keep
         });
         for spec in desired.operators.values() {
@@ -88,12 +88,13 @@ impl Clients {
                 None => {
                     let inherited = self.take_inherited(link);
                     if let Some(client) = Client::start(spec, link, carrier, inherited, now) {
+                        changed |= client.lease.is_some();
                         self.by_index.insert(link.index, client);
                     }
                 }
             }
         }
-        lost
+        changed
     }
 
     /// `single-dhcp`: one of the competing links has its lease.
@@ -309,6 +310,16 @@ impl Client {
             ))
         };
         while let Some(event) = self.machine.event() {
+            let held = match &event {
+                dhcp4::Event::Bound(lease) | dhcp4::Event::Renewed(lease) => {
+                    self.lease.as_ref() == Some(lease)
+                }
+                dhcp4::Event::Lost { .. } | dhcp4::Event::Ipv6Only { .. } => false,
+            };
+            // A resumed lease is told once more.
+            if held {
+                continue;
+            }
             changed = true;
             match event {
                 dhcp4::Event::Bound(lease) => {

@@ -38,6 +38,9 @@ use conflicts::Conflicts;
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
 const SETTLE: Duration = Duration::from_millis(1);
 
+/// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
+const MAX_COMPILES: usize = 3;
+
 /// Where machine configs of the image are.
 pub const BAKED_IN: &str = "/etc/init-net/";
 
@@ -231,24 +234,26 @@ impl Core {
         let Some(observed) = &self.observed else {
             return;
         };
-        if self.stale {
-            self.stale = false;
-            let mut documents = self.documents.clone();
-            let (leased, mut diagnostics) = self.clients.documents();
-            documents.extend(leased);
-            let (desired, compiled) = compile::compile(&documents, &observed.links);
-            diagnostics.extend(compiled);
-            for diagnostic in diagnostics
-                .iter()
-                .filter(|new| !self.diagnostics.contains(new))
-            {
-                effects.push(Effect::Diagnostic(diagnostic.clone()));
+        // A client that starts with an inherited lease, or ends with one, changes what is desired: before anything is
+        // planned, or the lease's address would be taken away and put back.
+        for _ in 0..MAX_COMPILES {
+            if self.stale {
+                self.stale = false;
+                let mut documents = self.documents.clone();
+                let (leased, mut diagnostics) = self.clients.documents();
+                documents.extend(leased);
+                let (desired, compiled) = compile::compile(&documents, &observed.links);
+                diagnostics.extend(compiled);
+                let new = diagnostics
+                    .iter()
+                    .filter(|new| !self.diagnostics.contains(new));
+                effects.extend(new.cloned().map(Effect::Diagnostic));
+                self.desired = desired;
+                self.diagnostics = diagnostics;
             }
-            self.desired = desired;
-            self.diagnostics = diagnostics;
-        }
-        if self.clients.follow(&self.desired, observed, now) {
-            // A client ended and took its lease with it: the turn compiles again.
+            if !self.clients.follow(&self.desired, observed, now) {
+                break;
+            }
             self.stale = true;
             self.revision += 1;
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Core;
 use crate::run::facts::Facts;
+use crate::run::state_file::SavedText;
 use crate::value::Instant;
 
 /// One JSON line on the control socket: `{"command":"get","kind":"links"}`.
@@ -27,6 +28,13 @@ pub enum Request {
     Plan,
     /// Compare with the kernel now, and repair.
     Reconcile,
+    /// Take these sources in place of the present ones, and keep them.
+    Apply {
+        /// Kernel command line; `None`: the one of the boot.
+        cmdline: Option<String>,
+        /// Machine configs, in order.
+        configs: Vec<SavedText>,
+    },
 }
 
 /// The answer, one JSON line.
@@ -75,6 +83,8 @@ impl Core {
                 self.dump_at = Some(now);
                 Reply::Ok(Value::Null)
             }
+            // Who owns the sources takes it before it gets here.
+            Request::Apply { .. } => Reply::Error("nobody here keeps sources".into()),
         }
     }
 }

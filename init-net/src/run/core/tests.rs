@@ -1,1 +1,1 @@
-
+//! The core on a virtual clock.

@@ -1,35 +1,28 @@
 //! `wait`: readiness as an exit code.
 
-use super::args::Level;
+use super::core::{Readiness, Reply, Request};
+use super::{control, live};
 use crate::config::WaitLevel;
-use crate::run::control;
-use crate::run::core::{Readiness, Reply, Request};
 use crate::sys;
 use crate::value::Duration;
 
 /// How often the supervisor is asked: a person does not notice, a machine is not kept awake.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// 0 when `level` is reached within `timeout`, else 1 with what is missing on stderr.
-pub fn wait(level: Level, timeout: Duration, any: bool) -> Result<u8, String> {
-    let level = match level {
-        Level::Links => WaitLevel::Links,
-        Level::Local => WaitLevel::Local,
-        Level::Routable => WaitLevel::Routable,
-        Level::Online => WaitLevel::Online,
-    };
+/// Waits until `level` is reached, at most `timeout`; `any`: on one link. Otherwise what is missing.
+pub fn wait(
+    level: WaitLevel,
+    timeout: Duration,
+    any: bool,
+) -> Result<Result<(), Vec<String>>, String> {
     let until = sys::clock::now() + timeout;
     loop {
         let readiness = current()?;
         if readiness.reached(level) || (any && readiness.any(level)) {
-            return Ok(0);
+            return Ok(Ok(()));
         }
         if sys::clock::now() >= until {
-            eprintln!(
-                "init-net: not ready: missing {}",
-                readiness.missing.join(", ")
-            );
-            return Ok(1);
+            return Ok(Err(readiness.missing));
         }
         std::thread::sleep(PERIOD);
     }
@@ -43,7 +36,7 @@ fn current() -> Result<Readiness, String> {
             missing: vec![error],
             ..Readiness::default()
         }),
-        None => Ok(super::live::report()
+        None => Ok(live::report()
             .map(|report| report.readiness)
             .unwrap_or_else(|error| Readiness {
                 missing: vec![error],

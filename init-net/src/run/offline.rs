@@ -1,0 +1,197 @@
+//! Work on sources without a boot: `check`, `compile`, `plan`, `apply`.
+
+use serde_json::Value;
+
+use super::core::{Reply, Request};
+use super::rtnetlink::Rtnetlink;
+use super::sources::{ObservedFrom, Read, Sources};
+use super::{apply as apply_ops, control, observe, offline_platform, remote, supervise};
+use crate::config::diagnostic::Severity;
+use crate::config::{Diagnostic, Document};
+use crate::plan;
+use crate::state::{Desired, Observed, OperatorKind};
+use crate::sys;
+use crate::value::Duration;
+
+/// How long `apply` waits for a supervisor to settle, and how often it asks.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
+const SETTLE_PERIOD: Duration = Duration::from_millis(20);
+
+/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round.
+const MAX_ROUNDS: usize = 8;
+
+/// Reads everything and compiles it: what is desired, and everything that is wrong with the sources.
+pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> {
+    let mut read = sources.read()?;
+    offline_platform::fetch(sources, &mut read)?;
+    let links = sources.links()?;
+    let (desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
+    // What this boot has leased and fetched counts, too, where its links are meant.
+    let kept = if sources.observed == ObservedFrom::Kernel {
+        kept(sources, &read, &desired)
+    } else {
+        Vec::new()
+    };
+    if kept.is_empty() {
+        read.diagnostics.extend(diagnostics);
+        return Ok((desired, read.diagnostics));
+    }
+    read.documents.extend(kept);
+    let (desired, again) = crate::compile::compile(&read.documents, &links);
+    diagnostics = again;
+    read.diagnostics.extend(diagnostics);
+    Ok((desired, read.diagnostics))
+}
+
+/// Documents of the state file of this boot: fetched ones when the sources are those of the boot, and the leases whose
+/// operators `desired` has.
+fn kept(sources: &Sources, read: &Read, desired: &Desired) -> Vec<Document> {
+    let Some(state) = supervise::state_of_this_boot() else {
+        return Vec::new();
+    };
+    let mut documents = Vec::new();
+    if sources.is_boot() {
+        documents.extend(remote::documents(&remote::sources(&read.documents), &state.fetched).0);
+    }
+    for saved in &state.leases {
+        if let Some(operator) = desired
+            .operators
+            .get(&(saved.link_name.clone(), OperatorKind::Dhcp4))
+        {
+            documents.push(crate::compile::lease::document(&saved.lease, operator).0);
+        }
+    }
+    documents
+}
+
+/// Whether `check` says no.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// The ops that would run, as text: the supervisor's own when it is asked about the sources it keeps.
+pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String> {
+    if sources.is_boot()
+        && let Some(ops) = plan_of_the_supervisor()?
+    {
+        return Ok((ops, Vec::new()));
+    }
+    let (desired, diagnostics) = compile(sources)?;
+    let observed = match sources.observed {
+        ObservedFrom::Kernel => look(&mut open()?, &desired)?,
+        // Against links that were given, or none: everything is still to do.
+        ObservedFrom::Nothing | ObservedFrom::File(_) => Observed {
+            links: sources.links()?,
+            ..Observed::default()
+        },
+    };
+    let ops = plan::plan(&desired, &observed);
+    Ok((ops.iter().map(ToString::to_string).collect(), diagnostics))
+}
+
+fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
+    let Some(Reply::Ok(Value::Array(ops))) = control::ask(&Request::Plan)? else {
+        return Ok(None);
+    };
+    Ok(Some(
+        ops.iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    ))
+}
+
+/// One op that `apply` did, or what the kernel said against it.
+pub type Done = (String, Result<(), String>);
+
+/// Makes the kernel agree with `sources`. `report` hears of every op that is done here; a supervisor, where one runs,
+/// does them itself. `Ok(false)`: some failed.
+pub fn apply(
+    sources: &Sources,
+    diagnostics: impl FnOnce(&[Diagnostic]),
+    report: impl FnMut(Done),
+) -> Result<bool, String> {
+    match control::ask(&Request::Status)? {
+        Some(_) => apply_by_supervisor(sources, diagnostics),
+        None => apply_here(sources, diagnostics, report),
+    }
+}
+
+/// The supervisor takes the sources, so that it does not undo them; the command ends when its plan is empty.
+fn apply_by_supervisor(
+    sources: &Sources,
+    diagnostics: impl FnOnce(&[Diagnostic]),
+) -> Result<bool, String> {
+    let read = sources.read()?;
+    diagnostics(&read.diagnostics);
+    if has_errors(&read.diagnostics) {
+        return Err("nothing is applied: the sources have errors".into());
+    }
+    let request = if sources.is_boot() {
+        Request::Reconcile
+    } else {
+        let cmdline = sources.cmdline.is_some().then_some(read.cmdline);
+        Request::Apply {
+            cmdline,
+            configs: read.configs,
+        }
+    };
+    if let Some(Reply::Error(error)) = control::ask(&request)? {
+        return Err(error);
+    }
+    let until = sys::clock::now() + SETTLE_TIMEOUT;
+    loop {
+        match plan_of_the_supervisor()? {
+            Some(ops) if ops.is_empty() => return Ok(true),
+            Some(ops) if sys::clock::now() >= until => {
+                return Err(format!("still to do: {}", ops.join("; ")));
+            }
+            Some(_) => std::thread::sleep(SETTLE_PERIOD),
+            None => return Err("the supervisor has ended".into()),
+        }
+    }
+}
+
+/// Nobody else keeps the machine: the ops are done here.
+fn apply_here(
+    sources: &Sources,
+    diagnostics: impl FnOnce(&[Diagnostic]),
+    mut report: impl FnMut(Done),
+) -> Result<bool, String> {
+    let (desired, faults) = compile(sources)?;
+    diagnostics(&faults);
+    let mut rtnetlink = open()?;
+    let mut all = true;
+    for _ in 0..MAX_ROUNDS {
+        let observed = look(&mut rtnetlink, &desired)?;
+        let ops = plan::plan(&desired, &observed);
+        if ops.is_empty() {
+            return Ok(all);
+        }
+        let mut done = false;
+        for outcome in apply_ops::apply(&mut rtnetlink, ops) {
+            let result = outcome.result.map_err(|(_, error)| error);
+            done |= result.is_ok();
+            all &= result.is_ok();
+            report((outcome.op.to_string(), result));
+        }
+        // Only what fails is left: another round would fail the same way.
+        if !done {
+            return Ok(all);
+        }
+    }
+    Err(format!(
+        "not settled after {MAX_ROUNDS} rounds: somebody undoes the changes"
+    ))
+}
+
+fn open() -> Result<Rtnetlink, String> {
+    Rtnetlink::open().map_err(|error| format!("netlink: {error}"))
+}
+
+fn look(rtnetlink: &mut Rtnetlink, desired: &Desired) -> Result<Observed, String> {
+    observe::observe(rtnetlink, desired.files.keys().cloned(), sys::clock::now())
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,148 @@
+#![allow(clippy::unwrap_used)] // a test may end where it stands
+//! Scenarios: one folder each below `tests/scenarios/`, inputs and goldens.
+//!
+//! Inputs: `cmdline` (required), `machine.yaml`. Goldens: `check.txt` (diagnostics), `desired.yaml` (what `compile`
+//! prints), `plan.txt` (what `plan` prints). Every scenario runs against the same four links, see [`links`]. Nothing is
+//! touched: no kernel, no file but the goldens. `scripts/bless` rewrites the goldens; the diff is the review.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use init_net::config::{cmdline, machine};
+use init_net::state::{LinkStatus, Observed, arphrd, iff};
+use init_net::{compile, plan};
+
+/// lo, eth0 with carrier, eth1 without, eth2 with; all down but lo, as at boot.
+fn links() -> BTreeMap<u32, LinkStatus> {
+    let link = |index: u32, name: &str, hw_type: u16, mac: Option<&str>, flags: u32| LinkStatus {
+        index,
+        name: name.parse().unwrap(),
+        alias: None,
+        alt_names: Vec::new(),
+        hw_type,
+        kind: String::new(),
+        flags,
+        operational_state: "down".into(),
+        mtu: 1500,
+        hardware_addr: mac.map(|mac| mac.parse().unwrap()),
+        permanent_addr: mac.map(|mac| mac.parse().unwrap()),
+        link_index: 0,
+        master_index: 0,
+        driver: None,
+    };
+    let ether = arphrd::ETHER;
+    [
+        link(
+            1,
+            "lo",
+            arphrd::LOOPBACK,
+            None,
+            iff::UP | iff::LOOPBACK | iff::LOWER_UP,
+        ),
+        link(2, "eth0", ether, Some("52:54:00:12:34:00"), iff::LOWER_UP),
+        link(3, "eth1", ether, Some("52:54:00:12:34:01"), 0),
+        link(4, "eth2", ether, Some("52:54:00:12:34:02"), iff::LOWER_UP),
+    ]
+    .into_iter()
+    .map(|link| (link.index, link))
+    .collect()
+}
+
+/// The goldens that the inputs in `folder` lead to.
+fn run(folder: &Path) -> BTreeMap<&'static str, String> {
+    let text =
+        fs::read_to_string(folder.join("cmdline")).expect("every scenario has a file `cmdline`");
+    let (document, mut diagnostics) = cmdline::parse(text.trim_end_matches('\n'), "/proc/cmdline");
+    let mut documents = vec![document];
+    if let Ok(text) = fs::read_to_string(folder.join("machine.yaml")) {
+        let (document, faults) = machine::parse(&text, "machine.yaml");
+        documents.push(document);
+        diagnostics.extend(faults);
+    }
+    let (desired, compiled) = compile::compile(&documents, &links());
+    diagnostics.extend(compiled);
+    let observed = Observed {
+        links: links(),
+        ..Observed::default()
+    };
+    let check = diagnostics
+        .iter()
+        .map(|diagnostic| format!("{diagnostic}\n"))
+        .collect();
+    let value = serde_json::to_value(&desired).unwrap();
+    let ops = plan::plan(&desired, &observed);
+    BTreeMap::from([
+        ("check.txt", check),
+        ("desired.yaml", init_net::cli::yaml::render(&value)),
+        ("plan.txt", ops.iter().map(|op| format!("{op}\n")).collect()),
+    ])
+}
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let entries = fs::read_dir(root).unwrap();
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+#[test]
+fn goldens() {
+    let bless = std::env::var_os("INIT_NET_BLESS").is_some();
+    let mut different = Vec::new();
+    for folder in folders() {
+        for (name, text) in run(&folder) {
+            let path = folder.join(name);
+            let golden = fs::read_to_string(&path).ok();
+            if golden.as_deref() == Some(text.as_str()) {
+                continue;
+            }
+            if bless {
+                fs::write(&path, &text).unwrap();
+            } else {
+                let golden = golden.unwrap_or_else(|| "(missing)".into());
+                different.push(format!(
+                    "{}\n--- golden\n{golden}--- now\n{text}",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "{} goldens differ; scripts/bless rewrites them\n{}",
+        different.len(),
+        different.join("\n")
+    );
+}
+
+#[test]
+fn there_are_enough_of_them_and_each_says_something() {
+    let folders = folders();
+    assert!(folders.len() >= 60, "only {} scenarios", folders.len());
+    for folder in folders {
+        let text = fs::read_to_string(folder.join("cmdline")).unwrap();
+        let empty_on_purpose = folder
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains("nothing-said"));
+        assert!(
+            !text.trim().is_empty() || empty_on_purpose,
+            "{}: empty",
+            folder.display()
+        );
+    }
+}
+
+#[test]
+fn diagnostics_fit_100_columns() {
+    for folder in folders() {
+        let check = run(&folder).remove("check.txt").unwrap();
+        for line in check.lines() {
+            assert!(line.chars().count() <= 100, "{}: {line}", folder.display());
+        }
+    }
+}
