@@ -42,6 +42,8 @@ struct Client {
     permanent: Mac,
     carrier: bool,
     lease: Option<Lease>,
+    /// It has, or had, a lease.
+    answered: bool,
     last: String,
 }
 
@@ -211,6 +213,19 @@ impl Clients {
             .map(|client| &client.spec)
     }
 
+    /// Whether the lease of this link is an open question: a client is to run and has not had an answer since it
+    /// started. What an earlier supervisor left of a lease on it may still be right.
+    pub(super) fn is_open(&self, desired: &Desired, link: &LinkAt) -> bool {
+        let operator = desired
+            .operators
+            .get(&(link.name.clone(), OperatorKind::Dhcp4));
+        let Some(spec) = operator else { return false };
+        match self.by_index.get(&link.index) {
+            Some(client) => !client.answered,
+            None => !(spec.first_lease_wins && self.somebody_won()),
+        }
+    }
+
     /// How many clients have a lease.
     pub(super) fn bound(&self) -> usize {
         self.by_index
@@ -248,6 +263,7 @@ impl Client {
             },
             permanent: link.stable_mac()?,
             carrier,
+            answered: lease.is_some(),
             lease,
             last: String::new(),
         })

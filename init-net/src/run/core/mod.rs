@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{Desired, LinkStatus, Observed};
-use crate::value::{Duration, Instant, Rng, earliest};
+use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::value::{Duration, Instant, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use events::{Effect, Event, HttpEvent, Outcome};
@@ -259,6 +259,7 @@ impl Core {
         }
         self.conflicts.follow(&self.desired, observed, now, effects);
         let mut ops = plan(&self.desired, observed);
+        ops.retain(|op| !self.may_be_leased(op, observed));
         self.backoff.forget_all_but(&ops);
         ops.retain(|op| self.backoff.may_try(op, now));
         self.settled = ops.is_empty();
@@ -279,6 +280,24 @@ impl Core {
         }
         self.applying = true;
         effects.push(Effect::Apply(ops));
+    }
+
+    /// Whether `op` removes what may belong to a lease that is about to be confirmed: after a lost state file, the
+    /// kernel alone remembers it. It cannot stay too long: the kernel ends the address with the lease.
+    fn may_be_leased(&self, op: &Op, observed: &Observed) -> bool {
+        let leased = |link: &LinkAt, only: Option<Prefix>| {
+            observed.addresses.iter().any(|status| {
+                status.link_index == link.index
+                    && status.protocol == OUR_PROTOCOL
+                    && status.valid_until.is_some()
+                    && only.is_none_or(|only| only == status.address)
+            }) && self.clients.is_open(&self.desired, link)
+        };
+        match op {
+            Op::AddressDel { link, address } => leased(link, Some(*address)),
+            Op::RouteDel(route) => route.link.as_ref().is_some_and(|link| leased(link, None)),
+            _ => false,
+        }
     }
 
     fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {
