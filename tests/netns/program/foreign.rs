@@ -62,7 +62,10 @@ fn foreign_objects_are_not_touched() {
         let _dnsmasq = machine.dnsmasq().start(&machine.lab).unwrap();
         furnish();
         let before = foreign();
-        assert!(before.contains("198.51.100.0/24") && before.contains("dport 22"), "{before}");
+        assert!(
+            before.contains("198.51.100.0/24") && before.contains("dport 22"),
+            "{before}"
+        );
         let watch = Watch::start();
         let same = |when: &str| assert_eq!(foreign(), before, "{when}");
 
@@ -73,7 +76,9 @@ fn foreign_objects_are_not_touched() {
         assert_eq!(machine.plan(), json!([]));
         same("reconcile");
         machine.signal(Signal::SIGHUP);
-        machine.until("a reload", || machine.log().contains("reload").then_some(()));
+        machine.until("a reload", || {
+            machine.log().contains("reload").then_some(())
+        });
         assert_eq!(machine.plan(), json!([]));
         same("reload");
         // Work beside them: an address of ours that is lost and repaired.
@@ -82,11 +87,17 @@ fn foreign_objects_are_not_touched() {
         same("repair");
         machine.signal(Signal::SIGTERM);
         same("the end of the supervisor");
-        assert!(ip("route show default").contains("proto 73"), "ours stays as well");
+        assert!(
+            ip("route show default").contains("proto 73"),
+            "ours stays as well"
+        );
 
         let events = watch.end();
         for foreign in ["192.0.2.", "198.51.100.", "2001:db8:", "10.200."] {
-            let touched: Vec<_> = events.iter().filter(|line| line.contains(foreign)).collect();
+            let touched: Vec<_> = events
+                .iter()
+                .filter(|line| line.contains(foreign))
+                .collect();
             assert!(touched.is_empty(), "{touched:?}");
         }
     });
@@ -103,7 +114,10 @@ fn a_foreign_address_in_our_prefix_survives_the_loss_of_ours() {
         let ran = machine.run(&["apply", "--cmdline", "ip=10.0.0.3:::24::eth0:none"]);
         assert_eq!(ran.code, 0, "{}", ran.errors);
         let shown = ip("-4 address show dev eth0");
-        assert!(shown.contains("10.0.0.3/24") && !shown.contains("10.0.0.2/24"), "{shown}");
+        assert!(
+            shown.contains("10.0.0.3/24") && !shown.contains("10.0.0.2/24"),
+            "{shown}"
+        );
         assert!(shown.contains("10.0.0.77/24"), "{shown}");
     });
 }

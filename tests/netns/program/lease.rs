@@ -42,7 +42,10 @@ fn a_boot_leaves_what_the_lease_brought() {
         }
         // This ip(8) may be too old to show whose an address is.
         let shown = machine.get("addresses");
-        let ours = shown.iter().find(|a| a["address"] == json!(address)).unwrap();
+        let ours = shown
+            .iter()
+            .find(|a| a["address"] == json!(address))
+            .unwrap();
         assert_eq!(ours["protocol"], 73);
 
         let route = |dst: &str| ip_json(&format!("-N route show {dst}"))[0].clone();
@@ -57,10 +60,16 @@ fn a_boot_leaves_what_the_lease_brought() {
 
         let file = |path: &str| fs::read_to_string(path).unwrap();
         let resolv_conf = file("/etc/resolv.conf");
-        assert!(resolv_conf.ends_with("nameserver 10.77.0.1\nsearch lab.example\n"), "{resolv_conf}");
+        assert!(
+            resolv_conf.ends_with("nameserver 10.77.0.1\nsearch lab.example\n"),
+            "{resolv_conf}"
+        );
         assert_eq!(file("/run/init-net/resolv.conf"), resolv_conf);
         let hosts = file("/etc/hosts");
-        assert!(hosts.contains(&format!("{bare} node7.lab.example node7\n")), "{hosts}");
+        assert!(
+            hosts.contains(&format!("{bare} node7.lab.example node7\n")),
+            "{hosts}"
+        );
         assert_eq!(file("/etc/hostname"), "node7\n");
         let name = nix::unistd::gethostname().unwrap();
         assert_eq!(name, "node7");
@@ -115,7 +124,7 @@ fn the_supervisor_holds_the_lease() {
         let leases = machine.get("leases");
         assert_eq!(leases[0]["address"], leased());
         assert_eq!(leases[0]["serverId"], SERVER);
-        assert_eq!(leases[0]["state"], "BOUND");
+        assert_eq!(leases[0]["state"], "bound");
         assert_eq!(watch.end(), Vec::<String>::new(), "nothing was touched");
         assert_eq!(dnsmasq.count("DHCPDISCOVER"), 1);
         assert_eq!(dnsmasq.count("DHCPREQUEST"), 1);
@@ -184,7 +193,9 @@ fn a_lease_is_renewed_in_place() {
             ip daddr 255.255.255.255 udp dport 67 drop; }; }";
         process::run(machine.lab.namespace().command("nft").arg(rules)).unwrap();
         let watch = Watch::start();
-        machine.until("three renewals", || (server.count(REQUEST) >= 4).then_some(()));
+        machine.until("three renewals", || {
+            (server.count(REQUEST) >= 4).then_some(())
+        });
         // The first lifetime of 10 s has at most 4 s left by now.
         machine.until("a lifetime that went up", || {
             let left = addresses("eth0")[0].1["valid_life_time"].as_u64()?;
@@ -193,7 +204,11 @@ fn a_lease_is_renewed_in_place() {
         assert_eq!(watch.removals(), Vec::<String>::new());
         assert_eq!(server.count(DISCOVER), 1);
         let requests = server.messages();
-        let renewals: Vec<&Message> = requests.iter().filter(|m| m.kind == REQUEST).skip(1).collect();
+        let renewals: Vec<&Message> = requests
+            .iter()
+            .filter(|m| m.kind == REQUEST)
+            .skip(1)
+            .collect();
         for renewal in renewals {
             assert_eq!(renewal.ciaddr, ADDRESS);
             // RFC 2131 §4.3.2, table 4: neither in a renewal.
@@ -249,7 +264,12 @@ fn a_nak_withdraws_what_the_lease_brought() {
         machine.answers();
         grants.set(false);
         only_the_lease_went(machine);
-        assert_eq!(server.count(REQUEST), 2, "one renewal, refused");
+        let requests = server.messages().into_iter().filter(|m| m.kind == REQUEST);
+        assert_eq!(
+            requests.count(),
+            2,
+            "the first renewal was refused, and that was heard"
+        );
         grants.set(true);
         the_lease_came_back(machine);
     });
@@ -268,7 +288,11 @@ fn a_lease_that_ends_takes_along_what_it_brought() {
         grants.set(false);
         only_the_lease_went(machine);
         assert!(server.count(REQUEST) >= 3, "unicast, then broadcast");
-        assert_eq!(fs::read("/etc/resolv.conf").unwrap(), resolv_conf, "nobody knows better");
+        assert_eq!(
+            fs::read("/etc/resolv.conf").unwrap(),
+            resolv_conf,
+            "nobody knows better"
+        );
         grants.set(true);
         the_lease_came_back(machine);
     });

@@ -29,13 +29,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub const SERVER: &str = "10.77.0.1";
 
 /// Files that libc and the peers want to find in `/etc`.
-const ETC: [&str; 5] = [
-    "passwd",
-    "group",
-    "nsswitch.conf",
-    "protocols",
-    "services",
-];
+const ETC: [&str; 5] = ["passwd", "group", "nsswitch.conf", "protocols", "services"];
 
 /// The machine, for as long as the test runs. It has `eth0`, whose other end is on the bridge `lan` of the lab.
 pub struct Machine {
@@ -109,8 +103,8 @@ impl Machine {
         let mut command = self.command(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::start(&mut command).expect("the program starts");
-        let [output, errors] = [process.output(None), process.errors(None)]
-            .map(|log| log.expect("piped just above"));
+        let [output, errors] =
+            [process.output(None), process.errors(None)].map(|log| log.expect("piped just above"));
         let status = process.wait_exit(PATIENCE).expect("the program ends");
         let text = |log: Log| {
             log.wait_end(PATIENCE).expect("the end of its output");
@@ -141,7 +135,8 @@ impl Machine {
     /// Starts a supervisor as the child of this test and waits until it answers.
     #[track_caller]
     pub fn supervise(&self) -> Process {
-        let process = Process::start(&mut self.command(&["supervise"])).expect("the program starts");
+        let process =
+            Process::start(&mut self.command(&["supervise"])).expect("the program starts");
         self.answers();
         process
     }
@@ -299,8 +294,14 @@ fn program() -> PathBuf {
 /// Gives this thread's mounts their own `/run`, `/etc`, `/sys`, kernel log and kernel command line.
 fn furnish(lab: &Lab) {
     let tmpfs = |target: &str| {
-        mount::mount_at("tmpfs", "tmpfs", Path::new(target), MsFlags::empty(), "mode=755")
-            .expect("a tmpfs");
+        mount::mount_at(
+            "tmpfs",
+            "tmpfs",
+            Path::new(target),
+            MsFlags::empty(),
+            "mode=755",
+        )
+        .expect("a tmpfs");
     };
     let bind = |source: &Path, target: &str| {
         let none: Option<&str> = None;
@@ -319,6 +320,8 @@ fn furnish(lab: &Lab) {
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount::mount_at("sysfs", "sysfs", Path::new("/sys"), flags, "").expect("a sysfs");
+    // Nobody finds the way from here to the root, and the files, of the host's PID 1.
+    tmpfs("/proc/1");
     for (name, target) in [("kmsg", "/dev/kmsg"), ("cmdline", "/proc/cmdline")] {
         let file = lab.folder().join(name);
         fs::write(&file, "").expect("a file of the lab");

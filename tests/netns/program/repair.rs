@@ -60,7 +60,11 @@ fn a_link_comes_back_up_with_everything_on_it() {
         ip("link set eth0 down");
         machine.until_shown("link show eth0", "state UP");
         whole(machine, &address);
-        assert_eq!(dnsmasq.count("DHCPDISCOVER"), 1, "the lease was confirmed, not asked for again");
+        assert_eq!(
+            dnsmasq.count("DHCPDISCOVER"),
+            1,
+            "the lease was confirmed, not asked for again"
+        );
     });
 }
 
@@ -68,7 +72,12 @@ fn a_link_comes_back_up_with_everything_on_it() {
 fn a_cable_that_was_pulled_and_put_back() {
     on_machine("repair-carrier", |machine| {
         let (_dnsmasq, address) = boot(machine);
-        let far = |state: &str| machine.lab.namespace().ip(&format!("link set far-eth0 {state}"));
+        let far = |state: &str| {
+            machine
+                .lab
+                .namespace()
+                .ip(&format!("link set far-eth0 {state}"))
+        };
         far("down").unwrap();
         machine.until_shown("link show eth0", "NO-CARRIER");
         machine.until("no more readiness", || {

@@ -62,9 +62,15 @@ fn with_spoiled_state(name: &'static str, spoil: fn(&[u8]) -> Vec<u8>, complaint
         machine.until("a lease", || {
             (machine.get("leases")[0]["address"] == json!(address)).then_some(())
         });
-        machine.until("an empty plan", || (machine.plan() == json!([])).then_some(()));
+        machine.until("an empty plan", || {
+            (machine.plan() == json!([])).then_some(())
+        });
         assert_eq!(leased(), address);
-        assert_eq!(watch.removals(), Vec::<String>::new(), "what is right stays");
+        assert_eq!(
+            watch.removals(),
+            Vec::<String>::new(),
+            "what is right stays"
+        );
         // The next one believes what this one wrote.
         let state: Value = serde_json::from_slice(&fs::read(STATE).unwrap()).unwrap();
         assert_eq!(state["leases"][0]["lease"]["address"], json!(address));
@@ -78,7 +84,11 @@ fn a_corrupt_state_file_costs_only_itself() {
 
 #[test]
 fn a_truncated_state_file_costs_only_itself() {
-    with_spoiled_state("truncated", |state| state[..state.len() / 2].to_vec(), "malformed");
+    with_spoiled_state(
+        "truncated",
+        |state| state[..state.len() / 2].to_vec(),
+        "malformed",
+    );
 }
 
 #[test]

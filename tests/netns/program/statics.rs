@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use serde_json::json;
-
 use super::machine::{addresses, on_machine};
 use crate::namespace::{ip, ip_json};
 
@@ -13,11 +11,18 @@ fn boots(machine: &super::machine::Machine, cmdline: &str) {
     let ran = machine.boot_alone(cmdline);
     assert_eq!(ran.code, 0, "{}", ran.errors);
     let plan = machine.run(&["plan", "--cmdline", cmdline]);
-    assert_eq!((plan.code, plan.output.as_str()), (0, ""), "the second plan is empty");
+    assert_eq!(
+        (plan.code, plan.output.as_str()),
+        (0, ""),
+        "the second plan is empty"
+    );
 }
 
 fn names(link: &str) -> Vec<String> {
-    addresses(link).into_iter().map(|(address, _)| address).collect()
+    addresses(link)
+        .into_iter()
+        .map(|(address, _)| address)
+        .collect()
 }
 
 #[test]
@@ -31,8 +36,14 @@ fn one_line_says_it_all() {
         let details = &addresses("eth0")[0].1;
         assert_eq!(details["valid_life_time"], u32::MAX, "for ever");
         let shown = ip("-N route");
-        assert!(shown.contains("default via 10.0.0.1 dev eth0 proto 73"), "{shown}");
-        assert!(shown.contains("10.60.0.0/16 via 10.0.0.9 dev eth0 proto 73"), "{shown}");
+        assert!(
+            shown.contains("default via 10.0.0.1 dev eth0 proto 73"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("10.60.0.0/16 via 10.0.0.9 dev eth0 proto 73"),
+            "{shown}"
+        );
         let file = |path| fs::read_to_string(path).unwrap();
         assert!(file("/etc/resolv.conf").contains("nameserver 10.0.0.53\n"));
         assert_eq!(file("/etc/hostname"), "host1\n");
@@ -82,18 +93,6 @@ fn a_tail_gives_mtu_and_hardware_address() {
 }
 
 #[test]
-fn a_link_gets_the_name_that_ifname_says() {
-    on_machine("ifname", |machine| {
-        let ran = machine.boot_alone(
-            "ifname=lan0:52:54:00:00:00:10 ip=10.0.0.2:::24::lan0:none",
-        );
-        assert_eq!(ran.code, 0, "{}", ran.errors);
-        assert_eq!(names("lan0"), ["10.0.0.2/24"]);
-        assert_eq!(machine.report()["failures"], json!([]));
-    });
-}
-
-#[test]
 fn a_foreign_route_in_the_way_costs_only_the_one_route() {
     on_machine("conflict", |machine| {
         ip("link set eth0 up");
@@ -106,10 +105,17 @@ fn a_foreign_route_in_the_way_costs_only_the_one_route() {
         let failures = report["failures"].as_array().unwrap();
         assert_eq!(failures.len(), 1, "{failures:?}");
         let (op, error) = (failures[0]["op"].as_str(), failures[0]["error"].as_str());
-        assert!(op.unwrap().starts_with("ip route add 10.60.0.0/16 via 10.0.0.9"), "{op:?}");
+        assert!(
+            op.unwrap()
+                .starts_with("ip route add 10.60.0.0/16 via 10.0.0.9"),
+            "{op:?}"
+        );
         assert!(error.unwrap().contains("File exists"), "{error:?}");
         let shown = ip("route");
-        assert!(shown.contains("10.60.0.0/16 via 10.0.0.50 dev eth0 proto static"), "{shown}");
+        assert!(
+            shown.contains("10.60.0.0/16 via 10.0.0.50 dev eth0 proto static"),
+            "{shown}"
+        );
         assert!(shown.contains("10.61.0.0/16 via 10.0.0.9"), "{shown}");
         assert!(shown.contains("default via 10.0.0.1"), "{shown}");
         assert_eq!(nix::unistd::gethostname().unwrap(), "host1");
@@ -124,11 +130,19 @@ fn plan_shows_and_apply_does() {
         let sources = |command| [command, "--cmdline", cmdline];
         let plan = machine.run(&sources("plan"));
         assert_eq!(plan.code, 2, "{}", plan.errors);
-        assert!(plan.output.contains("ip link set dev eth0 up\n"), "{}", plan.output);
+        assert!(
+            plan.output.contains("ip link set dev eth0 up\n"),
+            "{}",
+            plan.output
+        );
         assert!(names("eth0").is_empty(), "a plan does nothing");
         let first = machine.run(&sources("apply"));
         assert_eq!(first.code, 0, "{}", first.errors);
-        assert!(first.output.contains("ip addr add 10.0.0.2/24 "), "{}", first.output);
+        assert!(
+            first.output.contains("ip addr add 10.0.0.2/24 "),
+            "{}",
+            first.output
+        );
         assert_eq!(names("eth0"), ["10.0.0.2/24"]);
         for command in ["plan", "apply"] {
             let second = machine.run(&sources(command));

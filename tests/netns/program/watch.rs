@@ -27,7 +27,10 @@ impl Watch {
         let mut process = Process::start(&mut command).expect("ip(8)");
         let log = process.output(None).expect("piped just above");
         // Marks until one is seen: it may still be starting.
-        while log.wait_for(MARK, core::time::Duration::from_millis(200)).is_err() {
+        while log
+            .wait_for(MARK, core::time::Duration::from_millis(200))
+            .is_err()
+        {
             ip(&format!("address replace {MARK}1/32 dev lo"));
             ip(&format!("address delete {MARK}1/32 dev lo"));
         }
