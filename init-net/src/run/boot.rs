@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use super::cache;
 use super::core::{Core, Event, Verdict};
 use super::handoff;
 use super::modules::Modules;
@@ -43,14 +44,6 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     sys::kmsg::init(log::LevelFilter::Info, pid1);
     let mounted = sys::clock::now();
 
-    // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
-    // has nobody else who would, and with one they are loaded already.
-    let mut modules = if pid1 || sys::switch_root::in_initramfs() {
-        Modules::start()
-    } else {
-        Modules::none()
-    };
-
     // cmdline
     let cmdline = match &options.cmdline {
         Some(text) => sources::cmdline_text(text)?,
@@ -61,6 +54,14 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     log::set_max_level(crate::compile::settings(&read.documents).log);
     read.diagnostics.iter().for_each(log_diagnostic);
     let parsed = sys::clock::now();
+
+    // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
+    // has nobody else who would, and with one they are loaded already.
+    let mut modules = if pid1 || sys::switch_root::in_initramfs() {
+        Modules::start()
+    } else {
+        Modules::none()
+    };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
     let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
@@ -100,11 +101,17 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     }
     timeline.begin("network", parsed);
     if modules.busy() {
-        timeline.begin("modules", mounted);
+        timeline.begin("modules", parsed);
         core.set_drivers_loading(true);
     }
     for source in super::remote::sources(&read.documents) {
         core.fetch(source);
+    }
+    let state_dir = boot_config(&read.documents)
+        .state_dir
+        .map(|said| said.value);
+    if let Some(folder) = &state_dir {
+        core.set_cached(cache::load(folder));
     }
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
     let reason = loop {
@@ -148,6 +155,9 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     handed_off.diagnostics.clone_from(&report.diagnostics);
     save(&shell, read, &handed_off)?;
     write(report::NAME, 0o644, &report.render())?;
+    if let Some(folder) = &state_dir {
+        cache::store(folder, shell.core.fetched());
+    }
     Ok(Done { ready })
 }
 
@@ -179,6 +189,7 @@ pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), St
     state.configs = read.configs.clone();
     state.fetched = shell.core.fetched().clone();
     state.leases = shell.core.leases();
+    state.owned = shell.core.owned();
     state.verified = shell.core.verified();
     state.timeline = shell.core.timeline().clone();
     state.handed_off = handed_off.clone();

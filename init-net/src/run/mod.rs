@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod boot;
+mod cache;
 pub mod connections;
 pub mod control;
 pub mod core;

@@ -39,6 +39,8 @@ pub struct StateFile {
     pub fetched: BTreeMap<String, Fetched>,
     /// Leases held.
     pub leases: Vec<SavedLease>,
+    /// Addresses that were added by us (`link/prefix`): their marks, where the kernel keeps none.
+    pub owned: Vec<String>,
     /// Addresses that conflict detection found free.
     pub verified: Vec<String>,
     /// The boot's stages.

@@ -34,6 +34,7 @@ pub fn main() -> Result<u8, String> {
     let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
     core.inherit(
         state.fetched.clone(),
+        state.owned.clone(),
         state.verified.clone(),
         state.timeline.clone(),
     );

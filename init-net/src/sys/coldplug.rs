@@ -95,18 +95,15 @@ fn serve(folder: &Path, wanted: &[Wanted], mut idle: PipeWriter) -> io::Result<(
     // Before the first look, so that nothing falls between the two.
     let uevents = Uevents::open()?;
     let index = index(folder)?;
-    load(folder, &index, wanted);
+    let mut loaded = BTreeSet::new();
+    for wanted in wanted {
+        load(folder, &index, wanted, &mut loaded);
+    }
     let mut seen = BTreeSet::new();
     let mut look = |name: String| {
         if seen.insert(name.clone()) {
-            load(
-                folder,
-                &index,
-                &[Wanted {
-                    name,
-                    parameters: CString::default(),
-                }],
-            );
+            let parameters = CString::default();
+            load(folder, &index, &Wanted { name, parameters }, &mut loaded);
         }
     };
     modaliases(Path::new("/sys/devices"))
@@ -142,36 +139,35 @@ fn serve(folder: &Path, wanted: &[Wanted], mut idle: PipeWriter) -> io::Result<(
     }
 }
 
-/// Loads what `wanted` names, here and now; what fails is logged.
-pub fn load(folder: &Path, index: &ModuleIndex, wanted: &[Wanted]) {
-    let mut done = BTreeSet::new();
-    for Wanted { name, parameters } in wanted {
-        let paths = index.resolve(name);
-        let last = paths.len().saturating_sub(1);
-        for (position, path) in paths
-            .into_iter()
-            .enumerate()
-            .filter(|(_, path)| done.insert(*path))
-        {
-            let parameters = if position == last {
-                parameters.as_c_str()
-            } else {
-                c""
-            };
-            let path = folder.join(path);
-            match module::load(&path, parameters) {
-                Ok(_) => {}
-                // The index may know more modules than the image holds. ENOENT of a module that is there means a
-                // missing symbol.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {
-                    log::debug!("module {}: not in the image", path.display());
-                }
-                // Not our hardware after all: several drivers may claim one modalias.
-                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
-                Err(error) => {
-                    log::warn!("module {}: {error}", path.display());
-                }
+/// Loads what `wanted` names, with what it needs, less what `loaded` holds; what fails is logged.
+fn load<'a>(
+    folder: &Path,
+    index: &'a ModuleIndex,
+    wanted: &Wanted,
+    loaded: &mut BTreeSet<&'a str>,
+) {
+    let paths = index.resolve(&wanted.name);
+    let last = paths.last().copied();
+    for relative in paths {
+        if !loaded.insert(relative) {
+            continue;
+        }
+        let parameters = if last == Some(relative) {
+            wanted.parameters.as_c_str()
+        } else {
+            c""
+        };
+        let path = folder.join(relative);
+        match module::load(&path, parameters) {
+            Ok(state) => log::debug!("module {relative}: {state:?}"),
+            // The index may know more modules than the image holds. ENOENT of a module that is there means a missing
+            // symbol.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {
+                log::debug!("module {relative}: not in the image");
             }
+            // Not our hardware after all: several drivers may claim one modalias.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+            Err(error) => log::warn!("module {relative}: {error}"),
         }
     }
 }
@@ -208,6 +204,8 @@ mod tests {
             name: "bonding".into(),
             parameters: c"max_bonds=0".into(),
         };
-        assert_eq!(load(Path::new("/does/not/exist"), &index, &[wanted]), 0);
+        let mut loaded = BTreeSet::new();
+        load(Path::new("/does/not/exist"), &index, &wanted, &mut loaded);
+        assert!(loaded.is_empty());
     }
 }

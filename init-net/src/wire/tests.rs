@@ -45,7 +45,7 @@ fn check(hex: &str, expect: &str) {
 fn captured() {
     check(
         LINK,
-        r#"{"index":10,"name":"eth0","alias":"cable","altNames":["uplink"],"type":1,"kind":"veth","flags":4099,"operationalState":"lowerLayerDown","mtu":1500,"hardwareAddr":"02:00:00:00:00:0a","linkIndex":11,"masterIndex":0}"#,
+        r#"{"index":10,"name":"eth0","alias":"cable","altNames":["uplink"],"type":"ether","kind":"veth","flags":4099,"operationalState":"lowerLayerDown","mtu":1500,"hardwareAddr":"02:00:00:00:00:0a","linkIndex":11,"masterIndex":0}"#,
     );
     check(
         ADDRESS4,
@@ -192,7 +192,7 @@ fn one_attribute_that_cannot_be_read_costs_only_itself() {
         06000400 dc050000 08001000 06000000 07000300 61620000";
     check(
         link,
-        r#"{"index":7,"name":"ab","type":1,"kind":"","flags":1,"operationalState":"unknown","mtu":0,"linkIndex":0,"masterIndex":0}"#,
+        r#"{"index":7,"name":"ab","type":"ether","kind":"","flags":1,"operationalState":"unknown","mtu":0,"linkIndex":0,"masterIndex":0}"#,
     );
 }
 

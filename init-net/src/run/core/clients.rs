@@ -38,6 +38,7 @@ struct Client {
     machine: Dhcp4,
     spec: OperatorSpec,
     link: LinkAt,
+    started: Instant,
     /// What the link is recognised by after a hand-off.
     permanent: Mac,
     carrier: bool,
@@ -205,6 +206,18 @@ impl Clients {
         self.by_index.values().map(fact).collect()
     }
 
+    /// Each client as a stage of the boot: its name, when it began, whether it has its lease.
+    pub(super) fn stages(&self) -> impl Iterator<Item = (String, Instant, bool)> {
+        let stage = |c: &Client| {
+            (
+                format!("dhcp4/{}", c.link.name),
+                c.started,
+                c.lease.is_some(),
+            )
+        };
+        self.by_index.values().map(stage)
+    }
+
     /// Links with carrier whose client still has no lease.
     pub(super) fn unbound(&self) -> impl Iterator<Item = &OperatorSpec> {
         self.by_index
@@ -261,6 +274,7 @@ impl Client {
                 index: link.index,
                 name: link.name.clone(),
             },
+            started: now,
             permanent: link.stable_mac()?,
             carrier,
             answered: lease.is_some(),

@@ -212,6 +212,7 @@ pub struct Fetches {
 struct Job {
     source: Box<dyn Source>,
     running: BTreeMap<String, Running>,
+    started: Option<Instant>,
     done: bool,
 }
 
@@ -221,6 +222,7 @@ impl Fetches {
         self.jobs.push(Job {
             source,
             running: BTreeMap::new(),
+            started: None,
             done: false,
         });
     }
@@ -245,6 +247,13 @@ impl Fetches {
     /// What went wrong with sources that ended.
     pub fn faults(&self) -> &[Diagnostic] {
         &self.faults
+    }
+
+    /// Each source as a stage of the boot: its name, when its first request went out, whether it has ended.
+    pub(super) fn stages(&self) -> impl Iterator<Item = (String, Instant, bool)> {
+        self.jobs
+            .iter()
+            .filter_map(|job| Some((job.source.name(), job.started?, job.done)))
     }
 
     /// The sources that have not ended, for the report.
@@ -293,6 +302,7 @@ impl Fetches {
             // An answer may allow the next request at once.
             loop {
                 for (key, fetch) in job.source.requests(looked, now) {
+                    job.started.get_or_insert(now);
                     job.running
                         .entry(key)
                         .or_insert_with(|| Running::new(fetch));

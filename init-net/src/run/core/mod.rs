@@ -15,7 +15,7 @@ mod requests;
 mod tests;
 mod timeline;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
@@ -79,6 +79,8 @@ pub struct Core {
     /// When the boot began, and until when it may wait.
     started: Instant,
     timeline: Timeline,
+    /// Addresses we added, as `link/prefix`: who owns an address before Linux 5.18, which has no IFA_PROTO.
+    owned: BTreeSet<String>,
     /// Drivers are still being loaded: links may appear.
     drivers_loading: bool,
     /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
@@ -109,6 +111,7 @@ impl Core {
             rng,
             started: now,
             timeline: Timeline::default(),
+            owned: BTreeSet::new(),
             drivers_loading: false,
             revision: 1,
             saved_revision: 0,
@@ -167,6 +170,12 @@ impl Core {
         if self.clients.turn(now, &mut self.rng, effects) {
             self.changed();
         }
+        for (name, started, ended) in self.clients.stages().chain(self.fetches.stages()) {
+            self.timeline.begin(&name, started);
+            if ended {
+                self.timeline.end(&name, now);
+            }
+        }
         let nameservers = self
             .desired
             .resolver
@@ -216,8 +225,10 @@ impl Core {
         self.changed();
     }
 
-    fn observed(&mut self, observed: Observed, now: Instant, effects: &mut Vec<Effect>) {
+    fn observed(&mut self, mut observed: Observed, now: Instant, effects: &mut Vec<Effect>) {
         self.last_dump = Some(now);
+        self.timeline.mark("first look", now);
+        self.mark_owned(&mut observed);
         let same_links = self
             .observed
             .as_ref()
@@ -303,10 +314,43 @@ impl Core {
     fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {
         self.applying = false;
         for outcome in outcomes {
+            self.remember(&outcome);
             self.backoff.record(&outcome, now, &mut self.rng, effects);
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
         self.dump_at = Some(now);
+    }
+
+    /// Linux 5.18 and later say who made an address (the kernel marks those of loopback itself); before, we remember.
+    fn mark_owned(&self, observed: &mut Observed) {
+        if observed
+            .addresses
+            .iter()
+            .any(|address| address.protocol != 0)
+        {
+            return;
+        }
+        for address in &mut observed.addresses {
+            if self
+                .owned
+                .contains(&format!("{}/{}", address.link_name, address.address))
+            {
+                address.protocol = OUR_PROTOCOL;
+            }
+        }
+    }
+
+    fn remember(&mut self, outcome: &Outcome) {
+        let changed = match (&outcome.op, &outcome.result) {
+            (Op::AddressReplace { link, address, .. }, Ok(())) => {
+                self.owned.insert(format!("{}/{address}", link.name))
+            }
+            (Op::AddressDel { link, address }, Ok(())) => {
+                self.owned.remove(&format!("{}/{address}", link.name))
+            }
+            _ => false,
+        };
+        self.revision += u64::from(changed);
     }
 
     /// Whether the state file should be written again; answers yes once a change.
@@ -324,6 +368,11 @@ impl Core {
     /// The leases held, for the state file.
     pub fn leases(&self) -> Vec<SavedLease> {
         self.clients.saved()
+    }
+
+    /// Addresses that were added by us, for the state file.
+    pub fn owned(&self) -> Vec<String> {
+        self.owned.iter().cloned().collect()
     }
 
     /// Addresses that nobody else has, for the state file.
@@ -346,13 +395,15 @@ impl Core {
         self.fetches.set_cached(cached);
     }
 
-    /// What the stage before fetched, which addresses it found free, and its stages.
+    /// What the stage before fetched, which addresses it made and which of them it found free, and its stages.
     pub fn inherit(
         &mut self,
         fetched: BTreeMap<String, Fetched>,
+        owned: Vec<String>,
         verified: Vec<String>,
         timeline: Timeline,
     ) {
+        self.owned = owned.into_iter().collect();
         self.conflicts = Conflicts::new(verified);
         self.fetches.inherit(fetched);
         self.timeline = timeline;
