@@ -120,7 +120,7 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         if let Verdict::HandOff { reason } = shell.core.verdict(now) {
             break reason;
         }
-        let until = shell.core.verdict_deadline();
+        let until = shell.core.verdict_deadline(now);
         let signalled = signals
             .iter()
             .map(|signals| Interest::read(signals.as_fd()));

@@ -340,6 +340,7 @@ impl Client {
             ))
         };
         while let Some(event) = self.machine.event() {
+            self.answered = true;
             let held = match &event {
                 dhcp4::Event::Bound(lease) | dhcp4::Event::Renewed(lease) => {
                     self.lease.as_ref() == Some(lease)

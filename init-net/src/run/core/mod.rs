@@ -242,6 +242,10 @@ impl Core {
 
     /// Compiles if needed, then plans against the last dump.
     fn reconcile(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some(observed) = &mut self.observed {
+            // What a dump says of time is absolute: from an older one, lifetimes still count from now.
+            observed.at = now;
+        }
         let Some(observed) = &self.observed else {
             return;
         };

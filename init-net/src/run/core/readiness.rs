@@ -160,10 +160,12 @@ impl Core {
         }
     }
 
-    /// When the verdict can change without an event.
-    pub fn verdict_deadline(&self) -> Option<Instant> {
+    /// When the verdict can change without an event: never a time that has passed, or the loop would spin.
+    pub fn verdict_deadline(&self, now: Instant) -> Option<Instant> {
         let timeout = self.settings.timeout.map(|timeout| self.started + timeout);
-        crate::value::earliest([timeout, Some(self.started + self.settings.carrier_timeout)])
+        let carrier = self.started + self.settings.carrier_timeout;
+        let ahead = |at: Option<Instant>| at.filter(|at| *at > now);
+        crate::value::earliest([ahead(timeout), ahead(Some(carrier))])
     }
 
     fn no_carrier(&self, observed: &Observed, now: Instant) -> bool {
