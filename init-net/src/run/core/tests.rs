@@ -127,7 +127,7 @@ impl Machine {
             if done((&self.core, self.core.verdict(self.now))) {
                 return;
             }
-            let verdict = self.core.verdict_deadline().filter(|at| *at > self.now);
+            let verdict = self.core.verdict_deadline(self.now);
             let next = earliest([self.core.deadline(), verdict, Some(end)]).unwrap();
             if next >= end {
                 self.now = end;
@@ -570,7 +570,11 @@ fn an_inherited_lease_is_held_without_a_word() {
     second.core = Core::new(vec![document], first.core.leases(), Rng::new(2), first.now);
     (second.now, second.kernel) = (first.now, first.kernel);
     second.run(49);
-    assert!(second.done.is_empty(), "nothing to change: {:?}", second.done);
+    assert!(
+        second.done.is_empty(),
+        "nothing to change: {:?}",
+        second.done
+    );
     assert!(second.sent.is_empty(), "nobody to ask");
     second.run(2);
     assert_eq!(second.sent, [3], "renewed when it is time");
