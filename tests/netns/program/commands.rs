@@ -1,7 +1,5 @@
 //! The commands that ask a running supervisor.
 
-use serde_json::Value;
-
 use super::machine::{leased, on_machine};
 
 #[test]
@@ -17,9 +15,7 @@ fn every_question_has_an_answer() {
         let address = leased();
         let one = |kind: &str, field: &str, value: &str| {
             let all = machine.get(kind);
-            let hits = all
-                .iter()
-                .filter(|resource| resource[field] == Value::from(value));
+            let hits = all.iter().filter(|resource| resource[field] == value);
             assert_eq!(hits.count(), 1, "{kind} with {field} {value}: {all:?}");
         };
         one("links", "name", "eth0");
