@@ -3,5 +3,6 @@
 
 mod namespace;
 mod packet;
+mod program;
 mod rtnetlink;
 mod system;

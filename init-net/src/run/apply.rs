@@ -14,6 +14,11 @@ pub fn apply(rtnetlink: &mut Rtnetlink, ops: Vec<Op>) -> Vec<Outcome> {
     let is_netlink = |op: &Op| !matches!(op, Op::SetHostname { .. } | Op::WriteFile(_));
     // The host name and files rank last (plan/order.rs): one cut separates the two.
     let (netlink, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(is_netlink);
+    if netlink.iter().any(|op| matches!(op, Op::AddressDel { .. }))
+        && let Err(error) = sys::promotion::enable()
+    {
+        log::warn!("promote_secondaries: {error}");
+    }
     let results = if netlink.is_empty() {
         Vec::new()
     } else {
@@ -48,6 +53,9 @@ fn local(op: &Op) -> io::Result<()> {
 
 /// Replaces the file; where its folder is read-only, or a mount of ours covers it already, a copy is mounted over it.
 fn write(file: &FileOp) -> io::Result<()> {
+    if file.path.starts_with(RUN_DIR) {
+        std::fs::create_dir_all(RUN_DIR)?;
+    }
     match sys::file::replace(&file.path, file.mode, &file.content) {
         // EBUSY: rename(2) onto a mount point.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EROFS | libc::EBUSY)) => {

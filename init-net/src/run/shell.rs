@@ -296,6 +296,11 @@ impl Shell {
                 server,
                 message,
             } => {
+                // A NAK comes as a broadcast even to a renewal (RFC 2131 §4.3.2), which the renewal's own socket does
+                // not hear.
+                if let Err(error) = self.dhcp_socket(&link) {
+                    log::debug!("dhcp4/{}: listen: {error}", link.name);
+                }
                 let sent = self
                     .renew_socket(&link, from)
                     .and_then(|socket| socket.send_to(&message, (server, frame::SERVER_PORT)))

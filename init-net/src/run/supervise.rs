@@ -14,12 +14,18 @@ use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
 use crate::sys;
+use crate::sys::lock::Lock;
 use crate::sys::poll::Interest;
 use crate::sys::root::Root;
 use crate::sys::signal::Signals;
+use crate::value::Duration;
 
 /// Held by the one supervisor, in [`RUN_DIR`].
 const LOCK: &str = "lock";
+
+/// How long a new supervisor waits for the end of the one before, and how often it looks.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PERIOD: Duration = Duration::from_millis(20);
 
 /// Runs until it is told to end. PID 1 never returns.
 pub fn main() -> Result<u8, String> {
@@ -27,18 +33,7 @@ pub fn main() -> Result<u8, String> {
     let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
     sys::kmsg::init(log::LevelFilter::Info, true);
     log_if(boot::create_run_dir());
-    let _lock = match sys::lock::take(&Path::new(RUN_DIR).join(LOCK)) {
-        Ok(Ok(lock)) => Some(lock),
-        Ok(Err(pid)) => {
-            let pid = pid.map_or_else(String::new, |pid| format!(" as process {pid}"));
-            return Err(format!("a supervisor runs already{pid}"));
-        }
-        // Without a lock two could run, but one must.
-        Err(error) => {
-            log::error!("lock: {error}");
-            None
-        }
-    };
+    let _lock = only_one()?;
     let state = load();
     let mut read = sources_of(&state);
     log::set_max_level(crate::compile::settings(&read.documents).log);
@@ -122,6 +117,27 @@ pub fn main() -> Result<u8, String> {
                     let Err(error) = sys::reboot::go(down);
                     log::error!("{down:?}: {error}");
                 }
+            }
+        }
+    }
+}
+
+/// Makes sure that no other supervisor runs. One that was just killed may still be ending: it gets [`LOCK_PATIENCE`].
+fn only_one() -> Result<Option<Lock>, String> {
+    let path = Path::new(RUN_DIR).join(LOCK);
+    let until = sys::clock::now() + LOCK_PATIENCE;
+    loop {
+        match sys::lock::take(&path) {
+            Ok(Ok(lock)) => return Ok(Some(lock)),
+            Ok(Err(_)) if sys::clock::now() < until => std::thread::sleep(LOCK_PERIOD),
+            Ok(Err(pid)) => {
+                let pid = pid.map_or_else(String::new, |pid| format!(" as process {pid}"));
+                return Err(format!("a supervisor runs already{pid}"));
+            }
+            // Without a lock two could run, but one must.
+            Err(error) => {
+                log::error!("lock: {error}");
+                return Ok(None);
             }
         }
     }

@@ -19,6 +19,7 @@ pub mod netlink;
 pub mod packet;
 pub mod poll;
 pub mod process;
+pub mod promotion;
 pub mod random;
 pub mod reboot;
 pub mod root;

@@ -42,7 +42,7 @@ pub fn spawn<S: AsRef<OsStr>>(
 }
 
 /// Starts the program in `program` (see [`super::memfd`]) as the supervisor: its name is [`SUPERVISOR_NAME`], its folder
-/// `/`, and it holds nothing of the root it was started from.
+/// `/`, and it holds nothing of who started it: neither the root nor a pipe that a caller reads to its end.
 pub fn spawn_supervisor<S: AsRef<OsStr>>(program: &OwnedFd, arguments: &[S]) -> io::Result<i32> {
     let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
     command

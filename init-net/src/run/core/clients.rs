@@ -12,7 +12,7 @@ use crate::compile::lease;
 use crate::config::{Diagnostic, Document};
 use crate::proto::Machine;
 use crate::proto::dhcp4::{self, Config, Destination, Dhcp4, Lease};
-use crate::state::{Desired, LinkAt, LinkStatus, Observed, OperatorSpec};
+use crate::state::{Desired, LinkAt, LinkStatus, Observed, OperatorKind, OperatorSpec};
 use crate::value::{Instant, LinkName, Mac, Rng, earliest};
 
 /// A lease on its way through the state file.
@@ -43,6 +43,8 @@ struct Client {
     permanent: Mac,
     carrier: bool,
     lease: Option<Lease>,
+    /// It has, or had, a lease.
+    answered: bool,
     last: String,
 }
 
@@ -228,6 +230,19 @@ impl Clients {
             .map(|client| &client.spec)
     }
 
+    /// Whether the lease of this link is an open question: a client is to run and has not had an answer since it
+    /// started. What an earlier supervisor left of a lease on it may still be right.
+    pub(super) fn is_open(&self, desired: &Desired, link: &LinkAt) -> bool {
+        let operator = desired
+            .operators
+            .get(&(link.name.clone(), OperatorKind::Dhcp4));
+        let Some(spec) = operator else { return false };
+        match self.by_index.get(&link.index) {
+            Some(client) => !client.answered,
+            None => !(spec.first_lease_wins && self.somebody_won()),
+        }
+    }
+
     /// How many clients have a lease.
     pub(super) fn bound(&self) -> usize {
         self.by_index
@@ -266,6 +281,7 @@ impl Client {
             started: now,
             permanent: link.stable_mac()?,
             carrier,
+            answered: lease.is_some(),
             lease,
             last: String::new(),
         })
@@ -329,6 +345,7 @@ impl Client {
             ))
         };
         while let Some(event) = self.machine.event() {
+            self.answered = true;
             let held = match &event {
                 dhcp4::Event::Bound(lease) | dhcp4::Event::Renewed(lease) => {
                     self.lease.as_ref() == Some(lease)

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{Desired, LinkStatus, OUR_PROTOCOL, Observed, Op};
-use crate::value::{Duration, Instant, LinkName, Rng, earliest};
+use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use events::{Effect, Event, HttpEvent, Outcome};
@@ -249,6 +249,10 @@ impl Core {
 
     /// Compiles if needed, then plans against the last dump.
     fn reconcile(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some(observed) = &mut self.observed {
+            // What a dump says of time is absolute: from an older one, lifetimes still count from now.
+            observed.at = now;
+        }
         let Some(observed) = &self.observed else {
             return;
         };
@@ -277,6 +281,7 @@ impl Core {
         }
         self.conflicts.follow(&self.desired, observed, now, effects);
         let mut ops = plan(&self.desired, observed);
+        ops.retain(|op| !self.may_be_leased(op, observed));
         self.backoff.forget_all_but(&ops);
         self.backoff.hold(&mut ops, now);
         self.settled = ops.is_empty();
@@ -298,6 +303,24 @@ impl Core {
         }
         self.applying = true;
         effects.push(Effect::Apply(ops));
+    }
+
+    /// Whether `op` removes what may belong to a lease that is about to be confirmed: after a lost state file, the
+    /// kernel alone remembers it. It cannot stay too long: the kernel ends the address with the lease.
+    fn may_be_leased(&self, op: &Op, observed: &Observed) -> bool {
+        let leased = |link: &LinkAt, only: Option<Prefix>| {
+            observed.addresses.iter().any(|status| {
+                status.link_index == link.index
+                    && status.protocol == OUR_PROTOCOL
+                    && status.valid_until.is_some()
+                    && only.is_none_or(|only| only == status.address)
+            }) && self.clients.is_open(&self.desired, link)
+        };
+        match op {
+            Op::AddressDel { link, address, .. } => leased(link, Some(*address)),
+            Op::RouteDel(route) => route.link.as_ref().is_some_and(|link| leased(link, None)),
+            _ => false,
+        }
     }
 
     fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {

@@ -170,15 +170,12 @@ impl Core {
         })
     }
 
-    /// When the verdict can change without an event.
+    /// When the verdict can change without an event: never a time that has passed, or the loop would spin.
     pub fn verdict_deadline(&self, now: Instant) -> Option<Instant> {
         let timeout = self.settings.timeout.map(|timeout| self.started + timeout);
         let carrier = self.started + self.settings.carrier_timeout;
-        earliest(
-            [timeout, Some(carrier)]
-                .into_iter()
-                .map(|at| at.filter(|at| *at > now)),
-        )
+        let ahead = |at: Option<Instant>| at.filter(|at| *at > now);
+        earliest([ahead(timeout), ahead(Some(carrier))])
     }
 
     /// Whether a carrier should have come by now.

@@ -1,1 +1,610 @@
-//! The core on a virtual clock.
+//! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{Core, Effect, Event, Outcome, Reply, Request, Verdict};
+use crate::config::cmdline;
+use crate::state::{
+    AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, arphrd, iff,
+};
+use crate::value::{Duration, Instant, Rng, earliest};
+
+const START: Instant = Instant::from_secs(5);
+
+/// Steps of one run: more means that core and kernel keep each other busy for ever.
+const MAX_STEPS: usize = 20_000;
+
+/// What the model server does with a message.
+#[derive(Clone, Copy, PartialEq)]
+enum Server {
+    Silent,
+    Grants,
+    Refuses,
+}
+
+/// A machine with its core.
+struct Machine {
+    core: Core,
+    now: Instant,
+    kernel: Observed,
+    /// Links with a cable in them, by index.
+    cables: BTreeSet<u32>,
+    server: Server,
+    /// Ops whose text holds this fail.
+    refused: Option<&'static str>,
+    /// What somebody else does after each of our changes.
+    rival: Option<fn(&mut Observed)>,
+    /// Every op that was done or refused, with its time since the start in milliseconds.
+    done: Vec<(u64, String)>,
+    /// Kinds (option 53) of the DHCP messages sent.
+    sent: Vec<u8>,
+    log: Vec<String>,
+    replies: Vec<Reply>,
+    queue: VecDeque<Event>,
+}
+
+fn card(index: u32, name: &str) -> LinkStatus {
+    LinkStatus {
+        index,
+        name: name.parse().unwrap(),
+        alias: None,
+        alt_names: Vec::new(),
+        hw_type: arphrd::ETHER,
+        kind: String::new(),
+        flags: 0,
+        operational_state: "down".into(),
+        mtu: 1500,
+        hardware_addr: Some(format!("52:54:00:00:00:{index:02x}").parse().unwrap()),
+        permanent_addr: None,
+        link_index: 0,
+        master_index: 0,
+        driver: None,
+    }
+}
+
+impl Machine {
+    /// Two cards, `eth0` (2) and `eth1` (3), both down; a cable in the first.
+    fn new(line: &str) -> Self {
+        let (document, _) = cmdline::parse(line, "test");
+        let documents = vec![document];
+        let mut core = Core::new(documents.clone(), Vec::new(), Rng::new(1), START);
+        for source in crate::run::remote::sources(&documents) {
+            core.fetch(source);
+        }
+        let cards = [card(2, "eth0"), card(3, "eth1")];
+        Self {
+            core,
+            now: START,
+            kernel: Observed {
+                links: cards.map(|card| (card.index, card)).into(),
+                ..Observed::default()
+            },
+            cables: BTreeSet::from([2]),
+            server: Server::Silent,
+            refused: None,
+            rival: None,
+            done: Vec::new(),
+            sent: Vec::new(),
+            log: Vec::new(),
+            replies: Vec::new(),
+            queue: VecDeque::from([Event::Tick]),
+        }
+    }
+
+    fn with(mut self, server: Server) -> Self {
+        self.server = server;
+        self
+    }
+
+    /// Lets `secs` seconds pass.
+    fn run(&mut self, secs: u64) {
+        let end = self.now + Duration::from_secs(secs);
+        self.run_until(end, |_| false);
+    }
+
+    /// The reason and the time, in milliseconds, at which the boot hands off.
+    #[track_caller]
+    fn boot(&mut self) -> (&'static str, u64) {
+        let end = START + Duration::from_secs(600);
+        self.run_until(end, |core| core.1 != Verdict::Wait);
+        match self.core.verdict(self.now) {
+            Verdict::HandOff { reason } => (reason, self.elapsed()),
+            Verdict::Wait => panic!("waits for ever: {:?}", self.core.readiness()),
+        }
+    }
+
+    fn elapsed(&self) -> u64 {
+        self.now.saturating_since(START).as_millis() as u64
+    }
+
+    fn run_until(&mut self, end: Instant, done: impl Fn((&Core, Verdict)) -> bool) {
+        for _ in 0..MAX_STEPS {
+            while let Some(event) = self.queue.pop_front() {
+                for effect in self.core.step(event, self.now) {
+                    self.perform(effect);
+                }
+            }
+            if done((&self.core, self.core.verdict(self.now))) {
+                return;
+            }
+            let verdict = self.core.verdict_deadline(self.now);
+            let next = earliest([self.core.deadline(), verdict, Some(end)]).unwrap();
+            if next >= end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            self.queue.push_back(Event::Tick);
+        }
+        panic!("more than {MAX_STEPS} steps: {:?}", self.done.last());
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Observe => {
+                let (now, kernel) = (self.now, &mut self.kernel);
+                kernel.at = now;
+                kernel
+                    .addresses
+                    .retain(|a| a.valid_until.is_none_or(|until| until > now));
+                self.queue.push_back(Event::Observed(self.kernel.clone()));
+            }
+            Effect::Apply(ops) => {
+                let outcomes = ops.into_iter().map(|op| self.apply(op)).collect();
+                if let Some(rival) = self.rival {
+                    rival(&mut self.kernel);
+                }
+                self.queue.push_back(Event::Applied(outcomes));
+            }
+            Effect::BroadcastDhcp { link, message } | Effect::UnicastDhcp { link, message, .. } => {
+                let reply = self.serve(link.index, &message);
+                self.queue.extend(reply);
+            }
+            Effect::Log(_, text) => self.log.push(text),
+            Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
+            Effect::Reply { reply, .. } => self.replies.push(reply),
+            Effect::Connect { .. }
+            | Effect::Write { .. }
+            | Effect::Close { .. }
+            | Effect::QueryDns { .. }
+            | Effect::BroadcastArp { .. }
+            | Effect::CloseArp { .. }
+            | Effect::CloseRenew { .. }
+            | Effect::CloseClient { .. } => {}
+        }
+    }
+
+    fn apply(&mut self, op: Op) -> Outcome {
+        self.done.push((self.elapsed(), op.to_string()));
+        if self
+            .refused
+            .is_some_and(|text| op.to_string().contains(text))
+        {
+            let result = Err((libc::EINVAL, "refused".to_owned()));
+            return Outcome { op, result };
+        }
+        self.change(&op);
+        Outcome { op, result: Ok(()) }
+    }
+
+    /// What the kernel does, as far as these tests look.
+    fn change(&mut self, op: &Op) {
+        let kernel = &mut self.kernel;
+        match op {
+            Op::LinkSetUp { link, up } => {
+                let lower = if self.cables.contains(&link.index) {
+                    iff::LOWER_UP
+                } else {
+                    0
+                };
+                let flags = if *up { iff::UP | lower } else { 0 };
+                kernel.links.get_mut(&link.index).unwrap().flags = flags;
+            }
+            Op::AddressReplace {
+                link,
+                address,
+                broadcast,
+                scope,
+                priority,
+                valid_secs,
+                ..
+            } => {
+                let same = |a: &AddressStatus| a.link_index == link.index && a.address == *address;
+                kernel.addresses.retain(|a| !same(a));
+                let until = |secs: u32| self.now + Duration::from_secs(secs.into());
+                kernel.addresses.push(AddressStatus {
+                    address: *address,
+                    peer: None,
+                    broadcast: *broadcast,
+                    link_index: link.index,
+                    link_name: link.name.clone(),
+                    family: Family::of(address.address()),
+                    scope: *scope,
+                    flags: 0,
+                    priority: priority.unwrap_or(0),
+                    protocol: OUR_PROTOCOL,
+                    valid_until: valid_secs.map(until),
+                });
+            }
+            Op::AddressDel { link, address, .. } => kernel
+                .addresses
+                .retain(|a| a.link_index != link.index || a.address != *address),
+            Op::RouteAdd(route) | Op::RouteReplace(route) => {
+                let link = route.link.as_ref().unwrap();
+                kernel.routes.push(RouteStatus {
+                    family: route.family,
+                    dst: route.dst,
+                    src: route.src,
+                    gateway: route.gateway,
+                    out_link_index: link.index,
+                    out_link_name: Some(link.name.clone()),
+                    table: route.table,
+                    priority: route.priority,
+                    scope: route.scope,
+                    kind: route.kind,
+                    protocol: OUR_PROTOCOL,
+                    flags: 0,
+                    mtu: None,
+                });
+            }
+            Op::RouteDel(route) => kernel
+                .routes
+                .retain(|r| r.dst != route.dst || r.gateway != route.gateway),
+            Op::SetHostname { name } => kernel.hostname = Some(name.clone()),
+            Op::WriteFile(file) => {
+                kernel.files.insert(file.path.clone(), file.content.clone());
+            }
+            Op::LinkRename { .. } | Op::LinkSetMtu { .. } | Op::LinkSetMac { .. } => {}
+        }
+    }
+
+    /// The server's answer, by hand (RFC 2131 §2): `10.0.0.<index>` for 100 s, router and DNS server 10.0.0.254.
+    fn serve(&mut self, index: u32, message: &[u8]) -> Option<Event> {
+        let kind = option_53(message);
+        self.sent.push(kind);
+        let answer = match (kind, self.server) {
+            (1, Server::Grants) => 2,
+            (3, Server::Grants) => 5,
+            (3, Server::Refuses) => 6,
+            _ => return None,
+        };
+        let mut reply = message[..240].to_vec();
+        reply[0] = 2;
+        let mut options = vec![53, 1, answer, 54, 4, 10, 0, 0, 254];
+        if answer != 6 {
+            reply[16..20].copy_from_slice(&[10, 0, 0, index as u8]);
+            options.extend([51, 4, 0, 0, 0, 100, 1, 4, 255, 255, 255, 0]);
+            options.extend([3, 4, 10, 0, 0, 254, 6, 4, 10, 0, 0, 254]);
+        }
+        reply.extend(options);
+        reply.push(255);
+        Some(Event::Dhcp {
+            index,
+            message: reply,
+        })
+    }
+
+    /// Puts the cable into a link, or takes it out.
+    fn cable(&mut self, index: u32, plugged: bool) {
+        let link = self.kernel.links.get_mut(&index).unwrap();
+        if plugged {
+            self.cables.insert(index);
+            if link.is_up() {
+                link.flags |= iff::LOWER_UP;
+            }
+        } else {
+            self.cables.remove(&index);
+            link.flags &= !iff::LOWER_UP;
+        }
+        self.queue.push_back(Event::Changed);
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let mut all: Vec<String> = self
+            .kernel
+            .addresses
+            .iter()
+            .map(|a| format!("{}/{}", a.link_name, a.address))
+            .collect();
+        all.sort();
+        all
+    }
+
+    fn gateways(&self) -> Vec<String> {
+        let defaults = self.kernel.routes.iter().filter(|r| r.dst.is_none());
+        defaults.map(|r| r.gateway.unwrap().to_string()).collect()
+    }
+
+    /// How often an op that holds `text` was tried.
+    fn tried(&self, text: &str) -> usize {
+        self.done.iter().filter(|(_, op)| op.contains(text)).count()
+    }
+}
+
+fn option_53(message: &[u8]) -> u8 {
+    let mut rest = &message[240..];
+    while let [code, tail @ ..] = rest {
+        match (code, tail) {
+            (0, _) => rest = tail,
+            (53, [_, kind, ..]) => return *kind,
+            (_, [length, value @ ..]) => rest = &value[usize::from(*length)..],
+            _ => break,
+        }
+    }
+    panic!("a DHCP message without its type");
+}
+
+#[track_caller]
+fn check_boot(machine: &mut Machine, reason: &str, millis: u64) {
+    let (why, when) = machine.boot();
+    assert_eq!(
+        (why, when),
+        (reason, millis),
+        "{:?}",
+        machine.core.readiness()
+    );
+}
+
+const STATIC: &str = "ip=10.9.0.2::10.9.0.1:24:node1:eth0:none";
+
+#[test]
+fn a_static_boot_takes_no_time() {
+    let mut machine = Machine::new(STATIC);
+    check_boot(&mut machine, "ready", 0);
+    assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
+    assert_eq!(machine.gateways(), ["10.9.0.1"]);
+    assert_eq!(machine.kernel.hostname.as_deref(), Some("node1"));
+    assert!(machine.sent.is_empty());
+    // Whatever time passes, nothing is left to do.
+    let done = machine.done.len();
+    machine.run(3600);
+    machine.queue.push_back(Event::Changed);
+    machine.run(1);
+    assert_eq!(machine.done.len(), done);
+    machine.queue.push_back(Event::Request {
+        id: 1,
+        request: Request::Plan,
+    });
+    machine.run(1);
+    assert_eq!(machine.replies, [Reply::Ok(serde_json::json!([]))]);
+}
+
+#[test]
+fn a_boot_with_nothing_said_asks_on_every_link_with_carrier() {
+    let mut machine = Machine::new("quiet").with(Server::Grants);
+    check_boot(&mut machine, "ready", 0);
+    assert_eq!(machine.addresses(), ["eth0/10.0.0.2/24"]);
+    assert_eq!(machine.gateways(), ["10.0.0.254"]);
+    assert_eq!(machine.sent, [1, 3]);
+    let resolv_conf = &machine.kernel.files[std::path::Path::new("/etc/resolv.conf")];
+    assert!(resolv_conf.ends_with(b"nameserver 10.0.0.254\n"));
+}
+
+#[test]
+fn a_link_without_carrier_is_not_waited_for() {
+    let both = "ip=eth0:dhcp ip=eth1:dhcp";
+    let mut machine = Machine::new(both).with(Server::Grants);
+    check_boot(&mut machine, "ready", 0);
+    assert_eq!(machine.addresses(), ["eth0/10.0.0.2/24"]);
+    // It gets its lease when the cable comes, after the hand-off.
+    machine.run(60);
+    machine.cable(3, true);
+    machine.run(1);
+    assert_eq!(
+        machine.addresses(),
+        ["eth0/10.0.0.2/24", "eth1/10.0.0.3/24"]
+    );
+}
+
+#[test]
+fn a_late_carrier_is_waited_for() {
+    let mut machine = Machine::new("ip=eth0:dhcp").with(Server::Grants);
+    machine.cables.clear();
+    machine.run(5);
+    assert_eq!(machine.core.verdict(machine.now), Verdict::Wait);
+    machine.cable(2, true);
+    check_boot(&mut machine, "ready", 5000);
+}
+
+#[test]
+fn no_carrier_at_all_is_waited_for_ten_seconds() {
+    let mut machine = Machine::new("ip=eth0:dhcp");
+    machine.cables.clear();
+    check_boot(&mut machine, "no-carrier", 10_000);
+    assert!(machine.sent.is_empty());
+    // A driver that is still loading may bring the link that matters.
+    let mut machine = Machine::new("ip=eth0:dhcp initnet.timeout=30");
+    machine.cables.clear();
+    machine.core.set_drivers_loading(true);
+    check_boot(&mut machine, "timeout", 30_000);
+}
+
+#[test]
+fn nobody_answers_until_the_timeout() {
+    let mut machine = Machine::new("ip=eth0:dhcp initnet.timeout=20");
+    check_boot(&mut machine, "timeout", 20_000);
+    assert!(machine.sent.len() >= 5 && machine.sent.iter().all(|kind| *kind == 1));
+    assert_eq!(machine.core.readiness().missing[0], "lease on eth0");
+    // The supervisor goes on asking.
+    machine.server = Server::Grants;
+    machine.run(70);
+    assert_eq!(machine.addresses(), ["eth0/10.0.0.2/24"]);
+}
+
+#[test]
+fn switched_off_is_nothing_to_wait_for() {
+    let mut machine = Machine::new("ip=off");
+    check_boot(&mut machine, "nothing-to-wait-for", 0);
+    assert!(machine.sent.is_empty());
+    let mut machine = Machine::new("ip=eth0:dhcp initnet.wait=none");
+    assert_eq!(machine.boot().0, "nothing-to-wait-for");
+}
+
+#[test]
+fn an_op_that_fails_backs_off_and_holds_up_nothing() {
+    let line = format!("{STATIC} rd.route=10.60.0.0/16:10.9.0.9:eth0");
+    let mut machine = Machine::new(&line);
+    machine.refused = Some("10.60.0.0/16");
+    check_boot(&mut machine, "ready", 0);
+    assert_eq!(machine.gateways(), ["10.9.0.1"]);
+    machine.run(600);
+    // 0.25 s, doubled up to 60 s, each up to a quarter longer: 8 tries in the first minute, then one a minute.
+    let tries = machine.tried("10.60.0.0/16");
+    assert!((14..=20).contains(&tries), "{tries}");
+    assert_eq!(machine.tried("default"), 1);
+    let failures = machine.core.failures();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].1, "refused");
+    assert_eq!(
+        machine
+            .log
+            .iter()
+            .filter(|line| line.contains("refused"))
+            .count(),
+        1
+    );
+    machine.refused = None;
+    machine.run(80);
+    assert!(machine.core.failures().is_empty());
+    assert!(
+        machine
+            .kernel
+            .routes
+            .iter()
+            .any(|r| r.dst == Some("10.60.0.0/16".parse().unwrap()))
+    );
+}
+
+#[test]
+fn a_rival_that_undoes_everything_is_not_fought_without_end() {
+    let mut machine = Machine::new(STATIC);
+    machine.rival = Some(|kernel| kernel.routes.clear());
+    machine.run(60);
+    let tries = machine.tried("default");
+    // 16 rounds, then a pause of a second: neither a burnt core nor surrender.
+    assert!((500..=1100).contains(&tries), "{tries}");
+    assert!(
+        machine
+            .log
+            .iter()
+            .any(|line| line.contains("somebody keeps undoing this"))
+    );
+    machine.rival = None;
+    machine.run(2);
+    assert_eq!(machine.gateways(), ["10.9.0.1"]);
+}
+
+#[test]
+fn drift_is_undone_at_once() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(60);
+    machine.kernel.routes.clear();
+    machine.kernel.addresses.clear();
+    machine.queue.push_back(Event::Changed);
+    let before = machine.now;
+    machine.run_until(before + Duration::from_millis(5), |_| false);
+    assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
+    assert_eq!(machine.gateways(), ["10.9.0.1"]);
+}
+
+#[test]
+fn a_lease_is_renewed_in_place() {
+    let mut machine = Machine::new("ip=eth0:dhcp").with(Server::Grants);
+    machine.boot();
+    machine.run(240);
+    // T1 is 50 s of 100 s.
+    assert_eq!(machine.sent, [1, 3, 3, 3, 3, 3]);
+    assert_eq!(machine.tried("ip addr add"), 1);
+    assert_eq!(machine.tried("ip addr change"), 4);
+    assert_eq!(machine.tried(" del "), 0);
+    assert_eq!(machine.tried("default"), 1);
+}
+
+/// A lease that is lost at the time `at`, in seconds after the boot, beside a static address.
+#[track_caller]
+fn check_loss(server: Server, at: u64) {
+    let mut machine = Machine::new("ip=eth0:dhcp ip=10.9.0.2:::24::eth0:none").with(Server::Grants);
+    machine.boot();
+    let both = ["eth0/10.0.0.2/24", "eth0/10.9.0.2/24"];
+    assert_eq!(machine.addresses(), both);
+    machine.server = server;
+    machine.run(at - 1);
+    assert_eq!(machine.addresses(), both, "still held");
+    machine.run(2);
+    assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
+    assert!(machine.gateways().is_empty());
+    assert!(machine.core.desired().resolver.is_none());
+    assert!(machine.core.leases().is_empty());
+    machine.server = Server::Grants;
+    machine.run(120);
+    assert_eq!(machine.addresses(), both);
+    assert_eq!(machine.gateways(), ["10.0.0.254"]);
+}
+
+#[test]
+fn a_lost_lease_takes_along_what_it_brought() {
+    check_loss(Server::Refuses, 50);
+    check_loss(Server::Silent, 100);
+}
+
+#[test]
+fn a_config_by_url_is_waited_for() {
+    let line = format!("{STATIC} initnet.config=http://10.9.0.1/c initnet.timeout=40");
+    let mut machine = Machine::new(&line);
+    machine.run(1);
+    assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
+    assert!(machine.core.readiness().routable);
+    assert_eq!(machine.core.verdict(machine.now), Verdict::Wait);
+    // Nobody ever connects. It is given up, or the boot's own time is over: either way the boot goes on.
+    let (_, when) = machine.boot();
+    assert!((1000..=40_000).contains(&when), "{when}");
+}
+
+#[test]
+fn an_inherited_lease_is_held_without_a_word() {
+    let mut first = Machine::new("ip=eth0:dhcp").with(Server::Grants);
+    first.boot();
+    let (document, _) = cmdline::parse("ip=eth0:dhcp", "test");
+    let mut second = Machine::new("ip=eth0:dhcp");
+    second.core = Core::new(vec![document], first.core.leases(), Rng::new(2), first.now);
+    (second.now, second.kernel) = (first.now, first.kernel);
+    second.run(49);
+    assert!(
+        second.done.is_empty(),
+        "nothing to change: {:?}",
+        second.done
+    );
+    assert!(second.sent.is_empty(), "nobody to ask");
+    second.run(2);
+    assert_eq!(second.sent, [3], "renewed when it is time");
+}
+
+#[test]
+fn what_is_left_of_a_forgotten_lease_stays_until_the_server_has_spoken() {
+    let forgotten = |server| {
+        let mut first = Machine::new("ip=eth0:dhcp").with(Server::Grants);
+        first.boot();
+        let mut second = Machine::new("ip=eth0:dhcp").with(server);
+        second.kernel = first.kernel;
+        second
+    };
+    let mut confirmed = forgotten(Server::Grants);
+    confirmed.run(10);
+    assert_eq!(confirmed.tried(" del "), 0, "{:?}", confirmed.done);
+    assert_eq!(confirmed.addresses(), ["eth0/10.0.0.2/24"]);
+    // Nobody confirms it: it ends when the kernel says so, and its route with it.
+    let mut silent = forgotten(Server::Silent);
+    silent.run(90);
+    assert_eq!(silent.addresses(), ["eth0/10.0.0.2/24"]);
+    silent.run(20);
+    silent.queue.push_back(Event::Changed);
+    silent.run(1);
+    assert!(silent.addresses().is_empty() && silent.gateways().is_empty());
+    // No client is to run: nothing of a lease can be right.
+    let mut elsewhere = Machine::new(STATIC);
+    elsewhere.kernel = forgotten(Server::Silent).kernel;
+    elsewhere.run(1);
+    assert_eq!(elsewhere.addresses(), ["eth0/10.9.0.2/24"]);
+    assert_eq!(elsewhere.gateways(), ["10.9.0.1"]);
+}
