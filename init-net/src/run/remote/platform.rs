@@ -214,7 +214,7 @@ impl Source for Metadata {
         };
         match answer(result) {
             Answer::Unreachable => {
-                // The last candidate: nobody is there. New links are still tried until the boot's own deadline.
+                // The last candidate: nobody is there. The source is asked again later, on the links of then.
                 self.failed += 1;
                 if self.failed >= self.probed.len() {
                     self.result = Some(Err(
