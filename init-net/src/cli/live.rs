@@ -10,6 +10,13 @@ type Exit = Result<u8, String>;
 
 /// Resources of `kind`.
 pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
+    if !live::KINDS.contains(&kind) {
+        eprintln!(
+            "init-net: error: no such kind: {kind}; one of {}",
+            live::KINDS.join(", ")
+        );
+        return Ok(super::EXIT_USAGE);
+    }
     let mut resources = live::get(kind)?;
     if let Some(id) = id {
         resources.retain(|resource| resource.get("id").and_then(Value::as_str) == Some(id));

@@ -16,29 +16,34 @@ use args::{Args, Command};
 /// 0 fine; 1 the answer is no, or errors; 2 as a command says; 64 usage (EX_USAGE of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
-/// Runs the program with the arguments of the process and answers with its exit code.
+/// Runs the program with the arguments of the process and answers with its exit code. PID 1 never returns: that would
+/// be a kernel panic.
 pub fn main() -> ExitCode {
-    let pid1 = std::process::id() == 1;
-    let mut argv: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    // As PID 1 the kernel hands over its own words: `boot` is the default, and nothing of argv is ours.
-    if pid1
-        && !argv
-            .get(1)
-            .is_some_and(|arg| arg == "boot" || arg == "supervise")
-    {
-        argv.truncate(1);
-        argv.push("boot".into());
+    if std::process::id() == 1 {
+        first_process();
     }
-    let args = match Args::try_parse_from(argv) {
-        Ok(args) => args,
+    match Args::try_parse() {
+        Ok(args) => run(args.command),
         Err(error) => {
             let help = !error.use_stderr();
             // Printing can fail only where nobody listens.
             drop(error.print());
-            return ExitCode::from(if help { 0 } else { EXIT_USAGE });
+            ExitCode::from(if help { 0 } else { EXIT_USAGE })
         }
+    }
+}
+
+/// The kernel hands its own words over as argv: they are not ours. The boot stage execs exactly `supervise`.
+fn first_process() -> ! {
+    let argv: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
+    let result = match argv.as_slice() {
+        [only] if only == "supervise" => crate::run::supervise::main(),
+        _ => crate::run::boot::main(&crate::run::boot::BootOptions::default()),
     };
-    run(args.command)
+    let why = result
+        .err()
+        .unwrap_or_else(|| "the first process has nothing left to do".into());
+    crate::run::handoff::rescue(&why)
 }
 
 fn run(command: Command) -> ExitCode {

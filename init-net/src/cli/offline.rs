@@ -1,5 +1,7 @@
 //! Printing for `check`, `compile`, `plan`, `apply`.
 
+use std::io::{BufWriter, Write as _};
+
 use super::args::{CheckOutput, DataOutput, SourceArgs};
 use super::{style, yaml};
 use crate::run::offline;
@@ -30,24 +32,29 @@ pub fn compile(sources: &SourceArgs, output: DataOutput) -> Exit {
     Ok(u8::from(offline::has_errors(&diagnostics)))
 }
 
-/// One op a line; 0 nothing to do, 2 changes.
+/// One op a line; 0 nothing to do, 2 changes, 1 the sources have errors.
 pub fn plan(sources: &SourceArgs) -> Exit {
     let (ops, diagnostics) = offline::plan(&sources.sources())?;
     style::print(&diagnostics);
     ops.iter().for_each(|op| println!("{op}"));
-    Ok(if ops.is_empty() { 0 } else { 2 })
+    Ok(match (offline::has_errors(&diagnostics), ops.is_empty()) {
+        (true, _) => 1,
+        (false, true) => 0,
+        (false, false) => 2,
+    })
 }
 
 /// The ops that were done on stdout, those that failed on stderr.
 pub fn apply(sources: &SourceArgs) -> Exit {
-    let all = offline::apply(
-        &sources.sources(),
-        style::print,
-        |(op, result)| match result {
-            Ok(()) => println!("{op}"),
-            Err(error) => eprintln!("init-net: error: {op}: {error}"),
-        },
-    )?;
+    // Ten thousand routes are as many lines: stdout by itself would be a system call for each.
+    let mut done = BufWriter::new(std::io::stdout().lock());
+    let all = offline::apply(&sources.sources(), style::print, |(op, result)| {
+        // Nobody reads it any more: the work goes on.
+        let _closed = match result {
+            Ok(()) => writeln!(done, "{op}"),
+            Err(error) => writeln!(std::io::stderr(), "init-net: error: {op}: {error}"),
+        };
+    })?;
     Ok(u8::from(!all))
 }
 

@@ -27,13 +27,15 @@ pub(super) fn merge(
 }
 
 fn spec(config: &AddressConfig, link: LinkName, layer: Layer) -> AddressSpec {
+    // A peer that is the address itself is none: the kernel reports no peer then.
+    let peer = config.peer.filter(|peer| *peer != config.address.address());
     AddressSpec {
         address: config.address,
         link_name: link,
         family: Family::of(config.address.address()),
         scope: scope(config.address),
-        peer: config.peer,
-        broadcast: if config.peer.is_some() {
+        peer,
+        broadcast: if peer.is_some() {
             None
         } else {
             config.address.broadcast()
@@ -57,20 +59,23 @@ fn scope(address: Prefix) -> Scope {
     }
 }
 
-/// Documents come lowest layer first. Within a layer the first one said stays.
+/// Documents come lowest layer first. Within a layer the first one said stays. For IPv6 the kernel knows one length of an
+/// address on a link: another one is the same address.
 fn insert(desired: &mut Desired, mut spec: AddressSpec) {
-    let id = spec.id();
-    match desired.addresses.get_mut(&id) {
-        Some(old) if old.layer == spec.layer => {}
-        Some(old) => {
-            spec.overrode = core::mem::take(&mut old.overrode);
-            spec.overrode.push(old.origin.clone());
-            *old = spec;
+    let same = |old: &&AddressSpec| {
+        let length = old.address == spec.address
+            || (spec.family == Family::Inet6 && old.address.address() == spec.address.address());
+        old.link_name == spec.link_name && length
+    };
+    if let Some(old) = desired.addresses.values().find(same).cloned() {
+        if old.layer == spec.layer {
+            return;
         }
-        None => {
-            desired.addresses.insert(id, spec);
-        }
+        desired.addresses.remove(&old.id());
+        spec.overrode = old.overrode;
+        spec.overrode.push(old.origin);
     }
+    desired.addresses.insert(spec.id(), spec);
 }
 
 fn no_link(config: &AddressConfig, names: &Names<'_>) -> Diagnostic {

@@ -14,7 +14,6 @@ pub(super) fn check(
     if names.known() {
         missing_links(documents, names, desired, diagnostics);
     }
-    same_slot(desired, diagnostics);
 }
 
 /// A link that something is configured on and nothing creates.
@@ -47,29 +46,6 @@ fn missing_links(
                     .with_place((&link.origin).into())
                     .with_fix("name an existing link; `init-net get links` lists them")
                     .with_effect("it is configured when it appears; nothing waits for it"),
-            );
-        }
-    }
-}
-
-/// Two routes for one slot of the kernel's table.
-fn same_slot(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
-    let routes: Vec<_> = desired.routes.values().collect();
-    for pair in routes.windows(2) {
-        let [first, second] = pair else { continue };
-        let key = |r: &crate::state::RouteSpec| (r.table, r.family, r.dst, r.priority);
-        if key(first) == key(second) {
-            diagnostics.push(
-                Diagnostic::new(
-                    Severity::Warning,
-                    format!(
-                        "two routes to the same destination with metric {}",
-                        first.priority
-                    ),
-                )
-                .with_place((&second.origin).into())
-                .with_fix("give one of them another metric")
-                .with_effect("the kernel takes the first and refuses the second"),
             );
         }
     }

@@ -23,13 +23,14 @@ pub use settings::{Settings, settings};
 
 use crate::config::{Diagnostic, Document};
 use crate::state::{Desired, HostSpec, LinkStatus};
+use crate::value::Layer;
 
 /// What compiling yields: the state wanted, and what the sources together have wrong.
 pub type Compiled = (Desired, Vec<Diagnostic>);
 
 /// Compiles `documents` (any order) for a machine with `links` (by index; empty: nothing is known of them).
 pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Compiled {
-    let mut documents: Vec<&Document> = documents.iter().collect();
+    let mut documents = first_hits(documents);
     documents.sort_by_key(|document| document.layer);
     let mut diagnostics = Vec::new();
     let names = names::Names::new(&documents, links, &mut diagnostics);
@@ -63,4 +64,19 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     files::render(&mut desired);
     check::check(&documents, &names, &desired, &mut diagnostics);
     (desired, diagnostics)
+}
+
+/// Whether anything is, or by default would be, configured on any link: whether a boot has links to wait for.
+pub fn wants_links(documents: &[Document]) -> bool {
+    operator::wants_links(&documents.iter().collect::<Vec<_>>())
+}
+
+/// The documents that count: of the machine configs those of the source that stands first (DESIGN §3).
+fn first_hits(documents: &[Document]) -> Vec<&Document> {
+    let config = |d: &&Document| d.layer == Layer::Configuration;
+    let first = documents.iter().filter(config).map(|d| d.preference).min();
+    documents
+        .iter()
+        .filter(|d| !config(d) || Some(d.preference) == first)
+        .collect()
 }

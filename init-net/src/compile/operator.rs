@@ -77,12 +77,17 @@ pub(super) fn merge(
     }
 }
 
-/// The physical links that come up with DHCPv4 because nothing is said of them.
-///
-/// A command line that says anything of any link means those links alone, as dracut reads it; platform and machine
-/// config speak link by link, as the field reads them.
-pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<LinkName> {
-    let off = documents.iter().any(|d| {
+/// Whether anything is, or by default would be, configured on any link: whether a boot has links to wait for.
+pub(super) fn wants_links(documents: &[&Document]) -> bool {
+    !default_is_off(documents)
+        || documents
+            .iter()
+            .any(|d| !d.operators.is_empty() || !d.addresses.is_empty())
+}
+
+/// Whether links of which nothing is said stay as they are.
+fn default_is_off(documents: &[&Document]) -> bool {
+    documents.iter().any(|d| {
         let said = !d.links.is_empty()
             || !d.addresses.is_empty()
             || !d.operators.is_empty()
@@ -93,8 +98,15 @@ pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<L
             .is_some_and(|said| said.value)
             || d.default_dhcp.as_ref().is_some_and(|said| !said.value)
             || (d.layer == Layer::Cmdline && said)
-    });
-    if off {
+    })
+}
+
+/// The physical links that come up with DHCPv4 because nothing is said of them.
+///
+/// A command line that says anything of any link means those links alone, as dracut reads it; platform and machine
+/// config speak link by link, as the field reads them.
+pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<LinkName> {
+    if default_is_off(documents) {
         return Vec::new();
     }
     let configured: BTreeSet<LinkName> = documents

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::defaults;
 use super::names::Names;
 use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Severity};
-use crate::state::{Desired, Family, RouteKind, RouteSpec, Scope};
+use crate::state::{Desired, Family, RouteId, RouteKind, RouteSpec, Scope};
 use crate::value::{Layer, LinkName, Origin, Prefix, RouteTable};
 
 pub(super) fn merge(
@@ -32,7 +32,11 @@ pub(super) fn merge(
             if let Some(host) = on_link_gateway(&spec, desired) {
                 insert(desired, host);
             }
-            insert(desired, spec);
+            if let Some(stays) = insert(desired, spec.clone())
+                && (stays.gateway, &stays.out_link_name) != (spec.gateway, &spec.out_link_name)
+            {
+                diagnostics.push(same_slot(&spec, &stays));
+            }
         }
     }
 }
@@ -76,7 +80,12 @@ fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
         Some(dst) => Family::of(dst.address()),
         None => said.map_or(Family::Inet4, Family::of),
     };
-    let metric = config.metric.unwrap_or(defaults::ROUTE_METRIC);
+    // The kernel makes 0 the default metric of IPv6 (ip6_route_info_create).
+    let unset = |metric: &u32| family == Family::Inet6 && *metric == 0;
+    let metric = config
+        .metric
+        .filter(|metric| !unset(metric))
+        .unwrap_or(defaults::ROUTE_METRIC);
     RouteSpec {
         family,
         dst,
@@ -116,6 +125,10 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
             (a.address.contains(gateway) && a.address.len() < Prefix::host(gateway).len())
                 || a.peer == Some(gateway)
         });
+    // Before all routes are looked at, which with ten thousand of them takes a second.
+    if covered {
+        return None;
+    }
     let routed = desired
         .routes
         .values()
@@ -128,7 +141,7 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
         .addresses
         .values()
         .any(|a| a.link_name == *link && a.family == Family::of(gateway));
-    if covered || routed || !known {
+    if routed || !known {
         return None;
     }
     Some(RouteSpec {
@@ -152,21 +165,44 @@ fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
     })
 }
 
-/// Documents come lowest layer first. Within a layer the first one said stays.
-fn insert(desired: &mut Desired, mut spec: RouteSpec) {
-    // The kernel keeps one route per (table, destination, metric): what differs only in gateway or link is the same
-    // slot. A higher layer takes it over; within a layer both stay and the kernel's answer is reported.
+/// Documents come lowest layer first. The kernel keeps one route per table, destination and metric: what differs only in
+/// gateway or link is the same slot. A higher layer takes it over; within a layer the first one said stays. Answers with
+/// the route that stays when `spec` does not.
+fn insert(desired: &mut Desired, mut spec: RouteSpec) -> Option<RouteSpec> {
     let key = |r: &RouteSpec| (r.table, r.family, r.dst, r.priority);
-    let rival = desired
+    // Ids sort by slot, and the least of a slot has neither gateway nor link.
+    let least = RouteId {
+        gateway: None,
+        link: None,
+        ..spec.id()
+    };
+    let occupant = desired
         .routes
-        .values()
-        .find(|old| key(old) == key(&spec) && old.layer < spec.layer)
-        .map(RouteSpec::id);
-    if let Some(old) = rival.and_then(|id| desired.routes.remove(&id)) {
+        .range(least..)
+        .map(|(_, old)| old)
+        .next()
+        .filter(|old| key(old) == key(&spec));
+    if let Some(old) = occupant.cloned() {
+        if old.layer == spec.layer {
+            return Some(old);
+        }
+        desired.routes.remove(&old.id());
         spec.overrode = old.overrode;
         spec.overrode.push(old.origin);
     }
-    desired.routes.entry(spec.id()).or_insert(spec);
+    desired.routes.insert(spec.id(), spec);
+    None
+}
+
+fn same_slot(spec: &RouteSpec, stays: &RouteSpec) -> Diagnostic {
+    let metric = spec.priority;
+    Diagnostic::new(
+        Severity::Warning,
+        format!("two routes to the same destination with metric {metric}"),
+    )
+    .with_place((&spec.origin).into())
+    .with_fix("give one of them another metric")
+    .with_effect(format!("the kernel takes one: that of {}", stays.origin))
 }
 
 fn no_link(config: &RouteConfig) -> Diagnostic {

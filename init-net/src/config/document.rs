@@ -44,6 +44,8 @@ pub struct Document {
     pub layer: Layer,
     /// Its name: `cmdline`, `/etc/init-net/10.yaml`, `hcloud`.
     pub source: Arc<str>,
+    /// Among machine configs: which source stands before which (DESIGN §3, first hit wins). 0 is the first.
+    pub preference: u8,
     /// Links: state, MTU, address, kind.
     pub links: Vec<LinkConfig>,
     /// `ifname=`: names given by hardware address.
@@ -84,6 +86,7 @@ impl Document {
         Self {
             layer,
             source: source.into(),
+            preference: 0,
             links: Vec::new(),
             names: Vec::new(),
             addresses: Vec::new(),

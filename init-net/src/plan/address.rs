@@ -1,13 +1,15 @@
 //! Addresses: added, renewed in place, removed when ours and not wanted.
 
-use crate::state::{AddressSpec, AddressStatus, Desired, OUR_PROTOCOL, Observed, Op};
+use crate::state::{
+    AddressSpec, AddressStatus, Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op,
+};
 use crate::value::{Duration, Instant};
 
 /// Lifetimes are whole seconds in the kernel and a dump takes time: differences up to this are none.
 const LIFETIME_TOLERANCE: Duration = Duration::from_secs(2);
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
-    let mut wanted: Vec<(u32, crate::value::Prefix)> = Vec::new();
+    let mut judged: Vec<usize> = Vec::new();
     for spec in desired.addresses.values() {
         let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {
             continue;
@@ -17,11 +19,11 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
             Some(until) => Some(seconds(until.saturating_since(observed.at))),
             None => None,
         };
-        wanted.push((link.index, spec.address));
-        let here = |status: &&AddressStatus| {
-            status.link_index == link.index && status.address == spec.address
-        };
-        let existing = observed.addresses.iter().find(here);
+        let here =
+            |status: &AddressStatus| status.link_index == link.index && same_address(spec, status);
+        let found = observed.addresses.iter().position(here);
+        judged.extend(found);
+        let existing = found.and_then(|index| observed.addresses.get(index));
         let replace = |present| Op::AddressReplace {
             link: link.clone(),
             address: spec.address,
@@ -39,10 +41,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
             Some(status) if !same_identity(spec, status) => {
                 // The kernel changes lifetimes and metric in place, nothing else (inet_rtm_newaddr). The removal
                 // ranks behind additions: it is planned alone, and the next round adds.
-                ops.push(Op::AddressDel {
-                    link: link.clone(),
-                    address: spec.address,
-                });
+                ops.push(del(link.clone(), status));
             }
             Some(status)
                 if !same_metric(spec, status)
@@ -53,30 +52,41 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
             Some(_) => {}
         }
     }
-    for status in observed
-        .addresses
-        .iter()
-        .filter(|status| status.protocol == OUR_PROTOCOL)
-    {
-        if !wanted.contains(&(status.link_index, status.address)) {
-            let link = crate::state::LinkAt {
+    for (index, status) in observed.addresses.iter().enumerate() {
+        if status.protocol == OUR_PROTOCOL && !judged.contains(&index) {
+            let link = LinkAt {
                 index: status.link_index,
                 name: status.link_name.clone(),
             };
-            ops.push(Op::AddressDel {
-                link,
-                address: status.address,
-            });
+            ops.push(del(link, status));
         }
     }
 }
 
+/// The kernel tells IPv4 addresses of a link apart by address and length, IPv6 ones by the address alone
+/// (find_matching_ifa; ipv6_get_ifaddr).
+fn same_address(spec: &AddressSpec, status: &AddressStatus) -> bool {
+    match spec.family {
+        Family::Inet4 => spec.address == status.address,
+        Family::Inet6 => spec.address.address() == status.address.address(),
+    }
+}
+
+fn del(link: LinkAt, status: &AddressStatus) -> Op {
+    Op::AddressDel {
+        link,
+        address: status.address,
+        peer: status.peer,
+    }
+}
+
 fn same_identity(spec: &AddressSpec, status: &AddressStatus) -> bool {
-    let peer = spec.peer.is_none() || spec.peer == status.peer;
+    let length = spec.address.len() == status.address.len();
+    let peer = spec.peer == status.peer;
     let broadcast = spec.broadcast.is_none() || spec.broadcast == status.broadcast;
     // IPv6 has no scope of its own: the kernel derives it from the address.
     let scope = spec.address.address().is_ipv6() || spec.scope == status.scope;
-    peer && broadcast && scope
+    length && peer && broadcast && scope
 }
 
 fn same_metric(spec: &AddressSpec, status: &AddressStatus) -> bool {

@@ -1,14 +1,24 @@
 //! Routes: added when missing, replaced in the slot that is ours, removed when ours and not wanted.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::state::{
-    Desired, LinkAt, OUR_PROTOCOL, Observed, Op, RouteKind, RouteOp, RouteSpec, RouteStatus, Scope,
+    Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op, RouteKind, RouteOp, RouteSpec,
+    RouteStatus, Scope,
 };
+use crate::value::{Prefix, RouteTable};
 
 /// RTNH_F_ONLINK, include/uapi/linux/rtnetlink.h.
 const ONLINK: u32 = 4;
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
-    let mut kept: Vec<usize> = Vec::new();
+    // Once by slot: looking through all routes for each would be quadratic, a second at ten thousand.
+    let mut slots: HashMap<Slot, Vec<(usize, &RouteStatus)>> = HashMap::new();
+    for (index, status) in observed.routes.iter().enumerate() {
+        let slot = (status.table, status.family, status.dst, status.priority);
+        slots.entry(slot).or_default().push((index, status));
+    }
+    let mut kept: HashSet<usize> = HashSet::new();
     for spec in desired.routes.values() {
         let Some(name) = &spec.out_link_name else {
             continue;
@@ -20,14 +30,14 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         if !up {
             continue;
         }
-        let in_slot = |(_, status): &(usize, &RouteStatus)| same_slot(spec, status);
-        let slot: Vec<(usize, &RouteStatus)> =
-            observed.routes.iter().enumerate().filter(in_slot).collect();
+        let slot = slots
+            .get(&(spec.table, spec.family, spec.dst, spec.priority))
+            .map_or(&[][..], Vec::as_slice);
         if let Some((index, _)) = slot
             .iter()
             .find(|(_, status)| same_route(spec, status, link.index))
         {
-            kept.push(*index);
+            kept.insert(*index);
             continue;
         }
         // NLM_F_REPLACE takes the first route of the slot, whosever it is: only for a slot that holds ours alone.
@@ -36,8 +46,10 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
             .filter(|(_, status)| status.protocol == OUR_PROTOCOL)
             .count();
         let op = route_op(spec, link);
-        if ours == 1 && slot.len() == 1 {
-            kept.push(slot[0].0);
+        // One that another route was found equal to is that route's.
+        let free = slot.iter().all(|(index, _)| !kept.contains(index));
+        if ours == 1 && slot.len() == 1 && free {
+            kept.insert(slot[0].0);
             ops.push(Op::RouteReplace(op));
         } else {
             ops.push(Op::RouteAdd(op));
@@ -57,12 +69,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
 }
 
 /// What the kernel tells two routes apart by (fib_find_alias; fib6_add_rt2node).
-fn same_slot(spec: &RouteSpec, status: &RouteStatus) -> bool {
-    spec.table == status.table
-        && spec.family == status.family
-        && spec.dst == status.dst
-        && spec.priority == status.priority
-}
+type Slot = (RouteTable, Family, Option<Prefix>, u32);
 
 fn same_route(spec: &RouteSpec, status: &RouteStatus, link: u32) -> bool {
     spec.gateway == status.gateway
@@ -70,7 +77,7 @@ fn same_route(spec: &RouteSpec, status: &RouteStatus, link: u32) -> bool {
         && spec.kind == status.kind
         && spec.src.is_none_or(|src| status.src == Some(src))
         && spec.mtu.is_none_or(|mtu| status.mtu == Some(mtu.bytes()))
-        && (spec.family == crate::state::Family::Inet6 || spec.scope == status.scope)
+        && (spec.family == Family::Inet6 || spec.scope == status.scope)
         && (!spec.on_link || status.flags & ONLINK != 0)
 }
 

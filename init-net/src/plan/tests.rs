@@ -168,7 +168,7 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
                     });
                 }
             }
-            Op::AddressDel { link, address } => {
+            Op::AddressDel { link, address, .. } => {
                 let before = state.addresses.len();
                 state
                     .addresses

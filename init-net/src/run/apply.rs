@@ -51,18 +51,29 @@ fn local(op: &Op) -> io::Result<()> {
     }
 }
 
-/// Replaces the file; where its folder is read-only, a copy under [`RUN_DIR`] is bind-mounted over it.
+/// Replaces the file; where its folder is read-only, or a mount of ours covers it already, a copy is mounted over it.
 fn write(file: &FileOp) -> io::Result<()> {
     if file.path.starts_with(RUN_DIR) {
         std::fs::create_dir_all(RUN_DIR)?;
     }
     match sys::file::replace(&file.path, file.mode, &file.content) {
-        Err(error) if error.raw_os_error() == Some(libc::EROFS) => {
-            let name = file.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-            let copy = Path::new(RUN_DIR).join(name);
-            sys::file::replace(&copy, file.mode, &file.content)?;
-            sys::file::bind(&copy, &file.path)
+        // EBUSY: rename(2) onto a mount point.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EROFS | libc::EBUSY)) => {
+            cover(file)
         }
         done => done,
     }
+}
+
+/// Mounts a fresh copy over the file, in place of the one before. The copy is a file of its own: one in [`RUN_DIR`] is
+/// replaced by rename, and a mount would go on showing what was there.
+fn cover(file: &FileOp) -> io::Result<()> {
+    let folder = Path::new(RUN_DIR).join("over");
+    std::fs::create_dir_all(&folder)?;
+    let copy = folder.join(file.path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+    sys::file::replace(&copy, file.mode, &file.content)?;
+    if sys::mount::is_mount_point(&file.path)? {
+        sys::mount::detach(&file.path)?;
+    }
+    sys::file::bind(&copy, &file.path)
 }

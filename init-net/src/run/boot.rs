@@ -65,11 +65,7 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
     let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
-    match result {
-        Ok(done) => handoff::hand_off(options, &done, &read, modules),
-        Err(error) if pid1 => handoff::rescue(&boot_config(&read.documents), &error),
-        Err(error) => Err(error),
-    }
+    handoff::hand_off(options, &result?, &read, modules)
 }
 
 /// What the boot stage ends with.
@@ -81,7 +77,9 @@ pub struct Done {
 /// The loop, from the first dump to the verdict to hand off.
 fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<Done, String> {
     let [started, mounted, parsed] = times;
-    create_run_dir()?;
+    if let Err(error) = create_run_dir() {
+        log::error!("{error}");
+    }
     // PID 1 is sent what nobody else is, and reaps orphans; a hook keeps the signals of its caller.
     let signals = if std::process::id() == 1 {
         Signals::open().ok()
@@ -153,8 +151,15 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     };
     let report = Report::new("boot", &shell.core, &read.diagnostics, &handed_off);
     handed_off.diagnostics.clone_from(&report.diagnostics);
-    save(&shell, read, &handed_off)?;
-    write(report::NAME, 0o644, &report.render())?;
+    // What cannot be written is worth a word, not the boot.
+    for written in [
+        save(&shell, read, &handed_off),
+        write(report::NAME, 0o644, &report.render()),
+    ] {
+        if let Err(error) = written {
+            log::error!("{error}");
+        }
+    }
     if let Some(folder) = &state_dir {
         cache::store(folder, shell.core.fetched());
     }
@@ -189,6 +194,7 @@ pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), St
     state.configs = read.configs.clone();
     state.fetched = shell.core.fetched().clone();
     state.leases = shell.core.leases();
+    state.names = shell.core.names().clone();
     state.owned = shell.core.owned();
     state.verified = shell.core.verified();
     state.timeline = shell.core.timeline().clone();

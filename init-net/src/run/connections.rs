@@ -1,6 +1,7 @@
 //! TCP connections and DNS queries of the one loop: effects in, events out.
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
@@ -24,7 +25,8 @@ const MAX_DRAIN: usize = 64;
 #[derive(Default)]
 pub struct Connections {
     tcp: BTreeMap<u64, Connection>,
-    dns: Option<UdpSocket>,
+    /// One socket a family: an IPv6 one does not reach IPv4 servers.
+    dns: BTreeMap<bool, UdpSocket>,
 }
 
 /// A TCP stream, and whether it stands yet.
@@ -38,8 +40,8 @@ struct Connection {
 pub enum Ready {
     /// The connection of that id.
     Tcp(u64),
-    /// The DNS socket.
-    Dns,
+    /// The DNS socket of IPv4 (`true`) or IPv6.
+    Dns(bool),
 }
 
 impl Connections {
@@ -57,7 +59,7 @@ impl Connections {
         tcp.chain(
             self.dns
                 .iter()
-                .map(|socket| (Interest::read(socket.as_fd()), Ready::Dns)),
+                .map(|(v4, socket)| (Interest::read(socket.as_fd()), Ready::Dns(*v4))),
         )
     }
 
@@ -105,26 +107,29 @@ impl Connections {
 
     /// Sends a query; a lost one is sent again by its look-up.
     pub fn query(&mut self, server: SocketAddr, message: &[u8]) -> io::Result<()> {
-        if self.dns.is_none() {
-            let any = if server.is_ipv4() {
-                Ipv4Addr::UNSPECIFIED.into()
-            } else {
-                Ipv6Addr::UNSPECIFIED.into()
-            };
-            self.dns = Some(sys::udp::bind(SocketAddr::new(any, 0), None)?);
-        }
-        match &self.dns {
-            Some(socket) => socket.send_to(message, server).map(drop),
-            None => Ok(()),
-        }
+        let v4 = server.is_ipv4();
+        let socket = match self.dns.entry(v4) {
+            Entry::Occupied(socket) => socket.into_mut(),
+            Entry::Vacant(slot) => {
+                let any = if v4 {
+                    Ipv4Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv6Addr::UNSPECIFIED.into()
+                };
+                slot.insert(sys::udp::bind(SocketAddr::new(any, 0), None)?)
+            }
+        };
+        socket.send_to(message, server).map(drop)
     }
 
     /// Reads what is ready.
     pub fn take(&mut self, ready: Ready, queue: &mut VecDeque<HttpEvent>) {
         match ready {
             Ready::Tcp(id) => self.take_tcp(id, queue),
-            Ready::Dns => {
-                let Some(socket) = &self.dns else { return };
+            Ready::Dns(v4) => {
+                let Some(socket) = self.dns.get(&v4) else {
+                    return;
+                };
                 let mut buffer = [0; MAX_DATAGRAM];
                 for _ in 0..MAX_DRAIN {
                     let Ok(count) = socket.recv(&mut buffer) else {

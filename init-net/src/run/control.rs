@@ -9,16 +9,20 @@ use std::path::PathBuf;
 use super::RUN_DIR;
 use super::core::{Reply, Request};
 use crate::sys;
+use crate::sys::poll::Interest;
 use crate::value::Duration;
 
-/// Longest request, bytes.
-const MAX_REQUEST: usize = 64 << 10;
+/// Longest request, bytes: `apply` with the largest machine config, escaped.
+const MAX_REQUEST: usize = 8 << 20;
 
 /// Longest reply that a client reads, bytes: 100,000 routes as JSON.
 const MAX_REPLY: u64 = 64 << 20;
 
 /// Clients at once: people and scripts, not a service.
 const MAX_CLIENTS: usize = 32;
+
+/// How long a client may take to read its reply: the loop waits meanwhile.
+const SEND_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long a client waits for the supervisor.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +41,9 @@ pub struct Control {
 struct Client {
     stream: UnixStream,
     received: Vec<u8>,
+    /// It has said all it will; an answer may still be owed.
+    ended: bool,
+    owed: usize,
 }
 
 impl Control {
@@ -50,10 +57,13 @@ impl Control {
         })
     }
 
-    /// Descriptors to watch for reading.
+    /// Descriptors to watch for reading. At the limit newcomers wait: their connections would only ring.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        core::iter::once(self.listener.as_fd())
-            .chain(self.clients.values().map(|client| client.stream.as_fd()))
+        let listener = (self.clients.len() < MAX_CLIENTS).then(|| self.listener.as_fd());
+        let waiting = self.clients.values().filter(|client| !client.ended);
+        listener
+            .into_iter()
+            .chain(waiting.map(|client| client.stream.as_fd()))
     }
 
     /// Accepts and reads whatever is there; answers the complete requests, by client. Never blocks.
@@ -69,6 +79,8 @@ impl Control {
                     Client {
                         stream,
                         received: Vec::new(),
+                        ended: false,
+                        owed: 0,
                     },
                 );
                 self.next += 1;
@@ -80,7 +92,7 @@ impl Control {
         requests
     }
 
-    /// Sends a reply and lets the client go on.
+    /// Sends a reply and lets the client go on. One that does not read is cut off in time, and the loop goes on.
     pub fn reply(&mut self, id: u64, reply: &Reply) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
@@ -88,28 +100,39 @@ impl Control {
         let mut line =
             serde_json::to_vec(reply).expect("plain data with string keys always serialises");
         line.push(b'\n');
-        // A client that does not read gets a second; then it is cut off, and the loop goes on.
-        let sent = client
-            .stream
-            .set_nonblocking(false)
-            .and_then(|()| {
-                client
-                    .stream
-                    .set_write_timeout(Some(Duration::from_secs(1)))
-            })
-            .and_then(|()| client.stream.write_all(&line))
-            .and_then(|()| client.stream.set_nonblocking(true));
-        if sent.is_err() {
+        client.owed = client.owed.saturating_sub(1);
+        let sent = client.send(&line);
+        if sent.is_err() || (client.ended && client.owed == 0) {
             self.clients.remove(&id);
         }
     }
 }
 
 impl Client {
+    /// Writes all of `line` within [`SEND_TIMEOUT`].
+    fn send(&mut self, mut line: &[u8]) -> io::Result<()> {
+        let until = sys::clock::now() + SEND_TIMEOUT;
+        while !line.is_empty() {
+            match self.stream.write(line) {
+                Ok(count) => line = line.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let left = until.saturating_since(sys::clock::now());
+                    if left.is_zero() {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    sys::poll::poll(&[Interest::write(self.stream.as_fd())], Some(left))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Reads; `false`: the client is gone or talks nonsense.
     fn read(&mut self, id: u64, requests: &mut Vec<(u64, Result<Request, String>)>) -> bool {
         let mut buffer = [0; 4096];
-        let open = loop {
+        self.ended |= !loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => break false,
                 Ok(count) => self
@@ -124,13 +147,14 @@ impl Client {
             }
         };
         while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+            self.owed += 1;
             let line: Vec<u8> = self.received.drain(..=end).collect();
             requests.push((
                 id,
                 serde_json::from_slice(&line).map_err(|error| error.to_string()),
             ));
         }
-        open
+        !self.ended || self.owed > 0
     }
 }
 

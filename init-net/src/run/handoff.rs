@@ -21,6 +21,9 @@ const ROOT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const ROOT_PERIOD: Duration = Duration::from_millis(50);
 
+/// How often a PID 1 that cannot go on tries to become the supervisor.
+const RESCUE_PERIOD: Duration = Duration::from_secs(1);
+
 /// What the kernel itself tries (init/main.c), without the shell.
 const INITS: [&str; 3] = ["/sbin/init", "/etc/init", "/bin/init"];
 
@@ -68,7 +71,7 @@ pub fn hand_off(
     match &boot.root.device {
         Some(device) => match to_real_root(&boot, &device.value.clone(), modules) {
             Ok(never) => match never {},
-            Err(error) => rescue(&boot, &error),
+            Err(error) => rescue(&error),
         },
         None => supervise_here(),
     }
@@ -100,7 +103,7 @@ fn to_real_root(
     std::fs::create_dir_all(new_root).map_err(|error| format!("{NEW_ROOT}: {error}"))?;
     // The loader serves the root's controller, too: it may end only now.
     mount_root(boot, device, new_root)?;
-    modules.finish();
+    drop(modules);
     let init = find_init(boot, new_root)?;
     let checked = sys::switch_root::check(new_root, &init)
         .map_err(|error| format!("switch_root: {error}"))?;
@@ -229,9 +232,11 @@ fn find_init(boot: &BootConfig, new_root: &Path) -> Result<PathBuf, String> {
 }
 
 /// What a PID 1 does that cannot go on: says why, then what `panic=` says. Never returns.
-pub fn rescue(boot: &BootConfig, error: &str) -> ! {
+pub fn rescue(error: &str) -> ! {
     log::error!("{error}");
-    let panic = boot.panic.as_ref().map_or(0, |said| said.value);
+    let (document, _) =
+        crate::config::cmdline::parse(&super::sources::proc_cmdline(), "/proc/cmdline");
+    let panic = document.boot.panic.map_or(0, |said| said.value);
     if panic != 0 {
         // panic=N: reboot after N seconds; negative: at once (kernel-parameters.txt).
         let wait = Duration::from_secs(u64::try_from(panic).unwrap_or(0));
@@ -240,13 +245,14 @@ pub fn rescue(boot: &BootConfig, error: &str) -> ! {
         let Err(error) = sys::reboot::go(sys::reboot::Down::Reboot);
         log::error!("reboot: {error}");
     }
-    // panic=0, or a machine that will not go down: stay reachable, the network is kept as declared.
+    // panic=0, or a machine that will not go down: stay reachable, the network is kept as declared. What fails again is
+    // tried again, later.
     log::error!("no panic= policy: staying as a RAM-only system");
-    if let Err(error) = supervise_here() {
-        log::error!("{error}");
-    }
     loop {
-        std::thread::sleep(Duration::from_secs(3600));
+        std::thread::sleep(RESCUE_PERIOD);
+        if let Err(error) = supervise_here() {
+            log::error!("{error}");
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io::{PipeReader, Read as _};
 use std::os::fd::AsFd as _;
 
-use crate::sys;
 use crate::sys::coldplug::{self, Wanted};
 use crate::sys::poll::{Interest, poll};
 use crate::value::Duration;
@@ -11,10 +10,10 @@ use crate::value::Duration;
 /// Modules that no device asks for and this program needs: packet sockets are a module of many kernels.
 const ALWAYS: [&str; 1] = ["af_packet"];
 
-/// The child that loads modules, if there is one. It serves devices that appear late until [`Modules::finish`], or until
-/// this process becomes another program.
+/// The child that loads modules, if there is one. It serves devices that appear late, and ends when this is dropped or the
+/// process becomes another program. Nobody waits for its end: a driver can take for ever.
 pub struct Modules {
-    loader: Option<(i32, PipeReader)>,
+    loader: Option<PipeReader>,
     idle: bool,
 }
 
@@ -40,8 +39,8 @@ impl Modules {
             parameters: c"".to_owned(),
         });
         match coldplug::load_in_child(folder, always.collect()) {
-            Ok(loader) => Self {
-                loader: Some(loader),
+            Ok((_pid, pipe)) => Self {
+                loader: Some(pipe),
                 idle: false,
             },
             Err(error) => {
@@ -61,12 +60,12 @@ impl Modules {
         self.loader
             .as_ref()
             .filter(|_| !self.idle)
-            .map(|(_, pipe)| Interest::read(pipe.as_fd()))
+            .map(|pipe| Interest::read(pipe.as_fd()))
     }
 
     /// Whether the child has said by now that it has nothing more to do, or has ended. Never blocks.
     pub fn is_idle(&mut self) -> bool {
-        if let Some((_, pipe)) = self.loader.as_mut().filter(|_| !self.idle) {
+        if let Some(pipe) = self.loader.as_mut().filter(|_| !self.idle) {
             let ready = poll(&[Interest::read(pipe.as_fd())], Some(Duration::ZERO));
             if ready.is_ok_and(|ready| ready.iter().any(|pipe| pipe.readable)) {
                 let _word = pipe.read(&mut [0]);
@@ -74,17 +73,5 @@ impl Modules {
             }
         }
         self.idle
-    }
-
-    /// Lets the child end.
-    pub fn finish(self) {
-        let Some((pid, pipe)) = self.loader else {
-            return;
-        };
-        drop(pipe);
-        // Who reaps everything may have had it already.
-        if let Err(error) = sys::process::wait(pid) {
-            log::debug!("modules: {error}");
-        }
     }
 }

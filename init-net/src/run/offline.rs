@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::core::{Reply, Request};
 use super::rtnetlink::Rtnetlink;
 use super::sources::{ObservedFrom, Read, Sources};
-use super::{apply as apply_ops, control, observe, offline_platform, remote, supervise};
+use super::{apply as apply_ops, boot, control, observe, offline_platform, remote, supervise};
 use crate::config::diagnostic::Severity;
 use crate::config::{Diagnostic, Document};
 use crate::plan;
@@ -162,6 +162,8 @@ fn apply_here(
 ) -> Result<bool, String> {
     let (desired, faults) = compile(sources)?;
     diagnostics(&faults);
+    // Nothing made it before us where no boot ran.
+    boot::create_run_dir()?;
     let mut rtnetlink = open()?;
     let mut all = true;
     for _ in 0..MAX_ROUNDS {

@@ -30,8 +30,11 @@ pub fn sources(documents: &[Document]) -> Vec<Box<dyn Source>> {
             .0
             .and_then(|platform| platform.provider)
     {
-        // First hit wins (DESIGN §3): an explicit machine config stands before the user-data.
-        let with_user_data = boot.config_inline.is_none() && boot.config.is_none();
+        let none = boot
+            .config
+            .as_ref()
+            .is_some_and(|said| said.value == ConfigSource::None);
+        let with_user_data = !none;
         sources.push(Box::new(Metadata::new(provider, with_user_data)));
     }
     sources

@@ -18,7 +18,7 @@ const MAX_CONFIG: usize = 4 << 20;
 const MAX_CMDLINE: usize = 1 << 20;
 
 /// Machine configs baked into the image.
-const CONFIG_DIR: &str = super::core::BAKED_IN;
+const CONFIG_DIR: &str = "/etc/init-net";
 
 /// What a command was told to read; nothing said: what a boot would read.
 #[derive(Clone, Debug, Default)]
@@ -148,13 +148,27 @@ pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read
 
 /// One more machine config.
 pub fn add_config(read: &mut Read, config: SavedText) {
-    let (document, diagnostics) = machine::parse(&config.text, &config.name);
+    let (mut document, diagnostics) = machine::parse(&config.text, &config.name);
+    document.preference = config.preference;
     read.documents.push(document);
     read.diagnostics.extend(diagnostics);
     read.configs.push(config);
 }
 
-/// `initnet.config.inline=`, `initnet.config=<path>`, else the image's own: first hit wins. URLs are for the boot.
+/// Which machine config stands before which: the first source that yields one is used alone.
+pub mod preference {
+    /// `--config`, `initnet.config.inline=`.
+    pub const INLINE: u8 = 0;
+    /// `initnet.config=`.
+    pub const NAMED: u8 = 1;
+    /// Platform user-data.
+    pub const USER_DATA: u8 = 2;
+    /// `/etc/init-net/*.yaml` of the image.
+    pub const BAKED_IN: u8 = 3;
+}
+
+/// The machine configs that need no network: inline, a named file, the image's own. Each is parsed; which of them counts
+/// is decided with those that are fetched, by [`preference`].
 pub fn local_configs(read: &mut Read) {
     let Some(boot) = read
         .documents
@@ -166,43 +180,43 @@ pub fn local_configs(read: &mut Read) {
     };
     let pin = boot.config_sha256.as_ref().map(|said| said.value);
     if let Some(inline) = &boot.config_inline {
+        const NAME: &str = "initnet.config.inline";
         match userdata::decode_inline(&inline.value) {
             Ok(UserData::Config(text)) => {
-                return take(read, "initnet.config.inline", text.into_bytes(), pin);
+                take(read, NAME, text.into_bytes(), pin, preference::INLINE)
             }
-            Ok(_) => read.diagnostics.push(
-                Diagnostic::new(
-                    Severity::Error,
-                    "initnet.config.inline: holds no machine config",
-                )
-                .with_effect("the next source of the machine config is tried"),
-            ),
+            Ok(_) => read
+                .diagnostics
+                .push(not_used(NAME, "holds no machine config")),
             Err(error) => read.diagnostics.push(
-                Diagnostic::new(Severity::Error, format!("initnet.config.inline: {error}"))
-                    .with_fix("write base64 of the YAML, plain or compressed with gzip or zstd")
-                    .with_effect("the next source of the machine config is tried"),
+                not_used(NAME, &error.to_string())
+                    .with_fix("write base64 of the YAML, plain or compressed with gzip or zstd"),
             ),
         }
     }
     match boot.config.as_ref().map(|said| &said.value) {
-        Some(ConfigSource::None | ConfigSource::Url(_)) => return,
-        Some(ConfigSource::Path(path)) => match sys::file::read(path, MAX_CONFIG) {
-            Ok(bytes) => return take(read, &path.display().to_string(), bytes, pin),
-            Err(error) => read.diagnostics.push(
-                Diagnostic::new(
-                    Severity::Error,
-                    format!("initnet.config={}: {error}", path.display()),
-                )
-                .with_effect("the next source of the machine config is tried"),
-            ),
-        },
-        None => {}
+        Some(ConfigSource::None) => return,
+        Some(ConfigSource::Path(path)) => {
+            let name = path.display().to_string();
+            match sys::file::read(path, MAX_CONFIG) {
+                Ok(bytes) => take(read, &name, bytes, pin, preference::NAMED),
+                Err(error) => read.diagnostics.push(not_used(&name, &error.to_string())),
+            }
+        }
+        Some(ConfigSource::Url(_)) | None => {}
     }
     for path in baked_in() {
-        if let Ok(bytes) = sys::file::read(&path, MAX_CONFIG) {
-            take(read, &path.display().to_string(), bytes, pin);
+        let name = path.display().to_string();
+        match sys::file::read(&path, MAX_CONFIG) {
+            Ok(bytes) => take(read, &name, bytes, pin, preference::BAKED_IN),
+            Err(error) => read.diagnostics.push(not_used(&name, &error.to_string())),
         }
     }
+}
+
+fn not_used(name: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(Severity::Error, format!("{name}: {why}"))
+        .with_effect("the next source of the machine config is used")
 }
 
 /// `/etc/init-net/*.yaml`, by name.
@@ -220,19 +234,17 @@ fn baked_in() -> Vec<PathBuf> {
 }
 
 /// Checks the pin and parses.
-fn take(read: &mut Read, name: &str, bytes: Vec<u8>, pin: Option<[u8; 32]>) {
+fn take(read: &mut Read, name: &str, bytes: Vec<u8>, pin: Option<[u8; 32]>, preference: u8) {
     match pinned_text(bytes, pin) {
         Ok(text) => add_config(
             read,
             SavedText {
                 name: name.to_owned(),
                 text,
+                preference,
             },
         ),
-        Err(why) => read.diagnostics.push(
-            Diagnostic::new(Severity::Error, format!("{name}: {why}"))
-                .with_effect("this machine config is not used"),
-        ),
+        Err(why) => read.diagnostics.push(not_used(name, &why)),
     }
 }
 
@@ -256,8 +268,10 @@ fn config_text(path: &Path) -> Result<SavedText, String> {
         sys::file::read(path, MAX_CONFIG).map_err(|e| format!("{name}: {e}"))?
     };
     let text = String::from_utf8(bytes).map_err(|_| format!("{name}: not UTF-8 text"))?;
+    let name = if name == "-" { "stdin".into() } else { name };
     Ok(SavedText {
-        name: if name == "-" { "stdin".into() } else { name },
+        name,
         text,
+        preference: preference::INLINE,
     })
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::{Fetched, SavedLease, Timeline};
 use super::report::HandedOff;
+use crate::value::LinkName;
 
 /// Name of the file in [`super::RUN_DIR`].
 pub const NAME: &str = "state.json";
@@ -39,6 +40,8 @@ pub struct StateFile {
     pub fetched: BTreeMap<String, Fetched>,
     /// Leases held.
     pub leases: Vec<SavedLease>,
+    /// Names that links had, with their indexes.
+    pub names: BTreeMap<LinkName, u32>,
     /// Addresses that were added by us (`link/prefix`): their marks, where the kernel keeps none.
     pub owned: Vec<String>,
     /// Addresses that conflict detection found free.
@@ -57,6 +60,8 @@ pub struct SavedText {
     pub name: String,
     /// All of it; may hold secrets (the file is 0600).
     pub text: String,
+    /// Which source stands before which: `run::sources::preference`.
+    pub preference: u8,
 }
 
 impl fmt::Debug for SavedText {
@@ -143,6 +148,7 @@ mod tests {
         state.configs.push(SavedText {
             name: "a.yaml".into(),
             text: "kind: X".into(),
+            preference: 0,
         });
         assert_eq!(StateFile::parse(&state.render(), "boot-1"), Ok(state));
     }

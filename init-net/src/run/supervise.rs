@@ -18,12 +18,27 @@ use crate::sys::poll::Interest;
 use crate::sys::root::Root;
 use crate::sys::signal::Signals;
 
+/// Held by the one supervisor, in [`RUN_DIR`].
+const LOCK: &str = "lock";
+
 /// Runs until it is told to end. PID 1 never returns.
 pub fn main() -> Result<u8, String> {
     let pid1 = std::process::id() == 1;
     let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
     sys::kmsg::init(log::LevelFilter::Info, true);
-    boot::create_run_dir()?;
+    log_if(boot::create_run_dir());
+    let _lock = match sys::lock::take(&Path::new(RUN_DIR).join(LOCK)) {
+        Ok(Ok(lock)) => Some(lock),
+        Ok(Err(pid)) => {
+            let pid = pid.map_or_else(String::new, |pid| format!(" as process {pid}"));
+            return Err(format!("a supervisor runs already{pid}"));
+        }
+        // Without a lock two could run, but one must.
+        Err(error) => {
+            log::error!("lock: {error}");
+            None
+        }
+    };
     let state = load();
     let mut read = sources_of(&state);
     log::set_max_level(crate::compile::settings(&read.documents).log);
@@ -34,13 +49,14 @@ pub fn main() -> Result<u8, String> {
     let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
     core.inherit(
         state.fetched.clone(),
+        state.names.clone(),
         state.owned.clone(),
         state.verified.clone(),
         state.timeline.clone(),
     );
-    if state.handed_off.reason.is_none() {
-        // Nothing was handed over: what a boot would fetch is fetched now.
-        for source in remote {
+    // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
+    for source in remote {
+        if !state.fetched.contains_key(&source.name()) {
             core.fetch(source);
         }
     }

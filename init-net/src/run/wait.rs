@@ -17,7 +17,11 @@ pub fn wait(
 ) -> Result<Result<(), Vec<String>>, String> {
     let until = sys::clock::now() + timeout;
     loop {
-        let readiness = current()?;
+        // A supervisor that is just starting or busy is asked again.
+        let readiness = current().unwrap_or_else(|error| Readiness {
+            missing: vec![error],
+            ..Readiness::default()
+        });
         if readiness.reached(level) || (any && readiness.any(level)) {
             return Ok(Ok(()));
         }

@@ -75,6 +75,8 @@ pub enum Op {
         link: LinkAt,
         /// Which.
         address: Prefix,
+        /// Point-to-point peer it is there with.
+        peer: Option<IpAddr>,
     },
     /// RTM_NEWROUTE with NLM_F_CREATE | NLM_F_EXCL: a route of others in its place is an error, never replaced.
     RouteAdd(RouteOp),
@@ -185,9 +187,22 @@ impl fmt::Display for Op {
                     None => Ok(()),
                 }
             }
-            Self::AddressDel { link, address } => {
+            Self::AddressDel {
+                link,
+                address,
+                peer: None,
+            } => {
                 write!(f, "ip addr del {address} dev {}", link.name)
             }
+            Self::AddressDel {
+                link,
+                address,
+                peer: Some(peer),
+            } => {
+                let (local, len) = (address.address(), address.len());
+                write!(f, "ip addr del {local} peer {peer}/{len} dev {}", link.name)
+            }
+
             Self::RouteAdd(route) => write!(f, "ip route add {route}"),
             Self::RouteReplace(route) => write!(f, "ip route replace {route}"),
             Self::RouteDel(route) => write!(f, "ip route del {route}"),

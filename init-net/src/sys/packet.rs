@@ -65,7 +65,10 @@ impl PacketSocket {
             .iter()
             .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
             .collect();
-        socket.attach_filter(&filter)?;
+        // The kernel has no program of no instructions (EINVAL).
+        if !filter.is_empty() {
+            socket.attach_filter(&filter)?;
+        }
         let this = Self {
             socket,
             link_index,

@@ -47,14 +47,6 @@ impl<'a> Interest<'a> {
             flags: PollFlags::POLLPRI,
         }
     }
-
-    /// For either.
-    pub fn both(fd: BorrowedFd<'a>) -> Self {
-        Self {
-            fd,
-            flags: PollFlags::POLLIN | PollFlags::POLLOUT,
-        }
-    }
 }
 
 /// What a file descriptor is ready for.

@@ -50,6 +50,7 @@ pub fn spawn_supervisor<S: AsRef<OsStr>>(program: &OwnedFd, arguments: &[S]) -> 
         .args(arguments)
         .env_clear()
         .current_dir("/");
+    // The caller of a hook may wait for the end of its pipes: nothing of the supervisor's goes there.
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -129,11 +130,6 @@ fn exit_of(status: WaitStatus) -> Option<Exit> {
         pid: pid.as_raw(),
         code,
     })
-}
-
-/// Orphans of our children become ours, as they do for PID 1.
-pub fn become_subreaper() -> io::Result<()> {
-    Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
 /// Sends `signal` to a child.

@@ -76,15 +76,20 @@ pub(super) fn replace(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
     )
 }
 
-pub(super) fn delete(link: &LinkAt, address: Prefix, seq: u32) -> Result<Vec<u8>, WireError> {
+/// Without IFA_ADDRESS the kernel takes the first address with that local part, whatever its length and whosever it is
+/// (inet_rtm_deladdr, net/ipv4/devinet.c).
+pub(super) fn delete(
+    link: &LinkAt,
+    address: Prefix,
+    peer: Option<IpAddr>,
+    seq: u32,
+) -> Result<Vec<u8>, WireError> {
     let mut message = of(link, address);
     let local = address.address();
     message.attributes.push(AddressAttribute::Local(local));
-    // net/ipv4/devinet.c compares the prefix length only when IFA_ADDRESS is given, and then against the peer. The
-    // op does not know the peer; a point-to-point address is the usual reason for /32.
-    if local.is_ipv4() && address.len() < 32 {
-        message.attributes.push(AddressAttribute::Address(local));
-    }
+    message
+        .attributes
+        .push(AddressAttribute::Address(peer.unwrap_or(local)));
     request(kind::RTM_DELADDR, 0, seq, &message)
 }
 

@@ -68,7 +68,11 @@ pub fn encode(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
         Op::LinkSetMtu { link, mtu } => link::set_mtu(link, *mtu, seq),
         Op::LinkSetMac { link, mac } => link::set_mac(link, *mac, seq),
         Op::AddressReplace { .. } => address::replace(op, seq),
-        Op::AddressDel { link, address } => address::delete(link, *address, seq),
+        Op::AddressDel {
+            link,
+            address,
+            peer,
+        } => address::delete(link, *address, *peer, seq),
         Op::RouteAdd(route) => route::add(route, seq),
         Op::RouteReplace(route) => route::replace(route, seq),
         Op::RouteDel(route) => route::delete(route, seq),

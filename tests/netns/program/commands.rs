@@ -57,7 +57,7 @@ fn every_question_has_an_answer() {
             assert!(timeline.contains(stage), "{timeline}");
         }
         output(&["get", "leases"], 0);
-        output(&["get", "nonsense"], 1);
+        output(&["get", "nonsense"], 64);
         output(&["nonsense"], 64);
     });
 }

@@ -50,6 +50,7 @@ fn addresses_come_renew_and_go() {
             &[Op::AddressDel {
                 link: at("eth0", 10),
                 address: "10.0.0.2/24".parse().unwrap(),
+                peer: None,
             }],
         );
         assert!(
@@ -60,6 +61,7 @@ fn addresses_come_renew_and_go() {
         let again = Op::AddressDel {
             link: at("eth0", 10),
             address: "10.0.0.2/24".parse().unwrap(),
+            peer: None,
         };
         // Linux 6.x: "ipv4: Address not found".
         let error = kernel.apply(&[again]).pop().unwrap().unwrap_err();
@@ -81,6 +83,7 @@ fn of_two_equal_addresses_the_right_length_goes() {
             &[Op::AddressDel {
                 link: at("eth0", 10),
                 address: "10.0.0.2/24".parse().unwrap(),
+                peer: None,
             }],
         );
         let left: Vec<_> = addresses(&mut kernel)
@@ -128,6 +131,7 @@ fn addresses_of_both_families_and_with_peers() {
             let delete = Op::AddressDel {
                 link: at("eth0", 10),
                 address: text.parse().unwrap(),
+                peer: peer.map(|peer| peer.parse().unwrap()),
             };
             apply(&mut kernel, &[delete]);
             assert_eq!(find(&mut kernel, text), None);

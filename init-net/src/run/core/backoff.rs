@@ -25,11 +25,32 @@ struct Failure {
 }
 
 impl Backoff {
-    /// Whether `op` is due: it never failed, or its wait is over.
-    pub(super) fn may_try(&self, op: &Op, now: Instant) -> bool {
-        self.failed
-            .get(&key(op))
-            .is_none_or(|failure| failure.retry_at <= now)
+    /// Leaves out the ops that are not due. A link is taken down for a new name or hardware address only when that can
+    /// be tried: otherwise it would be bounced for nothing.
+    pub(super) fn hold(&self, ops: &mut Vec<Op>, now: Instant) {
+        let due = |op: &Op| {
+            self.failed
+                .get(&key(op))
+                .is_none_or(|failure| failure.retry_at <= now)
+        };
+        let bounced = |op: &Op| match op {
+            Op::LinkRename { link, .. } | Op::LinkSetMac { link, .. } => Some(link.index),
+            _ => None,
+        };
+        let goes_down = |index: u32, ops: &[Op]| {
+            ops.iter()
+                .any(|op| matches!(op, Op::LinkSetUp { link, up: false } if link.index == index))
+        };
+        let held: Vec<u32> = ops
+            .iter()
+            .filter(|op| !due(op))
+            .filter_map(bounced)
+            .filter(|index| goes_down(*index, ops))
+            .collect();
+        ops.retain(|op| match op {
+            Op::LinkSetUp { link, .. } => due(op) && !held.contains(&link.index),
+            _ => due(op) && !bounced(op).is_some_and(|index| held.contains(&index)),
+        });
     }
 
     /// Takes an outcome; a new error is logged once.

@@ -57,42 +57,43 @@ impl Clients {
     }
 
     /// Starts, stops and informs clients so that they fit what is desired and what is there. Answers whether a lease
-    /// came or went by it.
-    pub(super) fn follow(&mut self, desired: &Desired, observed: &Observed, now: Instant) -> bool {
+    /// came or went by it. A client belongs to the index of its link, whatever that is called now.
+    pub(super) fn follow(
+        &mut self,
+        desired: &Desired,
+        observed: &Observed,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let wanted: BTreeMap<u32, (&OperatorSpec, &LinkStatus)> = desired
+            .operators
+            .values()
+            .filter_map(|spec| {
+                observed
+                    .link(&spec.link_name)
+                    .map(|link| (link.index, (spec, link)))
+            })
+            .collect();
         let mut changed = false;
-        let wanted = |index: &u32, client: &Client| {
-            let there = observed
-                .links
-                .get(index)
-                .is_some_and(|link| link.name == client.spec.link_name);
-            there
-                && desired
-                    .operators
-                    .contains_key(&(client.spec.link_name.clone(), OperatorKind::Dhcp4))
-        };
         self.by_index.retain(|index, client| {
-            let keep = wanted(index, client);
+            let keep = wanted.contains_key(index);
             changed |= !keep && client.lease.is_some();
+            if !keep {
+                effects.push(Effect::CloseClient { index: *index });
+            }
             keep
         });
-        for spec in desired.operators.values() {
-            let Some(link) = observed
-                .links
-                .values()
-                .find(|link| link.name == spec.link_name)
-            else {
-                continue;
-            };
+        for (index, (spec, link)) in wanted {
             let carrier = link.is_up() && link.has_carrier();
             let won = self.somebody_won();
-            match self.by_index.get_mut(&link.index) {
-                Some(client) => client.follow(spec, carrier, now),
+            match self.by_index.get_mut(&index) {
+                Some(client) => client.follow(spec, &link.name, carrier, now),
                 None if spec.first_lease_wins && won => {}
                 None => {
                     let inherited = self.take_inherited(link);
                     if let Some(client) = Client::start(spec, link, carrier, inherited, now) {
                         changed |= client.lease.is_some();
-                        self.by_index.insert(link.index, client);
+                        self.by_index.insert(index, client);
                     }
                 }
             }
@@ -110,7 +111,10 @@ impl Clients {
     /// The lease that the stage before held on this very link, whatever it was called.
     fn take_inherited(&mut self, link: &LinkStatus) -> Option<Lease> {
         let mac = link.stable_mac()?;
-        let index = self.inherited.iter().position(|saved| saved.mac == mac)?;
+        // VLANs and virtual functions share addresses: the name tells them apart, unless it was changed.
+        let exact = |saved: &SavedLease| saved.mac == mac && saved.link_name == link.name;
+        let found = self.inherited.iter().position(exact);
+        let index = found.or_else(|| self.inherited.iter().position(|saved| saved.mac == mac))?;
         Some(self.inherited.swap_remove(index).lease)
     }
 
@@ -283,8 +287,9 @@ impl Client {
         })
     }
 
-    fn follow(&mut self, spec: &OperatorSpec, carrier: bool, now: Instant) {
+    fn follow(&mut self, spec: &OperatorSpec, name: &LinkName, carrier: bool, now: Instant) {
         self.spec = spec.clone();
+        self.link.name = name.clone();
         if carrier != self.carrier {
             self.carrier = carrier;
             if carrier {
@@ -386,6 +391,12 @@ impl Client {
                     );
                 }
             }
+        }
+        if changed {
+            // Renewed or lost: the socket that renewed the old lease is of no use any more.
+            effects.push(Effect::CloseRenew {
+                index: self.link.index,
+            });
         }
         changed
     }

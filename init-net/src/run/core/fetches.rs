@@ -9,6 +9,8 @@ use core::convert::Infallible;
 use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, HttpEvent};
@@ -17,7 +19,11 @@ use crate::proto::Machine;
 use crate::proto::dns::{self, Lookup};
 use crate::proto::http::{Command, Fetch, FetchError, Response};
 use crate::state::Observed;
-use crate::value::{Instant, Rng, earliest};
+use crate::value::{Duration, Instant, Rng, earliest};
+
+/// Wait before a source that gave nothing is asked again; doubles up to the cap. Each time is [`Fetch`]'s own retries.
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+const RETRY_CAP: Duration = Duration::from_secs(300);
 
 /// The answer to one request.
 pub(super) type Answer = Result<Response, FetchError>;
@@ -174,8 +180,32 @@ struct Wires<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fetched {
-    /// Body by key: a path of the metadata service, or `config`.
+    /// Body by key: a path of the metadata service, or `config`. Base64 in JSON.
+    #[serde(serialize_with = "encode", deserialize_with = "decode")]
     pub bodies: BTreeMap<String, Vec<u8>>,
+}
+
+fn encode<S: serde::Serializer>(
+    bodies: &BTreeMap<String, Vec<u8>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(
+        bodies
+            .iter()
+            .map(|(key, body)| (key, STANDARD.encode(body))),
+    )
+}
+
+fn decode<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<u8>>, D::Error> {
+    let texts = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let bodies = texts
+        .into_iter()
+        .map(|(key, text)| Ok((key, STANDARD.decode(text)?)));
+    bodies
+        .collect::<Result<_, base64::DecodeError>>()
+        .map_err(serde::de::Error::custom)
 }
 
 /// One thing to fetch: knows what to ask next, and what the bodies mean.
@@ -192,6 +222,9 @@ pub trait Source {
 
     /// The end, once there is one: the bodies, or why there are none.
     fn finished(&mut self) -> Option<Result<Fetched, String>>;
+
+    /// Forgets what it asked: it is asked again.
+    fn restart(&mut self);
 
     /// What bodies of this source mean.
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>);
@@ -214,6 +247,8 @@ struct Job {
     running: BTreeMap<String, Running>,
     started: Option<Instant>,
     done: bool,
+    /// It gave nothing: when it is asked again, and after how long the time after that.
+    again: Option<(Instant, Duration)>,
 }
 
 impl Fetches {
@@ -224,6 +259,7 @@ impl Fetches {
             running: BTreeMap::new(),
             started: None,
             done: false,
+            again: None,
         });
     }
 
@@ -239,9 +275,9 @@ impl Fetches {
         &self.fetched
     }
 
-    /// Whether a source has not ended.
+    /// Whether a source has neither answered nor failed yet.
     pub fn pending(&self) -> bool {
-        self.jobs.iter().any(|job| !job.done)
+        self.jobs.iter().any(|job| !job.done && job.again.is_none())
     }
 
     /// What went wrong with sources that ended.
@@ -266,12 +302,17 @@ impl Fetches {
 
     /// When [`Fetches::turn`] has something to do next.
     pub fn deadline(&self) -> Option<Instant> {
-        earliest(
-            self.jobs
-                .iter()
-                .flat_map(|job| job.running.values())
-                .map(Running::deadline),
-        )
+        let running = self
+            .jobs
+            .iter()
+            .flat_map(|job| job.running.values())
+            .map(Running::deadline);
+        let again = self
+            .jobs
+            .iter()
+            .filter(|job| job.done)
+            .map(|job| job.again.map(|(at, _)| at));
+        earliest(running.chain(again))
     }
 
     /// Something about a connection.
@@ -298,6 +339,12 @@ impl Fetches {
             return Vec::new();
         };
         let mut documents = Vec::new();
+        for job in &mut self.jobs {
+            if job.again.is_some_and(|(at, _)| at <= now) {
+                job.source.restart();
+                job.done = false;
+            }
+        }
         for job in self.jobs.iter_mut().filter(|job| !job.done) {
             // An answer may allow the next request at once.
             loop {
@@ -339,8 +386,17 @@ impl Fetches {
                 job.running.clear();
                 let name = job.source.name();
                 let fetched = match result {
-                    Ok(fetched) => Some(fetched),
+                    Ok(fetched) => {
+                        job.again = None;
+                        Some(fetched)
+                    }
                     Err(error) => {
+                        let wait = job
+                            .again
+                            .map_or(RETRY_FIRST, |(_, wait)| (wait * 2).min(RETRY_CAP));
+                        let jitter =
+                            Duration::from_millis(rng.below(wait.as_millis() as u64 / 4 + 1));
+                        job.again = Some((now + wait + jitter, wait));
                         let cached = self.cached.get(&name).cloned();
                         let effect = match &cached {
                             Some(_) => "the copy of an earlier boot is used",
@@ -349,11 +405,14 @@ impl Fetches {
                         let fault = Diagnostic::new(Severity::Error, format!("{name}: {error}"))
                             .with_effect(effect);
                         effects.push(Effect::Diagnostic(fault.clone()));
+                        self.faults.retain(|old| *old != fault);
                         self.faults.push(fault);
                         cached
                     }
                 };
-                if let Some(fetched) = fetched {
+                if let Some(fetched) =
+                    fetched.filter(|fetched| self.fetched.get(&name) != Some(fetched))
+                {
                     let (made, diagnostics) = job.source.documents(&fetched);
                     self.fetched.insert(name, fetched);
                     documents.extend(made);

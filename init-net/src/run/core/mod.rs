@@ -21,7 +21,7 @@ use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
 use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
-use crate::value::{Duration, Instant, Prefix, Rng, earliest};
+use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use events::{Effect, Event, HttpEvent, Outcome};
@@ -40,9 +40,6 @@ const SETTLE: Duration = Duration::from_millis(1);
 
 /// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
 const MAX_COMPILES: usize = 3;
-
-/// Where machine configs of the image are.
-pub const BAKED_IN: &str = "/etc/init-net/";
 
 /// Wait after a dump that failed (memory, an interrupted socket).
 const DUMP_RETRY: Duration = Duration::from_millis(100);
@@ -66,6 +63,8 @@ pub struct Core {
     /// When to dump next, if something made the last dump doubtful.
     dump_at: Option<Instant>,
     last_dump: Option<Instant>,
+    /// No dump before this moment: somebody undoes our work, or dumps fail.
+    not_before: Instant,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
     rounds: u32,
@@ -79,6 +78,8 @@ pub struct Core {
     /// When the boot began, and until when it may wait.
     started: Instant,
     timeline: Timeline,
+    /// The index behind each name that links had when they were first seen: a name that somebody changes stays understood.
+    names: BTreeMap<LinkName, u32>,
     /// Addresses we added, as `link/prefix`: who owns an address before Linux 5.18, which has no IFA_PROTO.
     owned: BTreeSet<String>,
     /// Drivers are still being loaded: links may appear.
@@ -101,6 +102,7 @@ impl Core {
             stale: true,
             dump_at: Some(now),
             last_dump: None,
+            not_before: Instant::BOOT,
             applying: false,
             rounds: 0,
             settled: false,
@@ -111,6 +113,7 @@ impl Core {
             rng,
             started: now,
             timeline: Timeline::default(),
+            names: BTreeMap::new(),
             owned: BTreeSet::new(),
             drivers_loading: false,
             revision: 1,
@@ -124,7 +127,10 @@ impl Core {
         match event {
             Event::Tick => {}
             Event::Changed => self.doubt(now),
-            Event::DumpFailed => self.dump_at = Some(now + DUMP_RETRY),
+            Event::DumpFailed => {
+                self.not_before = now + DUMP_RETRY;
+                self.dump_at = Some(self.not_before);
+            }
             Event::Observed(observed) => self.observed(observed, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
@@ -210,7 +216,7 @@ impl Core {
     /// The kernel may have changed: dump again, at once or after [`SETTLE`].
     fn doubt(&mut self, now: Instant) {
         let after_last = self.last_dump.map_or(now, |last| last + SETTLE);
-        let at = after_last.max(now);
+        let at = after_last.max(now).max(self.not_before);
         self.dump_at = Some(self.dump_at.map_or(at, |already| already.min(at)));
     }
 
@@ -228,6 +234,7 @@ impl Core {
     fn observed(&mut self, mut observed: Observed, now: Instant, effects: &mut Vec<Effect>) {
         self.last_dump = Some(now);
         self.timeline.mark("first look", now);
+        self.keep_names(&mut observed);
         self.mark_owned(&mut observed);
         let same_links = self
             .observed
@@ -266,7 +273,7 @@ impl Core {
                 self.desired = desired;
                 self.diagnostics = diagnostics;
             }
-            if !self.clients.follow(&self.desired, observed, now) {
+            if !self.clients.follow(&self.desired, observed, now, effects) {
                 break;
             }
             self.stale = true;
@@ -276,7 +283,7 @@ impl Core {
         let mut ops = plan(&self.desired, observed);
         ops.retain(|op| !self.may_be_leased(op, observed));
         self.backoff.forget_all_but(&ops);
-        ops.retain(|op| self.backoff.may_try(op, now));
+        self.backoff.hold(&mut ops, now);
         self.settled = ops.is_empty();
         if ops.is_empty() {
             self.rounds = 0;
@@ -290,7 +297,8 @@ impl Core {
                 format!("somebody keeps undoing this, pausing {FIGHT_PAUSE:?}: {first}"),
             ));
             self.rounds = 0;
-            self.dump_at = Some(now + FIGHT_PAUSE);
+            self.not_before = now + FIGHT_PAUSE;
+            self.dump_at = Some(self.not_before);
             return;
         }
         self.applying = true;
@@ -309,7 +317,7 @@ impl Core {
             }) && self.clients.is_open(&self.desired, link)
         };
         match op {
-            Op::AddressDel { link, address } => leased(link, Some(*address)),
+            Op::AddressDel { link, address, .. } => leased(link, Some(*address)),
             Op::RouteDel(route) => route.link.as_ref().is_some_and(|link| leased(link, None)),
             _ => false,
         }
@@ -322,7 +330,34 @@ impl Core {
             self.backoff.record(&outcome, now, &mut self.rng, effects);
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
-        self.dump_at = Some(now);
+        self.dump_at = Some(now.max(self.not_before));
+    }
+
+    /// A link that somebody renamed (udev of the real root does) answers to its former name as well, or everything that is
+    /// configured by name would be taken off it.
+    fn keep_names(&mut self, observed: &mut Observed) {
+        let present: BTreeSet<LinkName> = observed
+            .links
+            .values()
+            .map(|link| link.name.clone())
+            .collect();
+        for (name, index) in &self.names {
+            if let Some(link) = observed
+                .links
+                .get_mut(index)
+                .filter(|_| !present.contains(name))
+            {
+                link.alt_names.push(name.to_string());
+            }
+        }
+        for link in observed.links.values() {
+            if self.names.get(&link.name) != Some(&link.index) {
+                self.names.insert(link.name.clone(), link.index);
+                self.revision += 1;
+            }
+        }
+        self.names
+            .retain(|_, index| observed.links.contains_key(index));
     }
 
     /// Linux 5.18 and later say who made an address (the kernel marks those of loopback itself); before, we remember.
@@ -349,7 +384,7 @@ impl Core {
             (Op::AddressReplace { link, address, .. }, Ok(())) => {
                 self.owned.insert(format!("{}/{address}", link.name))
             }
-            (Op::AddressDel { link, address }, Ok(())) => {
+            (Op::AddressDel { link, address, .. }, Ok(())) => {
                 self.owned.remove(&format!("{}/{address}", link.name))
             }
             _ => false,
@@ -372,6 +407,11 @@ impl Core {
     /// The leases held, for the state file.
     pub fn leases(&self) -> Vec<SavedLease> {
         self.clients.saved()
+    }
+
+    /// Names that links had, with their indexes, for the state file.
+    pub fn names(&self) -> &BTreeMap<LinkName, u32> {
+        &self.names
     }
 
     /// Addresses that were added by us, for the state file.
@@ -403,10 +443,12 @@ impl Core {
     pub fn inherit(
         &mut self,
         fetched: BTreeMap<String, Fetched>,
+        names: BTreeMap<LinkName, u32>,
         owned: Vec<String>,
         verified: Vec<String>,
         timeline: Timeline,
     ) {
+        self.names = names;
         self.owned = owned.into_iter().collect();
         self.conflicts = Conflicts::new(verified);
         self.fetches.inherit(fetched);

@@ -1,11 +1,14 @@
 //! Whether the network is there: facts, and exactly what is missing.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Core;
+use crate::compile;
 use crate::config::WaitLevel;
-use crate::state::{Desired, Observed};
-use crate::value::{Instant, Layer};
+use crate::state::{AddressStatus, Desired, LinkStatus, Observed, OperatorSpec, RouteKind, Scope};
+use crate::value::{Instant, Layer, LinkName, RouteTable, earliest};
 
 /// Which wait levels are reached and what is missing for the next ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +56,8 @@ impl Readiness {
 pub enum Verdict {
     /// Wait on.
     Wait,
-    /// Hand off; `reason` is for machines: `ready`, `timeout`, `no-carrier`, `no-links`, `nothing-to-wait-for`.
+    /// Hand off; `reason` is for machines: `ready`, `timeout`, `no-carrier`, `no-links`,
+    /// `nothing-to-wait-for`.
     HandOff {
         /// Why now.
         reason: &'static str,
@@ -76,9 +80,7 @@ impl Core {
         let addresses = missing_addresses(&self.desired, observed);
         // Who was named explicitly is waited for; of the default clients any one will do.
         let unbound: Vec<_> = self.clients.unbound().collect();
-        let needed = |spec: &&&crate::state::OperatorSpec| {
-            spec.layer > Layer::Default && !spec.first_lease_wins
-        };
+        let needed = |spec: &&&OperatorSpec| spec.layer > Layer::Default && !spec.first_lease_wins;
         let named: Vec<String> = unbound
             .iter()
             .filter(needed)
@@ -97,16 +99,18 @@ impl Core {
         if none_bound {
             missing.push("a lease on any link".into());
         }
-        let expects_route = !unbound.is_empty()
+        // Of the default clients one lease is enough, with a router in it or without.
+        let expects_route = (!unbound.is_empty() && self.clients.bound() == 0)
             || self
                 .desired
                 .routes
                 .values()
                 .any(|route| route.dst.is_none());
-        let has_route = observed
-            .routes
-            .iter()
-            .any(|route| route.dst.is_none() && route.kind == crate::state::RouteKind::Unicast);
+        let has_route = observed.routes.iter().any(|route| {
+            route.dst.is_none()
+                && route.kind == RouteKind::Unicast
+                && route.table == RouteTable::MAIN
+        });
         readiness.any_address = global_addresses(observed) > 0;
         readiness.default_route = has_route;
         let anything = has_route || (!expects_route && !self.desired.addresses.is_empty());
@@ -141,7 +145,8 @@ impl Core {
         let readiness = self.readiness();
         if self.fetches.pending() {
             // A source that was named may change everything: wait for it, unless nothing can carry it.
-            return if self.no_carrier(observed, now) {
+            let nothing_carries = carriers(observed) == 0 && self.carrier_is_due(now);
+            return if nothing_carries {
                 hand_off("no-carrier")
             } else {
                 Verdict::Wait
@@ -150,37 +155,46 @@ impl Core {
         if readiness.reached(self.settings.wait) && !self.applying {
             return hand_off("ready");
         }
-        if self.settled && !self.stale && !self.drivers_loading && self.nothing_to_come(observed) {
+        if !compile::wants_links(&self.documents) && self.settled && !self.stale {
             return hand_off("nothing-to-wait-for");
         }
-        if self.no_carrier(observed, now) {
-            hand_off("no-carrier")
-        } else {
-            Verdict::Wait
+        // Nothing waits for links that are not there or have no carrier: not for ever.
+        let used: Vec<&LinkStatus> = self.used_links(observed).collect();
+        if !self.carrier_is_due(now) || used.iter().any(|link| link.is_up() && link.has_carrier()) {
+            return Verdict::Wait;
         }
+        hand_off(if used.is_empty() {
+            "no-links"
+        } else {
+            "no-carrier"
+        })
     }
 
-    /// When the verdict can change without an event: never a time that has passed, or the loop would spin.
+    /// When the verdict can change without an event.
     pub fn verdict_deadline(&self, now: Instant) -> Option<Instant> {
         let timeout = self.settings.timeout.map(|timeout| self.started + timeout);
         let carrier = self.started + self.settings.carrier_timeout;
-        let ahead = |at: Option<Instant>| at.filter(|at| *at > now);
-        crate::value::earliest([ahead(timeout), ahead(Some(carrier))])
+        earliest(
+            [timeout, Some(carrier)]
+                .into_iter()
+                .map(|at| at.filter(|at| *at > now)),
+        )
     }
 
-    fn no_carrier(&self, observed: &Observed, now: Instant) -> bool {
-        !self.drivers_loading
-            && carriers(observed) == 0
-            && now.saturating_since(self.started) >= self.settings.carrier_timeout
+    /// Whether a carrier should have come by now.
+    fn carrier_is_due(&self, now: Instant) -> bool {
+        !self.drivers_loading && now.saturating_since(self.started) >= self.settings.carrier_timeout
     }
 
-    /// Nothing is configured on any link and nobody runs who could bring something.
-    fn nothing_to_come(&self, observed: &Observed) -> bool {
-        let idle = self.desired.operators.is_empty() && self.desired.addresses.is_empty();
-        idle && observed
+    /// The links that something is configured on, as far as they exist.
+    fn used_links<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = &'a LinkStatus> {
+        let operators = self.desired.operators.keys().map(|(link, _)| link);
+        let addresses = self.desired.addresses.keys().map(|id| &id.link);
+        let used: BTreeSet<&LinkName> = operators.chain(addresses).collect();
+        observed
             .links
             .values()
-            .all(|link| !link.is_up() || link.name.as_str() == "lo")
+            .filter(move |link| link.name.as_str() != "lo" && used.contains(&link.name))
     }
 }
 
@@ -193,8 +207,7 @@ fn carriers(observed: &Observed) -> usize {
 }
 
 fn global_addresses(observed: &Observed) -> usize {
-    let global =
-        |a: &&crate::state::AddressStatus| a.scope == crate::state::Scope::Global && a.is_usable();
+    let global = |a: &&AddressStatus| a.scope == Scope::Global && a.is_usable();
     observed.addresses.iter().filter(global).count()
 }
 

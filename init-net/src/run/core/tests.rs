@@ -226,7 +226,7 @@ impl Machine {
                     valid_until: valid_secs.map(until),
                 });
             }
-            Op::AddressDel { link, address } => kernel
+            Op::AddressDel { link, address, .. } => kernel
                 .addresses
                 .retain(|a| a.link_index != link.index || a.address != *address),
             Op::RouteAdd(route) | Op::RouteReplace(route) => {

@@ -8,7 +8,8 @@ use crate::config::variables::{self, Variables};
 use crate::config::{Diagnostic, Document, Severity, machine, pin};
 use crate::proto::http::{Fetch, FetchError, Request, Response, Url};
 use crate::run::core::{Fetched, Source};
-use crate::state::{LinkStatus, Observed};
+use crate::run::sources::preference;
+use crate::state::{LinkStatus, Observed, Scope};
 use crate::value::Instant;
 
 /// Key of the only body.
@@ -74,7 +75,7 @@ impl Source for ConfigUrl {
         let usable = observed
             .addresses
             .iter()
-            .any(|a| a.is_usable() && !a.address.address().is_loopback());
+            .any(|a| a.is_usable() && a.scope == Scope::Global);
         if self.started || !usable {
             return Vec::new();
         }
@@ -104,6 +105,10 @@ impl Source for ConfigUrl {
         self.result.take()
     }
 
+    fn restart(&mut self) {
+        self.started = false;
+    }
+
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
         let Some(body) = fetched.bodies.get(KEY) else {
             return (Vec::new(), Vec::new());
@@ -112,7 +117,8 @@ impl Source for ConfigUrl {
         let name = self.url.split('?').next().unwrap_or_default();
         match userdata::decode(body, Base64::Maybe) {
             Ok(UserData::Config(text)) => {
-                let (document, diagnostics) = machine::parse(&text, name);
+                let (mut document, diagnostics) = machine::parse(&text, name);
+                document.preference = preference::NAMED;
                 (vec![document], diagnostics)
             }
             Ok(UserData::Absent) => (Vec::new(), vec![refused(name, "the answer is empty")]),

@@ -8,6 +8,7 @@ use crate::config::userdata::UserData;
 use crate::config::{Diagnostic, Document, Severity, machine};
 use crate::proto::http::{Cause, Fetch, FetchError, Request, Response, Url};
 use crate::run::core::{Fetched, Source};
+use crate::run::sources::preference;
 use crate::state::{Observed, Scope};
 use crate::value::{Instant, LinkName};
 
@@ -240,6 +241,11 @@ impl Source for Metadata {
         self.result.take()
     }
 
+    fn restart(&mut self) {
+        // Where the address is fixed (`--metadata-url`) there is no second time.
+        *self = Self::new(self.provider, self.with_user_data);
+    }
+
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
         let parsed = self.provider.parse(&fetched.bodies);
         let mut documents = vec![parsed.document];
@@ -247,7 +253,8 @@ impl Source for Metadata {
         let name = format!("{} user-data", self.provider.name());
         match parsed.user_data {
             Ok(UserData::Config(text)) if self.with_user_data => {
-                let (document, faults) = machine::parse(&text, &name);
+                let (mut document, faults) = machine::parse(&text, &name);
+                document.preference = preference::USER_DATA;
                 documents.push(document);
                 diagnostics.extend(faults);
             }

@@ -1,0 +1,172 @@
+//! Who takes part in what: data only.
+
+use std::time::Duration;
+
+use crate::root::Root;
+
+/// What is measured, each a table of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scenario {
+    /// exec → address, default route and resolver file, by DHCP.
+    Dhcp,
+    /// The same, and the server never sees the first packet.
+    LostPacket,
+    /// exec → exit, with one address and this many routes in the kernel.
+    Static(usize),
+    /// exec → exit of a process that has nothing to do.
+    Start,
+    /// What stays in memory after the boot, and whether it sleeps.
+    Rest,
+}
+
+impl Scenario {
+    pub const ALL: [Self; 7] = [
+        Self::Dhcp,
+        Self::LostPacket,
+        Self::Static(1),
+        Self::Static(1000),
+        Self::Static(10_000),
+        Self::Start,
+        Self::Rest,
+    ];
+
+    /// As `--only` spells it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Dhcp => "dhcp".into(),
+            Self::LostPacket => "lost-packet".into(),
+            Self::Static(routes) => format!("static-{routes}"),
+            Self::Start => "start".into(),
+            Self::Rest => "rest".into(),
+        }
+    }
+
+    pub fn title(self) -> String {
+        match self {
+            Self::Dhcp => "DHCP, exec to address + default route + resolver".into(),
+            Self::LostPacket => "the same, first packet to the server lost".into(),
+            Self::Static(routes) => format!("static, 1 address and {routes} routes, exec to exit"),
+            Self::Start => "process start, exec to exit".into(),
+            Self::Rest => "supervisor at rest".into(),
+        }
+    }
+
+    /// Rounds that count, of those asked for: what waits for seconds has no noise that many rounds would remove.
+    pub fn rounds(self, asked: usize) -> usize {
+        match self {
+            Self::Dhcp | Self::Start => asked,
+            Self::Static(routes) if routes < 10_000 => asked,
+            Self::LostPacket | Self::Static(_) => asked.min(5),
+            Self::Rest => asked.min(1),
+        }
+    }
+
+    /// A DHCP server at the other end, and the kernel's notifications are what counts. Elsewhere nobody listens to them:
+    /// ten thousand of them cost as much as the routes.
+    pub fn is_dynamic(self) -> bool {
+        matches!(self, Self::Dhcp | Self::LostPacket | Self::Rest)
+    }
+
+    pub fn contestants(self) -> Vec<Contestant> {
+        match self {
+            Self::Dhcp | Self::LostPacket => dhcp(),
+            Self::Static(routes) => vec![
+                Contestant::new("floor", Root::Own, &format!("/bin/floor static {routes}")),
+                Contestant::new(
+                    "init-net",
+                    Root::Own,
+                    &format!("/bin/init-net apply --config /bench/routes-{routes}.yaml"),
+                ),
+                Contestant::new(
+                    "ip-batch",
+                    Root::Iproute,
+                    &format!("/bin/ip -batch /bench/routes-{routes}.batch"),
+                ),
+            ],
+            Self::Start => vec![
+                Contestant::new("floor", Root::Own, "/bin/floor exit"),
+                Contestant::new("init-net", Root::Own, "/bin/init-net --version"),
+                Contestant::new("busybox", Root::Udhcpc, "/bin/busybox true"),
+                Contestant::new("ip", Root::Iproute, "/bin/ip -V"),
+            ],
+            Self::Rest => vec![Contestant::new(
+                "init-net",
+                Root::Own,
+                "/bin/init-net boot --hook --cmdline ip=eth0:dhcp",
+            )],
+        }
+    }
+}
+
+fn dhcp() -> Vec<Contestant> {
+    let ipconfig = "/usr/lib/klibc/bin/sh /bench/ipconfig.sh";
+    vec![
+        Contestant::new("floor", Root::Own, "/bin/floor dhcp"),
+        Contestant::new(
+            "init-net",
+            Root::Own,
+            "/bin/init-net boot --hook --no-supervisor --cmdline ip=eth0:dhcp",
+        ),
+        Contestant::new(
+            "udhcpc",
+            Root::Udhcpc,
+            "/bin/busybox udhcpc -f -q -n -i eth0 -s /bench/udhcpc.sh",
+        ),
+        Contestant {
+            link_up: true,
+            ..Contestant::new("ipconfig, link up", Root::Klibc, ipconfig)
+        },
+        Contestant {
+            slow: true,
+            ..Contestant::new("ipconfig", Root::Klibc, ipconfig)
+        },
+        Contestant::new(
+            "dhcpcd, tuned",
+            Root::Dhcpcd,
+            "/usr/sbin/dhcpcd -4 -1 -A --nodelay eth0",
+        ),
+        Contestant {
+            slow: true,
+            ..Contestant::new("dhcpcd", Root::Dhcpcd, "/usr/sbin/dhcpcd -B eth0")
+        },
+        Contestant {
+            // It writes no resolv.conf; its lease file names the resolver.
+            resolver: "run/systemd/netif/leases",
+            ..Contestant::new("networkd", Root::Networkd, "/lib/systemd/systemd-networkd")
+        },
+    ]
+}
+
+/// One program with its arguments.
+#[derive(Clone, Debug)]
+pub struct Contestant {
+    pub name: &'static str,
+    pub root: Root,
+    /// Program, inside the root, and arguments.
+    pub command: Vec<String>,
+    /// The link is up before it starts; otherwise that is its work.
+    pub link_up: bool,
+    /// The folder, inside the root, in which a file will name the resolver.
+    pub resolver: &'static str,
+    /// Known to wait for seconds by itself: few rounds.
+    pub slow: bool,
+}
+
+impl Contestant {
+    /// Rounds of one that is slow.
+    pub const SLOW_ROUNDS: usize = 3;
+
+    /// The slowest, ipconfig on a link that is down, takes 12 s; with its first packet lost more.
+    pub const LIMIT: Duration = Duration::from_secs(40);
+
+    fn new(name: &'static str, root: Root, command: &str) -> Self {
+        Self {
+            name,
+            root,
+            command: command.split_whitespace().map(str::to_owned).collect(),
+            link_up: false,
+            resolver: "etc",
+            slow: false,
+        }
+    }
+}
