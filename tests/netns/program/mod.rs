@@ -2,10 +2,12 @@
 //! test; a lab with real peers is at the other end of its cables.
 
 mod commands;
+mod conflict;
 mod foreign;
 mod lease;
 mod machine;
 mod metadata;
+mod read_only;
 mod repair;
 mod restart;
 mod statics;

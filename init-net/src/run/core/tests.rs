@@ -40,6 +40,8 @@ struct Machine {
     sent: Vec<u8>,
     log: Vec<String>,
     replies: Vec<Reply>,
+    /// Connections asked for; none is ever made.
+    connected: usize,
     queue: VecDeque<Event>,
 }
 
@@ -87,6 +89,7 @@ impl Machine {
             sent: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
+            connected: 0,
             queue: VecDeque::from([Event::Tick]),
         }
     }
@@ -163,8 +166,8 @@ impl Machine {
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
-            Effect::Connect { .. }
-            | Effect::Write { .. }
+            Effect::Connect { .. } => self.connected += 1,
+            Effect::Write { .. }
             | Effect::Close { .. }
             | Effect::QueryDns { .. }
             | Effect::BroadcastArp { .. }
@@ -254,7 +257,10 @@ impl Machine {
             Op::WriteFile(file) => {
                 kernel.files.insert(file.path.clone(), file.content.clone());
             }
-            Op::LinkRename { .. } | Op::LinkSetMtu { .. } | Op::LinkSetMac { .. } => {}
+            Op::LinkSetMac { link, mac } => {
+                kernel.links.get_mut(&link.index).unwrap().hardware_addr = Some(*mac);
+            }
+            Op::LinkRename { .. } | Op::LinkSetMtu { .. } => {}
         }
     }
 
@@ -607,4 +613,80 @@ fn what_is_left_of_a_forgotten_lease_stays_until_the_server_has_spoken() {
     elsewhere.run(1);
     assert_eq!(elsewhere.addresses(), ["eth0/10.9.0.2/24"]);
     assert_eq!(elsewhere.gateways(), ["10.9.0.1"]);
+}
+
+#[test]
+fn links_that_never_come_are_not_waited_for_for_ever() {
+    let mut machine = Machine::new("quiet");
+    machine.kernel.links.clear();
+    check_boot(&mut machine, "no-links", 10_000);
+    let mut machine = Machine::new("ip=eth7:dhcp");
+    machine.kernel.links.get_mut(&2).unwrap().flags = iff::UP | iff::LOWER_UP;
+    check_boot(&mut machine, "no-links", 10_000);
+}
+
+#[test]
+fn one_default_client_without_a_router_is_enough() {
+    // eth0 has its lease, whose router the kernel refuses; eth1 has a cable and no server.
+    let mut machine = Machine::new("initnet.wait=local").with(Server::Grants);
+    machine.cables.insert(3);
+    machine.refused = Some("default");
+    check_boot(&mut machine, "ready", 0);
+}
+
+#[test]
+fn a_link_is_not_bounced_for_an_address_that_its_driver_refuses() {
+    let mut machine = Machine::new("ip=10.9.0.2::10.9.0.1:24::eth0:none:1500:02:00:00:00:00:99");
+    machine.kernel.links.get_mut(&2).unwrap().flags = iff::UP | iff::LOWER_UP;
+    machine.refused = Some("address 02:00:00:00:00:99");
+    machine.run(60);
+    let down = machine.tried("eth0 down");
+    assert!(
+        (5..=10).contains(&down),
+        "{down} bounces in a minute, one a try"
+    );
+    assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
+    assert_eq!(machine.tried("ip addr"), 1, "what is on the link stays");
+}
+
+#[test]
+fn a_link_that_somebody_renames_keeps_what_it_has() {
+    let mut machine = Machine::new("ip=eth0:dhcp").with(Server::Grants);
+    check_boot(&mut machine, "ready", 0);
+    let done = machine.done.len();
+    let renamed = "ens3".parse().unwrap();
+    for address in &mut machine.kernel.addresses {
+        address.link_name = "ens3".parse().unwrap();
+    }
+    for route in &mut machine.kernel.routes {
+        route.out_link_name = Some("ens3".parse().unwrap());
+    }
+    machine.kernel.links.get_mut(&2).unwrap().name = renamed;
+    machine.queue.push_back(Event::Changed);
+    machine.run(10);
+    let touched: Vec<&String> = machine.done[done..]
+        .iter()
+        .map(|(_, op)| op)
+        .filter(|op| op.starts_with("ip "))
+        .collect();
+    assert!(touched.is_empty(), "{touched:?}");
+    assert_eq!(machine.sent, [1, 3], "no server is asked again");
+    // It is renewed under its new name.
+    machine.run(60);
+    assert_eq!(machine.sent, [1, 3, 3]);
+    assert_eq!(machine.addresses(), ["ens3/10.0.0.2/24"]);
+}
+
+#[test]
+fn a_source_that_gives_nothing_holds_the_boot_up_once_and_is_asked_again() {
+    let line = "ip=eth0:dhcp initnet.config=http://10.0.0.254/x.yaml initnet.timeout=300";
+    let mut machine = Machine::new(line).with(Server::Grants);
+    // Nobody answers: the model connects to nothing.
+    let (reason, millis) = machine.boot();
+    assert_eq!(reason, "ready");
+    assert!((40_000..60_000).contains(&millis), "{millis}");
+    let asked = machine.connected;
+    assert!(asked > 0);
+    machine.run(300);
+    assert!(machine.connected > asked, "the supervisor goes on asking");
 }

@@ -1,0 +1,84 @@
+//! Another host has the address: found while the address is in use, and told.
+
+use qemu::Namespace;
+
+use super::machine::{Machine, leased, on_machine};
+use crate::namespace::ip;
+
+/// The address of another host on the lan.
+const TAKEN: &str = "10.77.0.66";
+
+/// Another host with [`TAKEN`].
+fn rival(machine: &Machine) -> Namespace {
+    let rival = Namespace::new().expect("a rival");
+    let lab = machine.lab.namespace();
+    lab.veth("far-rival", &rival, "eth0").expect("its cable");
+    for line in ["link set far-rival master lan", "link set far-rival up"] {
+        lab.ip(line).expect("its cable");
+    }
+    for line in [
+        &format!("address add {TAKEN}/24 dev eth0"),
+        "link set eth0 up",
+    ] {
+        rival.ip(line).expect("its address");
+    }
+    rival
+}
+
+#[test]
+fn a_static_address_stays_and_the_rival_is_reported() {
+    on_machine("conflict-static", |machine| {
+        let _rival = rival(machine);
+        machine.boot(&format!("ip={TAKEN}::10.77.0.1:24::eth0:none"));
+        let told = machine.until("the conflict in the report", || {
+            let report = machine.report();
+            report["conflicts"][0].as_str().map(str::to_owned)
+        });
+        assert!(
+            told.starts_with(&format!("{TAKEN} on eth0 is also used by ")),
+            "{told}"
+        );
+        assert!(
+            ip("-4 address show dev eth0").contains(TAKEN),
+            "a node without its address is worse"
+        );
+    });
+}
+
+#[test]
+fn a_leased_address_is_declined_and_another_one_asked_for() {
+    on_machine("conflict-lease", |machine| {
+        let _rival = rival(machine);
+        let dnsmasq = machine
+            .dnsmasq()
+            .host([0x52, 0x54, 0, 0, 0, 0x10], TAKEN)
+            .start(&machine.lab)
+            .unwrap();
+        machine.boot("ip=eth0:dhcp");
+        machine.until("a DECLINE", || {
+            (dnsmasq.count("DHCPDECLINE") > 0).then_some(())
+        });
+        machine.until_gone("-4 address show dev eth0", TAKEN);
+        // Ten seconds later (RFC 2131 section 3.1.5) it asks again, and gets another one.
+        machine.until_shown("-4 address show dev eth0", "inet 10.77.0.1");
+        assert_ne!(leased(), format!("{TAKEN}/24"));
+    });
+}
+
+#[test]
+fn an_address_of_our_own_is_verified_once() {
+    on_machine("conflict-none", |machine| {
+        machine.boot("ip=10.77.0.67::10.77.0.1:24::eth0:none");
+        let state = machine.until("a verdict in the state file", || {
+            let state = std::fs::read_to_string("/run/init-net/state.json").ok()?;
+            state
+                .contains("\"verified\":[\"eth0/10.77.0.67\"]")
+                .then_some(state)
+        });
+        assert!(
+            state.contains("\"owned\":[\"eth0/10.77.0.67/24\"]"),
+            "{state}"
+        );
+        assert!(machine.report()["conflicts"].is_null());
+    });
+}
