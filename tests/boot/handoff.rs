@@ -26,6 +26,8 @@ use crate::bench::script;
 const AFTER: &str = r#"
 echo "@ started $(cat /proc/1/comm)"
 ready
+n=0
+until [ -s /etc/resolv.conf ] || [ $n = 100 ]; do usleep 100000; n=$((n+1)); done
 reach 10.77.0.1
 awk '$2 == "/" { print $1, $3 }' /proc/mounts | say root
 tables
@@ -149,6 +151,39 @@ fn form_c_returns_to_a_foreign_init() {
         first.is_some_and(|line| line.contains("/init")),
         "PID 1 is the script: {processes:?}"
     );
+    let supervisors = processes.iter().filter(|line| line.contains("supervise"));
+    assert_eq!(supervisors.count(), 1, "{processes:?}");
+    assert_eq!(dnsmasq.count("DHCPDISCOVER"), discovers);
+    assert_eq!(dnsmasq.count("DHCPACK"), 1);
+}
+
+/// A foreign initramfs: its init calls the hook, and switches the root itself, under the feet of the supervisor.
+#[test]
+fn form_c_survives_a_switch_root_done_by_others() {
+    let bench = Bench::new("handoff-hook-switch");
+    let dnsmasq = bench.dhcp().start(&bench.lab).unwrap();
+    let root = real_root(&bench);
+    let init = "mount -t proc proc /proc\nmount -t sysfs sys /sys\nmount -t devtmpfs dev /dev\nmount -t tmpfs run /run\n\
+         init-net boot --hook\necho \"@ hook $?\"\nmkdir -p /newroot\n\
+         busybox mount -t ext4 /dev/vda /newroot\n\
+         for d in proc sys dev run; do busybox mount -o move /$d /newroot/$d; done\n\
+         exec busybox switch_root -c /dev/console /newroot /sbin/init\n";
+    let vm = bench
+        .guest_of_script(init)
+        .nic("port0", MAC)
+        .disk(root)
+        .start(&bench.lab)
+        .unwrap();
+    vm.wait_for_line("@ started", BOOT).unwrap();
+    let discovers = dnsmasq.count("DHCPDISCOVER");
+
+    let facts = Facts::of(vm);
+    facts.has("wait", "0");
+    facts.has("root", "/dev/vda ext4");
+    facts.has("address", &format!("eth0 inet {ADDRESS}/24"));
+    facts.has("resolv", "nameserver 10.77.0.1");
+    facts.has("reach", &format!("{ROUTER} 0"));
+    let processes = facts.kind("process");
     let supervisors = processes.iter().filter(|line| line.contains("supervise"));
     assert_eq!(supervisors.count(), 1, "{processes:?}");
     assert_eq!(dnsmasq.count("DHCPDISCOVER"), discovers);

@@ -4,6 +4,8 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
 use super::boot::{BootOptions, Done, boot_config};
+use super::control;
+use super::core::{Reply, Request};
 use super::modules::Modules;
 use super::sources::Read;
 use nix::mount::MsFlags;
@@ -20,6 +22,10 @@ const ROOT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often it is looked for.
 const ROOT_PERIOD: Duration = Duration::from_millis(50);
+
+/// How long a hook waits for the supervisor that it leaves behind, and how often it asks.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
+const SUPERVISOR_PERIOD: Duration = Duration::from_millis(2);
 
 /// How often a PID 1 that cannot go on tries to become the supervisor.
 const RESCUE_PERIOD: Duration = Duration::from_secs(1);
@@ -62,6 +68,7 @@ pub fn hand_off(
     if options.hook {
         if options.supervisor {
             start_supervisor()?;
+            wait_for_supervisor();
         }
         return Ok(u8::from(!done.ready));
     }
@@ -91,6 +98,22 @@ fn start_supervisor() -> Result<(), String> {
         .map_err(|error| format!("supervise: {error}"))?;
     log::debug!("supervisor is process {pid}");
     Ok(())
+}
+
+/// Returns when the supervisor answers. The caller of a hook may move /run away as soon as the hook is done: by then the
+/// supervisor must have read its state and hold on to what it needs.
+fn wait_for_supervisor() {
+    let until = sys::clock::now() + SUPERVISOR_TIMEOUT;
+    while !matches!(control::ask(&Request::Status), Ok(Some(Reply::Ok(_)))) {
+        if sys::clock::now() >= until {
+            log::error!(
+                "the supervisor does not answer after {} s",
+                SUPERVISOR_TIMEOUT.as_secs()
+            );
+            return;
+        }
+        std::thread::sleep(SUPERVISOR_PERIOD);
+    }
 }
 
 /// (a): mounts the real root, makes it `/`, starts the supervisor in it and becomes its init.

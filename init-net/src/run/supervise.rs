@@ -23,6 +23,10 @@ use crate::value::Duration;
 /// Held by the one supervisor, in [`RUN_DIR`].
 const LOCK: &str = "lock";
 
+/// For how long after a change of mounts the root is looked at again, and how often.
+const ROOT_PATIENCE: Duration = Duration::from_secs(5);
+const ROOT_PERIOD: Duration = Duration::from_millis(50);
+
 /// How long a new supervisor waits for the end of the one before, and how often it looks.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_PERIOD: Duration = Duration::from_millis(20);
@@ -61,11 +65,13 @@ pub fn main() -> Result<u8, String> {
         // Without it nobody can ask, but the network is kept.
         Err(error) => log::error!("control socket: {error}"),
     }
-    let root = Root::open();
+    // Only who was left behind in an initramfs has a root to follow, once.
+    let mut root = Root::open().filter(|_| !pid1 && sys::switch_root::in_initramfs());
     let mut payload = if pid1 { start_payload(&read) } else { None };
     let mut last_report = Vec::new();
     // Children that ended while this was still the boot stage.
     act(Signal::SIGCHLD, pid1, &mut payload);
+    let mut mounts_rang = None;
     loop {
         shell.pump();
         if shell.core.needs_saving() {
@@ -82,26 +88,24 @@ pub fn main() -> Result<u8, String> {
             log_if(boot::write(report::NAME, 0o644, &report));
             last_report = report;
         }
-        let watch: Vec<Interest<'_>> = core::iter::once(Interest::read(signals.as_fd()))
-            .chain(root.iter().map(Root::interest))
-            .collect();
-        let signalled = shell
-            .wait(None, &watch)
+        let mut watch = vec![Interest::read(signals.as_fd())];
+        watch.extend(root.as_ref().map(Root::interest));
+        // A switch_root moves the mount first and enters it afterwards, without a further ring: look again for a while.
+        let look_again = mounts_rang.map(|_| sys::clock::now() + ROOT_PERIOD);
+        let woken = shell
+            .wait(look_again, &watch)
             .map_err(|error| format!("poll: {error}"))?;
         while let Some((id, request)) = shell.next_apply() {
             read = apply(&mut shell, read, request);
             shell.reply(id, Reply::Ok(serde_json::Value::Null));
         }
-        if !signalled {
-            continue;
+        if woken {
+            mounts_rang = root.as_ref().map(|_| sys::clock::now());
         }
-        match root.as_ref().map(Root::follow) {
-            Some(Ok(true)) => {
-                log::info!("the root was switched: its files are kept from now on");
-                shell.push(Event::Changed);
-            }
-            Some(Err(error)) => log::warn!("root: {error}"),
-            Some(Ok(false)) | None => {}
+        if let Some(rang) = mounts_rang {
+            let patient = sys::clock::now().saturating_since(rang) < ROOT_PATIENCE;
+            root = root.filter(|root| !followed(root, &mut shell));
+            mounts_rang = mounts_rang.filter(|_| patient && root.is_some());
         }
         while let Ok(Some(signal)) = signals.next() {
             match act(signal, pid1, &mut payload) {
@@ -139,6 +143,22 @@ fn only_one() -> Result<Option<Lock>, String> {
                 log::error!("lock: {error}");
                 return Ok(None);
             }
+        }
+    }
+}
+
+/// Makes the root of PID 1 ours, when it is another one: its files are kept from now on. Answers whether it was.
+fn followed(root: &Root, shell: &mut Shell) -> bool {
+    match root.follow() {
+        Ok(true) => {
+            log::info!("the root was switched: its files are kept from now on");
+            shell.push(Event::Changed);
+            true
+        }
+        Ok(false) => false,
+        Err(error) => {
+            log::warn!("root: {error}");
+            false
         }
     }
 }
