@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (document, _) = cmdline::parse(&state.cmdline, "x");
     let now = Instant::from_secs(1);
     let mut core = Core::new(vec![document], state.leases, Rng::new(1), now);
-    core.inherit(state.fetched, state.owned, state.verified, state.timeline);
+    core.inherit(state.fetched, state.names, state.owned, state.verified, state.timeline);
     let _ = core.step(Event::Observed(Observed::default()), now);
     let _ = core.step(Event::Tick, Instant::from_secs(1_000_000));
 });
