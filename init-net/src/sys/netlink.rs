@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use socket2::{SockFilter, SockRef};
 
@@ -24,6 +24,7 @@ const ANSWER_TIMEOUT: i64 = 5;
 pub struct Requests {
     socket: Socket,
     buffer: Vec<u8>,
+    receive_buffer: usize,
 }
 
 impl Requests {
@@ -42,9 +43,15 @@ impl Requests {
             &TimeVal::seconds(ANSWER_TIMEOUT),
         )?;
         Ok(Self {
+            receive_buffer: getsockopt(&socket, sockopt::RcvBuf)?,
             socket,
             buffer: Vec::with_capacity(MAX_DATAGRAM),
         })
+    }
+
+    /// How many bytes of answers may wait, as the kernel counts them (`sk_rcvbuf`, overhead included).
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
     }
 
     /// Sends one or more whole messages.
