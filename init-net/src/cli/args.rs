@@ -21,11 +21,12 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The boot stage: bring the network up, then hand off; the default when PID 1
+    /// The boot stage: bring the network up, then hand off; the default when PID 1. Otherwise it becomes the
+    /// supervisor; with --hook it returns: 0 ready, 1 handed off for another reason
     Boot(BootArgs),
     /// The reconciler that `boot` leaves behind
     Supervise,
-    /// Validate: diagnostics on stderr, a caret under the place; exit 1 on errors
+    /// Validate: diagnostics on stderr (JSON on stdout), a caret under the place; exit 1 on errors
     Check {
         #[command(flatten)]
         sources: SourceArgs,
@@ -46,7 +47,8 @@ pub enum Command {
         #[command(flatten)]
         sources: SourceArgs,
     },
-    /// Make the kernel agree now; dynamic sources (DHCP) are left to the supervisor
+    /// Make the kernel agree now. A running supervisor takes the sources over and keeps them; without one the ops are
+    /// done and printed here, and DHCP is left alone. Nothing is done when the sources have errors
     Apply {
         #[command(flatten)]
         sources: SourceArgs,
@@ -69,13 +71,13 @@ pub enum Command {
     },
     /// Readiness as an exit code
     Wait {
-        /// How far the network must be
+        /// How far the network must be (online is routable until there are probes)
         #[arg(long, value_enum, default_value = "routable")]
         level: Level,
         /// Give up after this time: 500ms, 30s, 2m
         #[arg(long, value_parser = duration, default_value = "30s")]
         timeout: Duration,
-        /// One link is enough (the default clients never wait for all of them)
+        /// One link with an address is enough, whatever the others still lack
         #[arg(long)]
         any: bool,
     },
@@ -119,7 +121,7 @@ pub struct SourceArgs {
     /// Machine config file; repeatable; - is stdin
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// Cloud platform
+    /// Cloud platform; aws and hcloud need --metadata-url
     #[arg(long, value_name = "NAME")]
     platform: Option<String>,
     /// Base address of the metadata service instead of the cloud's own

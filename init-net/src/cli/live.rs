@@ -11,10 +11,10 @@ type Exit = Result<u8, String>;
 /// Resources of `kind`.
 pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
     if !live::KINDS.contains(&kind) {
-        eprintln!(
-            "init-net: error: no such kind: {kind}; one of {}",
-            live::KINDS.join(", ")
-        );
+        eprintln!("init-net: error: no such kind: {kind}; one of");
+        live::KINDS
+            .chunks(8)
+            .for_each(|row| eprintln!("  {}", row.join(" ")));
         return Ok(super::EXIT_USAGE);
     }
     let mut resources = live::get(kind)?;

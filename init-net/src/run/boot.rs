@@ -143,7 +143,7 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         .core
         .timeline_mut()
         .mark(&format!("hand-off ({reason})"), now);
-    let ready = reason == "ready";
+    let ready = matches!(reason, "ready" | "nothing-to-wait-for");
     log::info!("hand-off: {reason}{}", missing(&shell.core));
     let mut handed_off = HandedOff {
         reason: Some(reason.to_owned()),

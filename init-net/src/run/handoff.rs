@@ -134,20 +134,25 @@ fn mount_root(boot: &BootConfig, device: &str, new_root: &Path) -> Result<(), St
         .flags
         .as_ref()
         .map_or("", |said| said.value.as_str());
-    let until = sys::clock::now() + ROOT_TIMEOUT;
+    if let Some(delay) = &boot.root.delay {
+        std::thread::sleep(delay.value);
+    }
+    let timeout = boot
+        .root
+        .wait
+        .as_ref()
+        .map_or(Some(ROOT_TIMEOUT), |said| said.value);
+    let until = timeout.map(|timeout| sys::clock::now() + timeout);
     loop {
         match root_device(device) {
             Ok(Some(path)) => {
                 return mount_device(&path, new_root, fstype, flags, read_only)
                     .map_err(|error| format!("root={device}: {error}"));
             }
-            Ok(None) if sys::clock::now() < until => std::thread::sleep(ROOT_PERIOD),
-            Ok(None) => {
-                return Err(format!(
-                    "root={device}: no such device after {} s",
-                    ROOT_TIMEOUT.as_secs()
-                ));
+            Ok(None) if until.is_none_or(|until| sys::clock::now() < until) => {
+                std::thread::sleep(ROOT_PERIOD)
             }
+            Ok(None) => return Err(format!("root={device}: no such device came in time")),
             Err(error) => return Err(format!("root={device}: {error}")),
         }
     }

@@ -17,6 +17,9 @@ use crate::value::Duration;
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTLE_PERIOD: Duration = Duration::from_millis(20);
 
+/// A boot takes what it can get; a person who applies is told first.
+const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
+
 /// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round.
 const MAX_ROUNDS: usize = 8;
 
@@ -74,6 +77,7 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 /// The ops that would run, as text: the supervisor's own when it is asked about the sources it keeps.
 pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String> {
     if sources.is_boot()
+        && sources.observed == ObservedFrom::Kernel
         && let Some(ops) = plan_of_the_supervisor()?
     {
         return Ok((ops, Vec::new()));
@@ -124,10 +128,13 @@ fn apply_by_supervisor(
     sources: &Sources,
     diagnostics: impl FnOnce(&[Diagnostic]),
 ) -> Result<bool, String> {
+    if sources.platform.is_some() {
+        return Err("a running supervisor asks its platform itself: leave --platform out".into());
+    }
     let read = sources.read()?;
     diagnostics(&read.diagnostics);
     if has_errors(&read.diagnostics) {
-        return Err("nothing is applied: the sources have errors".into());
+        return Err(NOTHING_APPLIED.into());
     }
     let request = if sources.is_boot() {
         Request::Reconcile
@@ -162,6 +169,9 @@ fn apply_here(
 ) -> Result<bool, String> {
     let (desired, faults) = compile(sources)?;
     diagnostics(&faults);
+    if has_errors(&faults) {
+        return Err(NOTHING_APPLIED.into());
+    }
     // Nothing made it before us where no boot ran.
     boot::create_run_dir()?;
     let mut rtnetlink = open()?;

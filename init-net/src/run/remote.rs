@@ -35,7 +35,11 @@ pub fn sources(documents: &[Document]) -> Vec<Box<dyn Source>> {
             .as_ref()
             .is_some_and(|said| said.value == ConfigSource::None);
         let with_user_data = !none;
-        sources.push(Box::new(Metadata::new(provider, with_user_data)));
+        sources.push(Box::new(Metadata::new(
+            provider,
+            with_user_data,
+            boot.config_sha256.as_ref().map(|said| said.value),
+        )));
     }
     sources
 }

@@ -99,7 +99,7 @@ divergences! {
         "DHCPv4 runs on every physical link", "write on where IPv6 is wanted";
     /// `ip=dhcp6`: `strncmp(name, "dhcp", 4)`.
     DHCP6: "a kernel with IP_PNP reads dhcp, the others DHCPv6",
-        "DHCPv6 runs on every physical link", "write <interface>:dhcp6";
+        "DHCPv6 on every physical link", "write <interface>:dhcp6";
     /// `ip=dhcp,dhcp6`.
     LIST: "dracut runs them in turn, NetworkManager waits for both, networkd refuses a list",
         "both run at once", "write on, or one ip= for each method";
@@ -108,7 +108,7 @@ divergences! {
         "the first link that gets a lease keeps it", "write <interface>:dhcp";
     /// `link-local`.
     LINK_LOCAL: "dracut stops the boot, NetworkManager reads auto, networkd (252) refuses it",
-        "the link gets its IPv6 link-local address and no more", "write link6";
+        "no more than the IPv6 link-local address is asked for", "write link6";
     /// `ip=auto`.
     AUTO: "NetworkManager reads DHCPv4 and IPv6, dracut stops the boot, networkd refuses it",
         "DHCPv4 and IPv6 by router advertisement", "write on";
@@ -126,7 +126,7 @@ divergences! {
         "it is read as ip=", "write ip=";
     /// `ip=eth0:link6`.
     INTERFACE_LINK6: "dracut reads client eth0 and peer link6, networkd and NetworkManager the method",
-        "the link gets its IPv6 link-local address and no more", "write :::::<interface>:link6";
+        "no more than the IPv6 link-local address is asked for", "write :::::<interface>:link6";
     /// `ip=eth0:single-dhcp`.
     INTERFACE_SINGLE_DHCP: "dracut reads a client and a peer, networkd refuses it, NetworkManager reads dhcp",
         "DHCPv4 runs on this link", "write <interface>:dhcp";
@@ -187,7 +187,7 @@ divergences! {
         "the route applies", "write [<network>/<length>]";
     /// Options of `bond=`.
     BOND_OPTIONS: "networkd drops all bond options, dracut and NetworkManager apply them",
-        "the options apply", "";
+        "the options are kept", "";
     /// `bond`, `bridge`, `team` without value.
     BARE_BRIDGE: "without value dracut and NetworkManager make br0 of eth0, networkd refuses it",
         "bridge br0 with member eth0", "write bridge=br0:eth0";
@@ -196,7 +196,7 @@ divergences! {
         "the members are eth0 and eth1", "write bond=<name>:<member>,<member>";
     /// `team=`.
     TEAM: "networkd has no team=, NetworkManager drops the runner, dracut runs teamd",
-        "the team is made with this runner", "write bond=";
+        "the runner is kept", "write bond=";
 }
 
 #[cfg(test)]

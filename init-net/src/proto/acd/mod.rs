@@ -7,7 +7,8 @@
 //! Messages are ARP packets without a link header, as an AF_PACKET SOCK_DGRAM socket reads and writes them.
 
 use core::net::Ipv4Addr;
-use std::collections::VecDeque;
+
+use heapless::Deque;
 
 use super::Machine;
 use crate::value::{Duration, Instant, Mac, Rng};
@@ -94,7 +95,7 @@ pub struct Acd {
     mac: [u8; 6],
     address: Ipv4Addr,
     state: State,
-    events: VecDeque<Event>,
+    events: Deque<Event, MAX_EVENTS>,
     /// Sends that failed in a row, and until when not to try again.
     send_failures: u32,
     hold_until: Option<Instant>,
@@ -110,7 +111,7 @@ impl Acd {
                 sent: 0,
                 next_at: now,
             },
-            events: VecDeque::new(),
+            events: Deque::new(),
             send_failures: 0,
             hold_until: None,
         })
@@ -130,10 +131,10 @@ impl Acd {
     }
 
     fn push(&mut self, event: Event) {
-        if self.events.len() >= MAX_EVENTS {
+        if let Err(event) = self.events.push_back(event) {
             self.events.pop_front();
+            let _room_was_made = self.events.push_back(event);
         }
-        self.events.push_back(event);
     }
 
     fn send_due(&self) -> Option<Instant> {

@@ -9,7 +9,8 @@
 //! (`timing.rs`).
 
 use core::net::Ipv4Addr;
-use std::collections::VecDeque;
+
+use heapless::Deque;
 
 use super::Machine;
 use crate::value::{Duration, Hostname, Instant, Mac, Rng, earliest};
@@ -146,7 +147,7 @@ pub enum Event {
 pub struct Dhcp4 {
     config: Config,
     state: State,
-    events: VecDeque<Event>,
+    events: Deque<Event, MAX_EVENTS>,
     counters: Counters,
     /// NAKs since the last lease: an offer that is always refused must not become a storm.
     naks: u32,
@@ -218,7 +219,7 @@ impl Dhcp4 {
         Self {
             config,
             state,
-            events: VecDeque::new(),
+            events: Deque::new(),
             counters: Counters::default(),
             naks: 0,
             send_failures: 0,
@@ -309,10 +310,10 @@ impl Dhcp4 {
     }
 
     fn push(&mut self, event: Event) {
-        if self.events.len() >= MAX_EVENTS {
+        if let Err(event) = self.events.push_back(event) {
             self.events.pop_front();
+            let _room_was_made = self.events.push_back(event);
         }
-        self.events.push_back(event);
     }
 
     fn sending_works(&mut self) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::compile::defaults;
 use crate::config::platform::{self, Answer, Ask, Method, Provider, Session};
 use crate::config::userdata::UserData;
-use crate::config::{Diagnostic, Document, Severity, machine};
+use crate::config::{Diagnostic, Document, Severity, machine, pin};
 use crate::proto::http::{Cause, Fetch, FetchError, Request, Response, Url};
 use crate::run::core::{Fetched, Source};
 use crate::run::sources::preference;
@@ -24,6 +24,8 @@ pub struct Metadata {
     chosen: Option<Chosen>,
     /// Whether the user-data is the machine config: nothing named another one.
     with_user_data: bool,
+    /// `initnet.config.sha256=`.
+    pin: Option<[u8; 32]>,
     result: Option<Result<Fetched, String>>,
     finished: bool,
     /// When the whole source is given up; from the first request on.
@@ -38,7 +40,11 @@ struct Chosen {
 
 impl Metadata {
     /// The metadata of `provider`.
-    pub fn new(provider: &'static dyn Provider, with_user_data: bool) -> Self {
+    pub fn new(
+        provider: &'static dyn Provider,
+        with_user_data: bool,
+        pin: Option<[u8; 32]>,
+    ) -> Self {
         Self {
             provider,
             session: Session::new(provider),
@@ -47,6 +53,7 @@ impl Metadata {
             failed: 0,
             chosen: None,
             with_user_data,
+            pin,
             result: None,
             finished: false,
             deadline: None,
@@ -61,7 +68,7 @@ impl Metadata {
         };
         Self {
             chosen: Some(chosen),
-            ..Self::new(provider, true)
+            ..Self::new(provider, true, None)
         }
     }
 
@@ -214,7 +221,7 @@ impl Source for Metadata {
         };
         match answer(result) {
             Answer::Unreachable => {
-                // The last candidate: nobody is there. New links are still tried until the boot's own deadline.
+                // The last candidate: nobody is there. The source is asked again later, on the links of then.
                 self.failed += 1;
                 if self.failed >= self.probed.len() {
                     self.result = Some(Err(
@@ -243,7 +250,7 @@ impl Source for Metadata {
 
     fn restart(&mut self) {
         // Where the address is fixed (`--metadata-url`) there is no second time.
-        *self = Self::new(self.provider, self.with_user_data);
+        *self = Self::new(self.provider, self.with_user_data, self.pin);
     }
 
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
@@ -253,6 +260,13 @@ impl Source for Metadata {
         let name = format!("{} user-data", self.provider.name());
         match parsed.user_data {
             Ok(UserData::Config(text)) if self.with_user_data => {
+                if let Err(mismatch) = pin::check(text.as_bytes(), self.pin.as_ref()) {
+                    diagnostics.push(
+                        Diagnostic::new(Severity::Error, format!("{name}: {mismatch}"))
+                            .with_effect("the next source of the machine config is used"),
+                    );
+                    return (documents, diagnostics);
+                }
                 let (mut document, faults) = machine::parse(&text, &name);
                 document.preference = preference::USER_DATA;
                 documents.push(document);
