@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
 use super::control::Control;
-use super::core::{Core, Event, Reply, Request};
+use super::core::{Core, Doubt, Event, Reply, Request};
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
@@ -98,7 +98,7 @@ pub fn main() -> Result<u8, String> {
         match root.as_ref().map(Root::follow) {
             Some(Ok(true)) => {
                 log::info!("the root was switched: its files are kept from now on");
-                shell.push(Event::Changed);
+                shell.push(Event::Changed(Doubt::EVERYTHING));
             }
             Some(Err(error)) => log::warn!("root: {error}"),
             Some(Ok(false)) | None => {}
