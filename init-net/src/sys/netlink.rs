@@ -77,9 +77,13 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Subscribes to multicast `groups`. `filter` is a classic BPF program (code, jt, jf, k) that sees each datagram; it
+    /// Subscribes to multicast `groups` (1 to 32: those that `bind` takes). `filter` is a classic BPF program (code, jt, jf, k) that sees each datagram; it
     /// is attached before the first can arrive.
     pub fn open(groups: &[u32], filter: &[(u16, u8, u8, u32)]) -> io::Result<Self> {
+        let mask = groups
+            .iter()
+            .try_fold(0, |mask, group| Some(mask | mask_of(*group)?));
+        let mask = mask.ok_or(io::ErrorKind::InvalidInput)?;
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.set_non_blocking(true)?;
         enlarge(&socket);
@@ -90,10 +94,8 @@ impl Notifications {
         if !filter.is_empty() {
             SockRef::from(&socket).attach_filter(&filter)?;
         }
-        socket.bind_auto()?;
-        for group in groups {
-            socket.add_membership(*group)?;
-        }
+        // Port 0: the kernel chooses one.
+        socket.bind(&SocketAddr::new(0, mask))?;
         Ok(Self {
             socket,
             buffer: Vec::with_capacity(MAX_DATAGRAM),
@@ -110,6 +112,11 @@ impl AsFd for Notifications {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// The bit of a group in `nl_groups` (`nl_mgrp`, net/netlink/af_netlink.c).
+fn mask_of(group: u32) -> Option<u32> {
+    1_u32.checked_shl(group.checked_sub(1)?)
 }
 
 /// SO_RCVBUFFORCE needs CAP_NET_ADMIN; without it the socket works with what it has.
