@@ -53,10 +53,12 @@ fn local(op: &Op) -> io::Result<()> {
 
 /// Replaces the file; where its folder is read-only, or a mount of ours covers it already, a copy is mounted over it.
 fn write(file: &FileOp) -> io::Result<()> {
-    if file.path.starts_with(RUN_DIR) {
-        std::fs::create_dir_all(RUN_DIR)?;
-    }
-    match sys::file::replace(&file.path, file.mode, &file.content) {
+    let replace = || sys::file::replace(&file.path, file.mode, &file.content);
+    match replace() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && file.path.starts_with(RUN_DIR) => {
+            std::fs::create_dir_all(RUN_DIR)?;
+            replace()
+        }
         // EBUSY: rename(2) onto a mount point.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EROFS | libc::EBUSY)) => {
             cover(file)

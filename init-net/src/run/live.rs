@@ -55,7 +55,7 @@ fn ask(request: &Request) -> Result<Option<Value>, String> {
 fn from_kernel<T>(answer: impl FnOnce(&Facts<'_>) -> T) -> Result<T, String> {
     let read = Sources::default().read()?;
     let mut rtnetlink = Rtnetlink::open().map_err(|error| format!("netlink: {error}"))?;
-    let observed = observe::observe(&mut rtnetlink, [], sys::clock::now())
+    let observed = observe::observe_all(&mut rtnetlink, [], sys::clock::now())
         .map_err(|error| error.to_string())?;
     let (desired, _) = compile::compile(&read.documents, &observed.links);
     let readiness = report()

@@ -1,10 +1,11 @@
 //! One look at the machine: links, addresses, routes, rules, host name, files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::core::Doubt;
 use super::rtnetlink::{Rtnetlink, RtnetlinkError};
-use crate::state::Observed;
+use crate::state::{LinkStatus, Observed};
 use crate::sys;
 use crate::value::Instant;
 use crate::wire;
@@ -13,33 +14,51 @@ use crate::wire;
 const MAX_FILE: usize = 1 << 20;
 
 /// Dumps everything that `plan` compares. `files` are the paths whose contents are wanted.
-pub fn observe(
+pub fn observe_all(
     rtnetlink: &mut Rtnetlink,
     files: impl IntoIterator<Item = PathBuf>,
     at: Instant,
 ) -> Result<Observed, RtnetlinkError> {
-    let links = rtnetlink.links(at)?;
-    let mut addresses = rtnetlink.addresses(at)?;
-    let mut routes = rtnetlink.routes(at, None)?;
-    wire::name_links(&links, &mut addresses, &mut routes);
-    let rules = rtnetlink.rules(at)?;
-    let hostname = sys::hostname::read().ok().flatten();
-    let mut files: Vec<PathBuf> = files.into_iter().collect();
-    files.extend(FILES.iter().map(PathBuf::from));
-    files.extend(
-        links
-            .values()
-            .map(|link| PathBuf::from(format!("/run/net-{}.conf", link.name))),
-    );
-    Ok(Observed {
+    observe(rtnetlink, Doubt::EVERYTHING, None, files, at)
+}
+
+/// Dumps the parts in `doubt` and leaves the others empty. `known` are the links of the last look: the names of their
+/// indexes, where links are not in doubt.
+pub fn observe(
+    rtnetlink: &mut Rtnetlink,
+    doubt: Doubt,
+    known: Option<&BTreeMap<u32, LinkStatus>>,
+    files: impl IntoIterator<Item = PathBuf>,
+    at: Instant,
+) -> Result<Observed, RtnetlinkError> {
+    let mut look = Observed {
         at,
-        links,
-        addresses,
-        routes,
-        rules,
-        hostname,
-        files: contents(files),
-    })
+        hostname: sys::hostname::read().ok().flatten(),
+        ..Observed::default()
+    };
+    if doubt.has(Doubt::LINKS) {
+        look.links = rtnetlink.links(at)?;
+    }
+    if doubt.has(Doubt::ADDRESSES) {
+        look.addresses = rtnetlink.addresses(at)?;
+    }
+    if doubt.has(Doubt::ROUTES) {
+        look.routes = rtnetlink.routes(at, None)?;
+    }
+    if doubt.has(Doubt::RULES) {
+        look.rules = rtnetlink.rules(at)?;
+    }
+    let links = match known {
+        Some(known) if !doubt.has(Doubt::LINKS) => known,
+        _ => &look.links,
+    };
+    wire::name_links(links, &mut look.addresses, &mut look.routes);
+    if doubt.has(Doubt::FILES) {
+        let conf = |link: &LinkStatus| PathBuf::from(format!("/run/net-{}.conf", link.name));
+        let files = files.into_iter().chain(FILES.iter().map(PathBuf::from));
+        look.files = contents(files.chain(links.values().map(conf)).collect());
+    }
+    Ok(look)
 }
 
 /// What `compile` may want to write, whatever the configuration: read before the first plan, so that a file that is
@@ -52,7 +71,7 @@ const FILES: [&str; 5] = [
     "/run/init-net/hosts",
 ];
 
-fn contents(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, Vec<u8>> {
+fn contents(paths: BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: &Path| sys::file::read(path, MAX_FILE).ok();
     paths
         .into_iter()

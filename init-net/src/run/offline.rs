@@ -204,6 +204,6 @@ fn open() -> Result<Rtnetlink, String> {
 }
 
 fn look(rtnetlink: &mut Rtnetlink, desired: &Desired) -> Result<Observed, String> {
-    observe::observe(rtnetlink, desired.files.keys().cloned(), sys::clock::now())
+    observe::observe_all(rtnetlink, desired.files.keys().cloned(), sys::clock::now())
         .map_err(|error| error.to_string())
 }

@@ -10,8 +10,16 @@ use crate::sys::netlink::{Notifications, Requests};
 use crate::value::Instant;
 use crate::wire::{self, Batch, Dump, Progress, Refusal, WireError, event::Bell};
 
-/// Messages in one send: their acknowledgements (an skb of 768 bytes each) must fit the smallest receive buffer.
-const MAX_BATCH: usize = 128;
+/// Longest batch, bytes: well below the smallest send buffer (net.core.wmem_default, 208 KiB), beyond which the kernel
+/// refuses it (EMSGSIZE).
+const MAX_BATCH: usize = 64 << 10;
+
+/// What a refusal takes of the receive buffer, bytes: an skb of 768, or 1,280 with the longest texts. Every message of a
+/// batch may be refused, and none of the refusals may be lost.
+const REFUSAL: usize = 1280;
+
+/// A route with its gateway, bytes: for what is reserved.
+const TYPICAL_MESSAGE: usize = 64;
 
 /// Dumps of something that changes all the time: after so many the last one has to do. What it missed rings the bell.
 const MAX_DUMPS: usize = 4;
@@ -71,24 +79,36 @@ impl Rtnetlink {
     /// keep the later ones from being done.
     pub fn apply(&mut self, ops: &[Op]) -> Vec<Result<(), RtnetlinkError>> {
         let mut results = Vec::with_capacity(ops.len());
-        for chunk in ops.chunks(MAX_BATCH) {
-            results.extend(self.apply_batch(chunk));
+        while let Some(rest) = ops.get(results.len()..).filter(|rest| !rest.is_empty()) {
+            self.apply_batch(rest, &mut results);
         }
         results
     }
 
-    fn apply_batch(&mut self, ops: &[Op]) -> Vec<Result<(), RtnetlinkError>> {
+    /// Does as many of `ops` as one send takes, at least one, and adds a result for each.
+    fn apply_batch(&mut self, ops: &[Op], results: &mut Vec<Result<(), RtnetlinkError>>) {
+        let most = (self.socket.receive_buffer() / REFUSAL).max(1);
         let first = self.seq.wrapping_add(1);
-        let mut messages = Vec::new();
-        let mut encoded = Vec::with_capacity(ops.len());
+        let mut messages = Vec::with_capacity(MAX_BATCH.min(ops.len() * TYPICAL_MESSAGE));
+        let (mut last, mut sent) = (0, 0);
+        let mut encoded = Vec::with_capacity(ops.len().min(most));
         for op in ops {
-            let seq = self.seq.wrapping_add(1);
-            encoded.push(wire::encode(op, seq).map(|message| {
-                self.seq = seq;
-                messages.extend(message);
-            }));
+            let message = wire::encode(op, self.seq.wrapping_add(1));
+            if let Ok(message) = &message {
+                if sent == most || (sent > 0 && messages.len() + message.len() > MAX_BATCH) {
+                    break;
+                }
+                // Refusals come unasked; that the last message is answered says that all are.
+                if let Some(previous) = messages.get_mut(last..) {
+                    wire::waive_ack(previous);
+                }
+                last = messages.len();
+                messages.extend_from_slice(message);
+                self.seq = self.seq.wrapping_add(1);
+                sent += 1;
+            }
+            encoded.push(message.map(drop));
         }
-        let sent = encoded.iter().filter(|message| message.is_ok()).count();
         let mut batch = Batch::new(first, sent);
         let outcome = if sent == 0 {
             Ok(())
@@ -100,17 +120,14 @@ impl Rtnetlink {
             Err(error) => RtnetlinkError::Socket(io::Error::from(error.kind())),
             Ok(()) => RtnetlinkError::Socket(io::ErrorKind::UnexpectedEof.into()),
         };
-        encoded
-            .into_iter()
-            .map(|message| {
-                message.map_err(RtnetlinkError::Wire)?;
-                let answer = answers.next().flatten();
-                answer.map_or_else(
-                    || Err(lost()),
-                    |answer| answer.map_err(RtnetlinkError::Refused),
-                )
-            })
-            .collect()
+        results.extend(encoded.into_iter().map(|message| {
+            message.map_err(RtnetlinkError::Wire)?;
+            let answer = answers.next().flatten();
+            answer.map_or_else(
+                || Err(lost()),
+                |answer| answer.map_err(RtnetlinkError::Refused),
+            )
+        }));
     }
 
     fn exchange(&mut self, messages: &[u8], batch: &mut Batch) -> io::Result<()> {

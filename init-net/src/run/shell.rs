@@ -11,7 +11,7 @@ use std::os::fd::AsFd as _;
 
 use super::connections::{self, Connections};
 use super::control::Control;
-use super::core::{Core, Effect, Event, Reply, Request};
+use super::core::{Core, Doubt, Effect, Event, Reply, Request};
 use super::observe;
 use super::rtnetlink::{Monitor, Rtnetlink};
 use crate::proto::acd;
@@ -168,12 +168,9 @@ impl Shell {
     fn take(&mut self, ready: Ready) {
         match ready {
             Ready::Monitor => {
-                let mut bell = Bell::default();
-                if let Err(error) = self.monitor.drain(&mut bell) {
-                    log::warn!("netlink notices: {error}");
-                }
+                let bell = self.listen_to_bell();
                 if bell.rings() {
-                    self.queue.push_back(Event::Changed);
+                    self.queue.push_back(Event::Changed(bell.into()));
                 }
             }
             Ready::Timer => {
@@ -272,7 +269,7 @@ impl Shell {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Observe => self.observe(),
+            Effect::Observe(doubt) => self.observe(doubt),
             Effect::Apply(ops) => {
                 let outcomes = super::apply::apply(&mut self.rtnetlink, ops);
                 self.queue.push_back(Event::Applied(outcomes));
@@ -358,10 +355,23 @@ impl Shell {
         }
     }
 
-    fn observe(&mut self) {
-        let files: Vec<_> = self.core.desired().files.keys().cloned().collect();
-        match observe::observe(&mut self.rtnetlink, files, sys::clock::now()) {
-            Ok(observed) => self.queue.push_back(Event::Observed(observed)),
+    /// What has rung by now.
+    fn listen_to_bell(&mut self) -> Bell {
+        let mut bell = Bell::default();
+        if let Err(error) = self.monitor.drain(&mut bell) {
+            log::warn!("netlink notices: {error}");
+        }
+        bell
+    }
+
+    fn observe(&mut self, mut doubt: Doubt) {
+        // What has rung before the dump, mostly for the ops just done, is seen by it: no second one for that.
+        doubt |= self.listen_to_bell().into();
+        let files = self.core.desired().files.keys().cloned();
+        let known = self.core.last_observed().map(|observed| &observed.links);
+        let now = sys::clock::now();
+        match observe::observe(&mut self.rtnetlink, doubt, known, files, now) {
+            Ok(observed) => self.queue.push_back(Event::Observed(observed, doubt)),
             Err(error) => {
                 log::error!("dump: {error}");
                 self.queue.push_back(Event::DumpFailed);

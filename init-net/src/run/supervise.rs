@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
 use super::control::Control;
-use super::core::{Core, Event, Reply, Request};
+use super::core::{Core, Doubt, Event, Reply, Request};
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::sources::{self, Read};
@@ -152,7 +152,7 @@ fn followed(root: &Root, shell: &mut Shell) -> bool {
     match root.follow() {
         Ok(true) => {
             log::info!("the root was switched: its files are kept from now on");
-            shell.push(Event::Changed);
+            shell.push(Event::Changed(Doubt::EVERYTHING));
             true
         }
         Ok(false) => false,

@@ -12,9 +12,13 @@ use nix::mount::{MsFlags, mount};
 /// Left-over temporary files that are tried before giving up.
 const MAX_TEMPORARY: u32 = 16;
 
+/// First read of a file of unknown length, bytes: more than what is in /proc, /sys and /etc for us.
+const FIRST_READ: usize = 4096;
+
 /// The content of `path`, at most `limit` bytes: a longer file is an error (`FileTooLarge`), not cut.
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // One read for most files, and one that finds the end.
+    let mut content = Vec::with_capacity(FIRST_READ.min(limit.saturating_add(1)));
     let limit64 = u64::try_from(limit).unwrap_or(u64::MAX);
     File::open(path)?
         .take(limit64.saturating_add(1))
@@ -22,6 +26,7 @@ pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     if content.len() > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
+    content.shrink_to_fit();
     Ok(content)
 }
 
@@ -67,11 +72,14 @@ fn create_beside(path: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// `.resolv.conf.init-net.<pid>.<attempt>`, hidden from globs.
+/// `.resolv.conf.init-net`, hidden from globs; where that is taken, `.resolv.conf.init-net.<pid>.<attempt>`.
 fn temporary_name(name: &OsStr, attempt: u32) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(OsStr::from_bytes(name.as_bytes()));
-    temporary.push(format!(".init-net.{}.{attempt}", std::process::id()));
+    temporary.push(".init-net");
+    if attempt > 0 {
+        temporary.push(format!(".{}.{attempt}", std::process::id()));
+    }
     temporary
 }
 

@@ -45,13 +45,16 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        // A line that cannot be written has nowhere to be reported to.
+        // One write a line: lines of others do not come between its parts. What cannot be written has nowhere to be
+        // reported to.
         let _lost = match &self.0 {
             Target::Kmsg(file) => {
                 let line = line(record.level(), format_args!("{}", record.args()));
                 (&mut &*file).write_all(line.as_bytes())
             }
-            Target::Stderr => writeln!(io::stderr(), "init-net: {}", record.args()),
+            Target::Stderr => {
+                io::stderr().write_all(format!("init-net: {}\n", record.args()).as_bytes())
+            }
         };
     }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use socket2::{SockFilter, SockRef};
 
@@ -24,6 +24,7 @@ const ANSWER_TIMEOUT: i64 = 5;
 pub struct Requests {
     socket: Socket,
     buffer: Vec<u8>,
+    receive_buffer: usize,
 }
 
 impl Requests {
@@ -42,9 +43,15 @@ impl Requests {
             &TimeVal::seconds(ANSWER_TIMEOUT),
         )?;
         Ok(Self {
+            receive_buffer: getsockopt(&socket, sockopt::RcvBuf)?,
             socket,
             buffer: Vec::with_capacity(MAX_DATAGRAM),
         })
+    }
+
+    /// How many bytes of answers may wait, as the kernel counts them (`sk_rcvbuf`, overhead included).
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
     }
 
     /// Sends one or more whole messages.
@@ -70,9 +77,13 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Subscribes to multicast `groups`. `filter` is a classic BPF program (code, jt, jf, k) that sees each datagram; it
+    /// Subscribes to multicast `groups` (1 to 32: those that `bind` takes). `filter` is a classic BPF program (code, jt, jf, k) that sees each datagram; it
     /// is attached before the first can arrive.
     pub fn open(groups: &[u32], filter: &[(u16, u8, u8, u32)]) -> io::Result<Self> {
+        let mask = groups
+            .iter()
+            .try_fold(0, |mask, group| Some(mask | mask_of(*group)?));
+        let mask = mask.ok_or(io::ErrorKind::InvalidInput)?;
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.set_non_blocking(true)?;
         enlarge(&socket);
@@ -83,10 +94,8 @@ impl Notifications {
         if !filter.is_empty() {
             SockRef::from(&socket).attach_filter(&filter)?;
         }
-        socket.bind_auto()?;
-        for group in groups {
-            socket.add_membership(*group)?;
-        }
+        // Port 0: the kernel chooses one.
+        socket.bind(&SocketAddr::new(0, mask))?;
         Ok(Self {
             socket,
             buffer: Vec::with_capacity(MAX_DATAGRAM),
@@ -103,6 +112,11 @@ impl AsFd for Notifications {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// The bit of a group in `nl_groups` (`nl_mgrp`, net/netlink/af_netlink.c).
+fn mask_of(group: u32) -> Option<u32> {
+    1_u32.checked_shl(group.checked_sub(1)?)
 }
 
 /// SO_RCVBUFFORCE needs CAP_NET_ADMIN; without it the socket works with what it has.

@@ -20,7 +20,8 @@ pub enum Progress {
     Failed(Refusal),
 }
 
-/// The answers to requests with consecutive sequence numbers.
+/// The answers to requests with consecutive sequence numbers, sent as one: the kernel works them off in their order. Only
+/// the last has to ask for an acknowledgement; refusals come unasked.
 #[derive(Clone, Debug)]
 pub struct Batch {
     first: u32,
@@ -28,7 +29,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Awaits `count` answers, from sequence number `first` on.
+    /// Awaits the answers to `count` requests, from sequence number `first` on.
     pub fn new(first: u32, count: usize) -> Self {
         Self {
             first,
@@ -36,7 +37,7 @@ impl Batch {
         }
     }
 
-    /// Takes one datagram; `true` when every request has its answer.
+    /// Takes one datagram; `true` when the last request has its answer, and with it all have.
     pub fn receive(&mut self, datagram: &[u8]) -> bool {
         for message in decode(datagram, Instant::BOOT) {
             let offset =
@@ -50,11 +51,20 @@ impl Batch {
                 _ => {}
             }
         }
-        self.results.iter().all(Option::is_some)
+        self.is_answered()
     }
 
-    /// The results in the order of the requests; `None`: no answer came.
-    pub fn into_results(self) -> Vec<Option<Result<(), Refusal>>> {
+    fn is_answered(&self) -> bool {
+        self.results.last().is_none_or(Option::is_some)
+    }
+
+    /// The results in the order of the requests; `None`: not known, for the answer to the last one did not come.
+    pub fn into_results(mut self) -> Vec<Option<Result<(), Refusal>>> {
+        if self.is_answered() {
+            for slot in &mut self.results {
+                slot.get_or_insert(Ok(()));
+            }
+        }
         self.results
     }
 }

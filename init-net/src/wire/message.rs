@@ -30,6 +30,9 @@ pub(super) mod kind {
 /// `struct nlmsghdr`, bytes.
 const HEADER: usize = 16;
 
+/// Where `nlmsg_flags` is in it.
+const FLAGS: core::ops::Range<usize> = 6..8;
+
 /// Longest message that is built, bytes. Ours are below 200: all that goes in is a bounded type. A longer one would
 /// mean a bug here, and the emitter behind it panics on attributes above 64 KiB.
 const MAX_MESSAGE: usize = 4096;
@@ -77,6 +80,13 @@ pub fn encode(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
         Op::RouteReplace(route) => route::replace(route, seq),
         Op::RouteDel(route) => route::delete(route, seq),
         Op::SetHostname { .. } | Op::WriteFile(_) => Err(WireError::NotNetlink),
+    }
+}
+
+/// Takes NLM_F_ACK off `message`: the kernel then answers it only to refuse it.
+pub fn waive_ack(message: &mut [u8]) {
+    if let Some([f0, f1]) = message.get_mut(FLAGS) {
+        [*f0, *f1] = (u16::from_ne_bytes([*f0, *f1]) & !NLM_F_ACK).to_ne_bytes();
     }
 }
 

@@ -24,7 +24,7 @@ mod tests;
 
 pub use ack::Refusal;
 pub use answer::{Batch, Dump, Progress};
-pub use message::{Kind, Message, Messages, WireError, decode, encode};
+pub use message::{Kind, Message, Messages, WireError, decode, encode, waive_ack};
 
 use std::collections::BTreeMap;
 

@@ -249,16 +249,38 @@ fn answers_find_their_requests() {
         message.extend([0; 16]);
         message
     };
-    let mut batch = Batch::new(u32::MAX, 3);
+    let errors = |batch: Batch| -> Vec<_> {
+        let results = batch.into_results().into_iter();
+        results
+            .map(|result| result.map(|result| result.map_err(|refusal| refusal.errno)))
+            .collect()
+    };
+    let mut batch = Batch::new(u32::MAX, 4);
     assert!(!batch.receive(&[answer(5, -1), answer(0, -17)].concat()));
     assert!(!batch.receive(&answer(u32::MAX, 0)));
-    assert!(batch.receive(&answer(1, 0)));
-    let errors: Vec<_> = batch
-        .into_results()
-        .into_iter()
-        .map(|result| result.unwrap().map_err(|refusal| refusal.errno))
-        .collect();
-    assert_eq!(errors, [Ok(()), Err(17), Ok(())]);
+    let lost = batch.clone();
+    assert!(batch.receive(&answer(2, 0)));
+    assert_eq!(
+        errors(batch),
+        [Some(Ok(())), Some(Err(17)), Some(Ok(())), Some(Ok(()))]
+    );
+    // Without the last answer, nothing is known of the requests that none was about.
+    assert_eq!(errors(lost), [Some(Ok(())), Some(Err(17)), None, None]);
+    // A refusal of the last is an answer too.
+    let mut batch = Batch::new(1, 2);
+    assert!(batch.receive(&answer(2, -1)));
+    assert_eq!(errors(batch), [Some(Ok(())), Some(Err(1))]);
+}
+
+#[test]
+fn an_acknowledgement_is_waived_by_one_bit() {
+    let mut message = bytes(IP_ROUTE_ADD);
+    waive_ack(&mut message);
+    assert_eq!(
+        message,
+        bytes(&IP_ROUTE_ADD.replace("18000506", "18000106"))
+    );
+    waive_ack(&mut message[..7]);
 }
 
 proptest! {

@@ -231,3 +231,36 @@ fn ten_thousand_routes_in_batches() {
         assert_eq!(our_routes(&mut kernel).len(), 9000);
     });
 }
+
+#[test]
+fn each_op_of_a_batch_has_its_own_result() {
+    in_namespace(|| {
+        cable();
+        let mut kernel = open();
+        apply(&mut kernel, &[address("10.0.0.2/24")]);
+        let bad = |dst: &str| Op::RouteAdd(route(dst, "172.16.0.1"));
+        let check = |kernel: &mut Rtnetlink, ops: &[Op], expect: &[Option<i32>]| {
+            let errors: Vec<_> = kernel
+                .apply(ops)
+                .into_iter()
+                .map(|result| result.err().map(|error| error.errno().unwrap()))
+                .collect();
+            assert_eq!(errors, expect);
+        };
+        let good = many(3, Op::RouteAdd);
+        let [one, two, three] = good.as_slice() else {
+            panic!("three were asked for")
+        };
+        let ops = [one.clone(), bad("99.0.0.0/8"), two.clone()];
+        check(&mut kernel, &ops, &[None, Some(101), None]);
+        let ops = [two.clone(), three.clone(), bad("98.0.0.0/8")];
+        check(&mut kernel, &ops, &[Some(17), None, Some(101)]);
+        assert_eq!(our_routes(&mut kernel).len(), 3);
+        // More refusals than a default receive buffer holds.
+        let again = many(3000, Op::RouteAdd);
+        let expect: Vec<_> = (0..3000).map(|i| (i < 3).then_some(17)).collect();
+        check(&mut kernel, &again, &expect);
+        check(&mut kernel, &again, &[Some(17); 3000]);
+        assert_eq!(our_routes(&mut kernel).len(), 3000);
+    });
+}

@@ -113,6 +113,9 @@ fn parse_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
+/// Keys that a kind knows, mostly: for what is reserved.
+const TYPICAL_KEYS: usize = 8;
+
 /// One mapping, read key by key.
 pub struct Reader<'s> {
     source: &'s Source<'s>,
@@ -136,7 +139,7 @@ impl<'s> Reader<'s> {
                 entries,
                 mark: node.mark,
                 what,
-                asked: Vec::new(),
+                asked: Vec::with_capacity(TYPICAL_KEYS),
                 whole: true,
                 all_or_nothing: false,
             }),
@@ -180,6 +183,12 @@ impl<'s> Reader<'s> {
     pub fn optional<T: Scalar>(&mut self, key: &'static str) -> Option<Said<T>> {
         let node = self.node(key)?;
         self.scalar(key, node)
+    }
+
+    /// As [`Self::optional`], for a value whose own place nobody asks for: its mapping's will do.
+    pub fn value<T: Scalar>(&mut self, key: &'static str) -> Option<T> {
+        let node = self.node(key)?;
+        self.plain(key, node)
     }
 
     /// The scalar at `key`; its absence is reported and makes the mapping incomplete.
@@ -268,13 +277,18 @@ impl<'s> Reader<'s> {
     }
 
     fn scalar<T: Scalar>(&mut self, key: &str, node: &Node) -> Option<Said<T>> {
+        let value = self.plain(key, node)?;
+        Some(Said::new(value, self.source.origin(node.mark)))
+    }
+
+    fn plain<T: Scalar>(&mut self, key: &str, node: &Node) -> Option<T> {
         let read = match &node.value {
             Value::Scalar { text, .. } => T::read(node, text),
             Value::List(_) => Err("expected one value, not a list".to_owned()),
             Value::Map(_) => Err("expected one value, not a mapping".to_owned()),
         };
         match read {
-            Ok(value) => Some(Said::new(value, self.source.origin(node.mark))),
+            Ok(value) => Some(value),
             Err(rule) => {
                 let message = format!("{}: {key}: {rule}", self.what);
                 let fault: Diagnostic = self.source.fault(Severity::Error, node.mark, message);

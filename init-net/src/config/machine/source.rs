@@ -1,6 +1,6 @@
 //! [`Source`]: the text being read, and where its faults are collected. Secrets never leave it.
 
-use core::cell::RefCell;
+use core::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::tree::{Mark, Node, Value};
@@ -26,7 +26,9 @@ const HIDDEN: &str = "***";
 pub struct Source<'t> {
     text: &'t str,
     name: Arc<str>,
-    secrets: Vec<Span>,
+    documents: &'t [Node],
+    /// Found when the first fault shows a line: a text without faults shows none.
+    secrets: OnceCell<Vec<Span>>,
     /// Whether the text breaks off, so that `secrets` misses its last document.
     broken: bool,
     diagnostics: RefCell<Vec<Diagnostic>>,
@@ -34,15 +36,12 @@ pub struct Source<'t> {
 
 impl<'t> Source<'t> {
     /// `text`, called `name` in origins and diagnostics, with what was read of it; `broken`: not all of it was.
-    pub fn new(text: &'t str, name: &str, documents: &[Node], broken: bool) -> Self {
-        let mut secrets = Vec::new();
-        for document in documents {
-            find_secrets(document, &mut secrets);
-        }
+    pub fn new(text: &'t str, name: &str, documents: &'t [Node], broken: bool) -> Self {
         Self {
             text: text.strip_prefix('\u{feff}').unwrap_or(text),
             name: name.into(),
-            secrets,
+            documents,
+            secrets: OnceCell::new(),
             broken,
             diagnostics: RefCell::new(Vec::new()),
         }
@@ -121,8 +120,14 @@ impl<'t> Source<'t> {
     /// words before a colon: then the rest of the line goes.
     fn without_secrets(&self, line: &str, line_start: usize, caret: Span) -> (String, Span) {
         let line_end = line_start + line.len();
-        let mut hidden: Vec<Span> = self
-            .secrets
+        let secrets = self.secrets.get_or_init(|| {
+            let mut secrets = Vec::new();
+            for document in self.documents {
+                find_secrets(document, &mut secrets);
+            }
+            secrets
+        });
+        let mut hidden: Vec<Span> = secrets
             .iter()
             .filter(|span| span.start < line_end && span.end > line_start)
             .map(|span| {

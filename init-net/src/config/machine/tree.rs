@@ -18,6 +18,9 @@ pub const MAX_DEPTH: usize = 64;
 /// Most values in one text, copies made by aliases included ("billion laughs").
 pub const MAX_NODES: usize = 100_000;
 
+/// Keys of a mapping that are compared each with each.
+const FEW_KEYS: usize = 8;
+
 /// Where a value is in its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -372,6 +375,9 @@ impl Builder {
         mut entries: Vec<(Key, Node)>,
         merged: Vec<(Key, Node)>,
     ) -> Vec<(Key, Node)> {
+        if merged.is_empty() && are_few_and_distinct(&entries) {
+            return entries;
+        }
         let mut seen = std::collections::HashSet::new();
         let mut twice = Vec::new();
         entries.retain(|(key, _)| {
@@ -392,6 +398,17 @@ impl Builder {
         );
         entries
     }
+}
+
+/// The common case, without a set of keys: ten thousand routes are as many mappings of two or three keys.
+fn are_few_and_distinct(entries: &[(Key, Node)]) -> bool {
+    entries.len() <= FEW_KEYS
+        && entries.iter().enumerate().all(|(i, (key, _))| {
+            entries
+                .iter()
+                .take(i)
+                .all(|(earlier, _)| earlier.text != key.text)
+        })
 }
 
 fn as_key(node: Node) -> Result<Key, Fault> {

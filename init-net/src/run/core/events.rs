@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 
-use super::{Reply, Request};
+use super::{Doubt, Reply, Request};
 use crate::config::{Diagnostic, Document};
 use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
@@ -12,10 +12,10 @@ use crate::value::LinkName;
 pub enum Event {
     /// A deadline passed (or nothing did: spurious ticks are harmless).
     Tick,
-    /// The kernel said that something changed, or that it lost count.
-    Changed,
-    /// A dump.
-    Observed(Observed),
+    /// The kernel said what changed, or that it lost count.
+    Changed(Doubt),
+    /// A look at these parts of the machine; the others are empty.
+    Observed(Observed, Doubt),
     /// A dump could not be had.
     DumpFailed,
     /// The ops of the last [`Effect::Apply`], each with its result.
@@ -76,8 +76,8 @@ pub struct Outcome {
 /// What the core asks for.
 #[derive(Debug)]
 pub enum Effect {
-    /// Dump; answer with [`Event::Observed`].
-    Observe,
+    /// Dump at least these parts; answer with [`Event::Observed`].
+    Observe(Doubt),
     /// Do these in order; answer with [`Event::Applied`].
     Apply(Vec<Op>),
     /// Send a DHCP message as a broadcast frame.

@@ -7,6 +7,7 @@
 mod backoff;
 mod clients;
 mod conflicts;
+mod doubt;
 mod events;
 mod fetches;
 mod readiness;
@@ -24,6 +25,7 @@ use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
+pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
 pub use fetches::{Fetched, Fetches, Source};
 pub use readiness::{Readiness, Verdict};
@@ -62,6 +64,8 @@ pub struct Core {
     stale: bool,
     /// When to dump next, if something made the last dump doubtful.
     dump_at: Option<Instant>,
+    /// What to dump then.
+    doubt: Doubt,
     last_dump: Option<Instant>,
     /// No dump before this moment: somebody undoes our work, or dumps fail.
     not_before: Instant,
@@ -101,6 +105,7 @@ impl Core {
             observed: None,
             stale: true,
             dump_at: Some(now),
+            doubt: Doubt::EVERYTHING,
             last_dump: None,
             not_before: Instant::BOOT,
             applying: false,
@@ -126,12 +131,13 @@ impl Core {
         let mut effects = Vec::new();
         match event {
             Event::Tick => {}
-            Event::Changed => self.doubt(now),
+            Event::Changed(doubt) => self.look(doubt, now),
             Event::DumpFailed => {
+                self.doubt = Doubt::EVERYTHING;
                 self.not_before = now + DUMP_RETRY;
                 self.dump_at = Some(self.not_before);
             }
-            Event::Observed(observed) => self.observed(observed, now, &mut effects),
+            Event::Observed(observed, of) => self.observed(observed, of, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
             Event::Arp {
@@ -205,16 +211,17 @@ impl Core {
             self.reconcile(now, effects);
         }
         if self.backoff.due(now) && !self.applying {
-            self.doubt(now);
+            self.look(Doubt::EVERYTHING, now);
         }
         if !self.applying && self.dump_at.is_some_and(|at| at <= now) {
             self.dump_at = None;
-            effects.push(Effect::Observe);
+            effects.push(Effect::Observe(core::mem::take(&mut self.doubt)));
         }
     }
 
     /// The kernel may have changed: dump again, at once or after [`SETTLE`].
-    fn doubt(&mut self, now: Instant) {
+    fn look(&mut self, doubt: Doubt, now: Instant) {
+        self.doubt |= doubt;
         let after_last = self.last_dump.map_or(now, |last| last + SETTLE);
         let at = after_last.max(now).max(self.not_before);
         self.dump_at = Some(self.dump_at.map_or(at, |already| already.min(at)));
@@ -231,16 +238,30 @@ impl Core {
         self.changed();
     }
 
-    fn observed(&mut self, mut observed: Observed, now: Instant, effects: &mut Vec<Effect>) {
+    /// Takes a look at the parts `of` the machine; the others are as the last look saw them.
+    fn observed(
+        &mut self,
+        mut observed: Observed,
+        of: Doubt,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         self.last_dump = Some(now);
         self.timeline.mark("first look", now);
-        self.keep_names(&mut observed);
-        self.mark_owned(&mut observed);
-        let same_links = self
-            .observed
-            .as_ref()
-            .is_some_and(|old| same_links(&old.links, &observed.links));
-        self.stale |= !same_links;
+        if of.has(Doubt::LINKS) {
+            self.keep_names(&mut observed);
+            let same_links = self
+                .observed
+                .as_ref()
+                .is_some_and(|old| same_links(&old.links, &observed.links));
+            self.stale |= !same_links;
+        }
+        if of.has(Doubt::ADDRESSES) {
+            self.mark_owned(&mut observed);
+        }
+        if let Some(older) = self.observed.take() {
+            of.complete(&mut observed, older);
+        }
         self.observed = Some(observed);
         if !self.applying {
             self.reconcile(now, effects);
@@ -297,6 +318,7 @@ impl Core {
                 format!("somebody keeps undoing this, pausing {FIGHT_PAUSE:?}: {first}"),
             ));
             self.rounds = 0;
+            self.doubt = Doubt::EVERYTHING;
             self.not_before = now + FIGHT_PAUSE;
             self.dump_at = Some(self.not_before);
             return;
@@ -326,6 +348,7 @@ impl Core {
     fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {
         self.applying = false;
         for outcome in outcomes {
+            self.doubt |= Doubt::after(&outcome);
             self.remember(&outcome);
             self.backoff.record(&outcome, now, &mut self.rng, effects);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Core;
+use super::{Core, Doubt};
 use crate::run::facts::Facts;
 use crate::run::state_file::SavedText;
 use crate::value::Instant;
@@ -80,6 +80,7 @@ impl Core {
                 ))
             }
             Request::Reconcile => {
+                self.doubt = Doubt::EVERYTHING;
                 self.dump_at = Some(now);
                 Reply::Ok(Value::Null)
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Core, Effect, Event, Outcome, Reply, Request, Verdict};
+use super::{Core, Doubt, Effect, Event, Outcome, Reply, Request, Verdict};
 use crate::config::cmdline;
 use crate::state::{
     AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, arphrd, iff,
@@ -36,6 +36,8 @@ struct Machine {
     rival: Option<fn(&mut Observed)>,
     /// Every op that was done or refused, with its time since the start in milliseconds.
     done: Vec<(u64, String)>,
+    /// What was looked at.
+    looks: Vec<Doubt>,
     /// Kinds (option 53) of the DHCP messages sent.
     sent: Vec<u8>,
     log: Vec<String>,
@@ -86,6 +88,7 @@ impl Machine {
             refused: None,
             rival: None,
             done: Vec::new(),
+            looks: Vec::new(),
             sent: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
@@ -144,13 +147,17 @@ impl Machine {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Observe => {
+            Effect::Observe(doubt) => {
                 let (now, kernel) = (self.now, &mut self.kernel);
                 kernel.at = now;
                 kernel
                     .addresses
                     .retain(|a| a.valid_until.is_none_or(|until| until > now));
-                self.queue.push_back(Event::Observed(self.kernel.clone()));
+                // Nothing but what is asked for.
+                let mut look = self.kernel.clone();
+                doubt.complete(&mut look, Observed::default());
+                self.looks.push(doubt);
+                self.queue.push_back(Event::Observed(look, doubt));
             }
             Effect::Apply(ops) => {
                 let outcomes = ops.into_iter().map(|op| self.apply(op)).collect();
@@ -302,7 +309,7 @@ impl Machine {
             self.cables.remove(&index);
             link.flags &= !iff::LOWER_UP;
         }
-        self.queue.push_back(Event::Changed);
+        self.queue.push_back(Event::Changed(Doubt::LINKS));
     }
 
     fn addresses(&self) -> Vec<String> {
@@ -364,7 +371,7 @@ fn a_static_boot_takes_no_time() {
     // Whatever time passes, nothing is left to do.
     let done = machine.done.len();
     machine.run(3600);
-    machine.queue.push_back(Event::Changed);
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
     machine.run(1);
     assert_eq!(machine.done.len(), done);
     machine.queue.push_back(Event::Request {
@@ -501,13 +508,46 @@ fn a_rival_that_undoes_everything_is_not_fought_without_end() {
 }
 
 #[test]
+fn only_what_is_in_doubt_is_looked_at() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    // The first look; the link was set up and the rest put on it; files and host name came with that.
+    let mut applied = Doubt::LINKS;
+    applied |= Doubt::FILES;
+    assert_eq!(machine.looks, [Doubt::EVERYTHING, applied]);
+    machine.run(1);
+    machine.looks.clear();
+    machine.kernel.routes.clear();
+    machine.queue.push_back(Event::Changed(Doubt::ROUTES));
+    machine.run(1);
+    assert_eq!(machine.gateways(), ["10.9.0.1"]);
+    assert_eq!(machine.looks, [Doubt::ROUTES; 2]);
+    // An op that fails was decided on what is no longer so.
+    machine.refused = Some("route");
+    machine.kernel.routes.clear();
+    machine.looks.clear();
+    machine.queue.push_back(Event::Changed(Doubt::ROUTES));
+    machine.run_until(machine.now + Duration::from_millis(5), |_| false);
+    assert_eq!(machine.looks, [Doubt::ROUTES, Doubt::EVERYTHING]);
+    // Asked for, and after a dump that failed: everything.
+    machine.looks.clear();
+    machine.queue.push_back(Event::Request {
+        id: 1,
+        request: Request::Reconcile,
+    });
+    machine.queue.push_back(Event::DumpFailed);
+    machine.run_until(machine.now + Duration::from_millis(5), |_| false);
+    assert_eq!(machine.looks, [Doubt::EVERYTHING]);
+}
+
+#[test]
 fn drift_is_undone_at_once() {
     let mut machine = Machine::new(STATIC);
     machine.boot();
     machine.run(60);
     machine.kernel.routes.clear();
     machine.kernel.addresses.clear();
-    machine.queue.push_back(Event::Changed);
+    machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
     let before = machine.now;
     machine.run_until(before + Duration::from_millis(5), |_| false);
     assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
@@ -604,7 +644,7 @@ fn what_is_left_of_a_forgotten_lease_stays_until_the_server_has_spoken() {
     silent.run(90);
     assert_eq!(silent.addresses(), ["eth0/10.0.0.2/24"]);
     silent.run(20);
-    silent.queue.push_back(Event::Changed);
+    silent.queue.push_back(Event::Changed(Doubt::ADDRESSES));
     silent.run(1);
     assert!(silent.addresses().is_empty() && silent.gateways().is_empty());
     // No client is to run: nothing of a lease can be right.
@@ -662,7 +702,7 @@ fn a_link_that_somebody_renames_keeps_what_it_has() {
         route.out_link_name = Some("ens3".parse().unwrap());
     }
     machine.kernel.links.get_mut(&2).unwrap().name = renamed;
-    machine.queue.push_back(Event::Changed);
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
     machine.run(10);
     let touched: Vec<&String> = machine.done[done..]
         .iter()

@@ -21,7 +21,7 @@ pub fn read(mut reader: Reader<'_>, out: &mut Document) {
 /// `up`, `mtu`, `addresses`, `routes`: in every kind of link.
 pub fn shared(reader: &mut Reader<'_>, link: LinkRef, out: &mut Document) {
     let mut config = LinkConfig::new(link.clone(), reader.origin());
-    config.up = reader.optional::<bool>("up").map(|said| said.value);
+    config.up = reader.value::<bool>("up");
     config.mtu = mtu(reader);
     reader.later("multicast");
     out.links.push(config);
@@ -64,22 +64,18 @@ pub fn mtu(reader: &mut Reader<'_>) -> Option<Mtu> {
     if zero {
         None
     } else {
-        reader.optional::<Mtu>("mtu").map(|said| said.value)
+        reader.value::<Mtu>("mtu")
     }
 }
 
 /// One route, whose destination is at `destination` (`network` in the older form).
 pub fn route(reader: Reader<'_>, destination: &'static str, link: &LinkRef, out: &mut Document) {
     let mut reader = reader.all_or_nothing();
-    let mut to = reader
-        .optional::<Prefix>(destination)
-        .map(|said| said.value);
-    let gateway = reader.optional::<IpAddr>("gateway").map(|said| said.value);
-    let source = reader.optional::<IpAddr>("source").map(|said| said.value);
-    let metric = reader.optional::<u32>("metric").map(|said| said.value);
-    let table = reader
-        .optional::<RouteTable>("table")
-        .map(|said| said.value);
+    let mut to = reader.value::<Prefix>(destination);
+    let gateway = reader.value::<IpAddr>("gateway");
+    let source = reader.value::<IpAddr>("source");
+    let metric = reader.value::<u32>("metric");
+    let table = reader.value::<RouteTable>("table");
     let mtu = mtu(&mut reader);
     if gateway.is_some_and(|address| address.is_unspecified()) {
         reader.refuse(
