@@ -15,6 +15,7 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("OPER STATE", "operationalState"),
             ("CARRIER", "carrier"),
             ("MTU", "mtu"),
+            ("DRIVER", "driver"),
         ],
         "linkspecs" => &[
             ("UP", "up"),

@@ -38,6 +38,9 @@ pub fn observe(
     };
     if doubt.has(Doubt::LINKS) {
         look.links = rtnetlink.links(at)?;
+        for link in look.links.values_mut().filter(|link| link.is_physical()) {
+            link.driver = sys::net_device::driver(&link.name);
+        }
     }
     if doubt.has(Doubt::ADDRESSES) {
         look.addresses = rtnetlink.addresses(at)?;
