@@ -19,11 +19,17 @@ pub fn load(folder: &Path) -> BTreeMap<String, Fetched> {
 /// Keeps what this boot fetched. A boot that fetched nothing keeps what was there: a service that was down must not cost
 /// the copy.
 pub fn store(folder: &Path, fetched: &BTreeMap<String, Fetched>) {
-    if fetched.is_empty() || load(folder) == *fetched {
+    let fresh = fetched.iter().filter(|(_, fetched)| !fetched.cached);
+    let fetched: BTreeMap<&String, &Fetched> = fresh.collect();
+    if fetched.is_empty()
+        || load(folder)
+            .iter()
+            .eq(fetched.iter().map(|(name, fetched)| (*name, *fetched)))
+    {
         return;
     }
     let written = std::fs::create_dir_all(folder)
-        .and_then(|()| serde_json::to_vec(fetched).map_err(std::io::Error::other))
+        .and_then(|()| serde_json::to_vec(&fetched).map_err(std::io::Error::other))
         .and_then(|bytes| sys::file::replace(&folder.join(NAME), 0o600, &bytes));
     if let Err(error) = written {
         log::error!("{}: {error}", folder.display());
@@ -41,6 +47,7 @@ mod tests {
             "hcloud".to_owned(),
             Fetched {
                 bodies: BTreeMap::from([("hostname".to_owned(), b"web1".to_vec())]),
+                cached: false,
             },
         )]);
         store(&folder, &fetched);

@@ -9,6 +9,7 @@ use super::core::{Reply, Request};
 use super::modules::Modules;
 use super::sources::Read;
 use nix::mount::MsFlags;
+use nix::sys::signal::Signal;
 
 use crate::config::BootConfig;
 use crate::sys;
@@ -92,12 +93,12 @@ fn supervise_here() -> Result<u8, String> {
 }
 
 /// (c) and (a): a process of its own, from sealed memory.
-fn start_supervisor() -> Result<(), String> {
+fn start_supervisor() -> Result<i32, String> {
     let program = sys::memfd::own_program().map_err(|error| format!("memfd: {error}"))?;
     let pid = sys::process::spawn_supervisor(&program, &["supervise"])
         .map_err(|error| format!("supervise: {error}"))?;
     log::debug!("supervisor is process {pid}");
-    Ok(())
+    Ok(pid)
 }
 
 /// Returns when the supervisor answers. The caller of a hook may move /run away as soon as the hook is done: by then the
@@ -133,7 +134,8 @@ fn to_real_root(
     checked
         .switch()
         .map_err(|error| format!("switch_root: {error}"))?;
-    if let Err(error) = start_supervisor() {
+    let supervisor = start_supervisor();
+    if let Err(error) = &supervisor {
         // The machine boots on; its network is configured and leases run in the kernel.
         log::error!("{error}");
     }
@@ -146,6 +148,13 @@ fn to_real_root(
         log::warn!("console: {error}");
     }
     let error = sys::process::exec(&init, &arguments, &environment());
+    // PID 1 stays and becomes the supervisor itself: there is to be one.
+    if let Ok(pid) = supervisor {
+        let ended = sys::process::kill(pid, Signal::SIGTERM).and_then(|()| sys::process::wait(pid));
+        if let Err(error) = ended {
+            log::warn!("supervisor {pid}: {error}");
+        }
+    }
     Err(format!("{}: {error}", init.display()))
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
+use super::cache;
 use super::control::Control;
 use super::core::{Core, Doubt, Event, Reply, Request};
 use super::report::{self, Report};
@@ -55,7 +56,7 @@ pub fn main() -> Result<u8, String> {
     );
     // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
     for source in remote {
-        if !state.fetched.contains_key(&source.name()) {
+        if core.wants(&source.name()) {
             core.fetch(source);
         }
     }
@@ -76,6 +77,9 @@ pub fn main() -> Result<u8, String> {
         shell.pump();
         if shell.core.needs_saving() {
             log_if(boot::save(&shell, &read, &state.handed_off));
+            if let Some(folder) = boot_config(&read.documents).state_dir {
+                cache::store(&folder.value, shell.core.fetched());
+            }
         }
         let report = Report::new(
             "supervise",
@@ -266,7 +270,7 @@ fn take(shell: &mut Shell, read: &Read) {
     let mut documents = read.documents.clone();
     let remote = super::remote::sources(&read.documents);
     documents.extend(super::remote::documents(&remote, shell.core.fetched()).0);
-    shell.push(Event::Documents(documents));
+    shell.push(Event::Documents(documents, remote));
 }
 
 /// `initnet.init=` of a RAM-only OS.

@@ -76,7 +76,7 @@ fn an_address_of_our_own_is_verified_once() {
                 .then_some(state)
         });
         assert!(
-            state.contains("\"owned\":[\"eth0/10.77.0.67/24\"]"),
+            state.contains("\"owned\":[\"") && state.contains("/10.77.0.67/24\"]"),
             "{state}"
         );
         assert!(machine.report()["conflicts"].is_null());

@@ -27,7 +27,8 @@ struct Failure {
 impl Backoff {
     /// Leaves out the ops that are not due. A link is taken down for a new name or hardware address only when that can
     /// be tried: otherwise it would be bounced for nothing.
-    pub(super) fn hold(&self, ops: &mut Vec<Op>, now: Instant) {
+    pub(super) fn hold(&mut self, ops: &mut Vec<Op>, now: Instant) {
+        self.bounce_together(ops);
         let due = |op: &Op| {
             self.failed
                 .get(&key(op))
@@ -51,6 +52,28 @@ impl Backoff {
             Op::LinkSetUp { link, .. } => due(op) && !held.contains(&link.index),
             _ => due(op) && !bounced(op).is_some_and(|index| held.contains(&index)),
         });
+    }
+
+    /// What one bounce of a link tries is due at one time, the latest: or the earlier of two would ring in vain.
+    fn bounce_together(&mut self, ops: &[Op]) {
+        let of_bounce = |op: &&Op| {
+            matches!(
+                op,
+                Op::LinkRename { .. } | Op::LinkSetMac { .. } | Op::LinkSetUp { up: false, .. }
+            )
+        };
+        let mut latest: BTreeMap<u32, Instant> = BTreeMap::new();
+        for op in ops.iter().filter(of_bounce) {
+            if let (Some(index), Some(failure)) = (link_of(op), self.failed.get(&key(op))) {
+                let at = latest.entry(index).or_insert(failure.retry_at);
+                *at = (*at).max(failure.retry_at);
+            }
+        }
+        for op in ops.iter().filter(of_bounce) {
+            if let (Some(index), Some(failure)) = (link_of(op), self.failed.get_mut(&key(op))) {
+                failure.retry_at = latest.get(&index).copied().unwrap_or(failure.retry_at);
+            }
+        }
     }
 
     /// Takes an outcome; a new error is logged once.
@@ -121,6 +144,16 @@ impl Backoff {
             .iter()
             .map(|(op, failure)| (op.clone(), failure.error.clone()))
             .collect()
+    }
+}
+
+/// The link of an op that takes one down.
+fn link_of(op: &Op) -> Option<u32> {
+    match op {
+        Op::LinkRename { link, .. } | Op::LinkSetMac { link, .. } | Op::LinkSetUp { link, .. } => {
+            Some(link.index)
+        }
+        _ => None,
     }
 }
 

@@ -87,7 +87,7 @@ impl Clients {
             let carrier = link.is_up() && link.has_carrier();
             let won = self.somebody_won();
             match self.by_index.get_mut(&index) {
-                Some(client) => client.follow(spec, &link.name, carrier, now),
+                Some(client) => changed |= client.follow(spec, &link.name, carrier, now),
                 None if spec.first_lease_wins && won => {}
                 None => {
                     let inherited = self.take_inherited(link);
@@ -287,7 +287,15 @@ impl Client {
         })
     }
 
-    fn follow(&mut self, spec: &OperatorSpec, name: &LinkName, carrier: bool, now: Instant) {
+    /// Answers whether what is made of the lease changes: another metric, routes to be ignored…
+    fn follow(
+        &mut self,
+        spec: &OperatorSpec,
+        name: &LinkName,
+        carrier: bool,
+        now: Instant,
+    ) -> bool {
+        let changed = self.lease.is_some() && self.spec != *spec;
         self.spec = spec.clone();
         self.link.name = name.clone();
         if carrier != self.carrier {
@@ -298,6 +306,7 @@ impl Client {
                 self.machine.link_down(now)
             }
         }
+        changed
     }
 
     fn turn(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) -> bool {

@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 
-use super::{Doubt, Reply, Request};
+use super::{Doubt, Reply, Request, Source};
 use crate::config::{Diagnostic, Document};
 use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
@@ -38,8 +38,8 @@ pub enum Event {
     },
     /// Something about a connection that [`Effect::Connect`] asked for.
     Http(HttpEvent),
-    /// New static documents (reload, `apply`): all of them, in place of the old ones.
-    Documents(Vec<Document>),
+    /// New documents (reload, `apply`) in place of all old ones, and the sources to fetch for them.
+    Documents(Vec<Document>, Vec<Box<dyn Source>>),
     /// A request on the control socket.
     Request {
         /// Which client asks.

@@ -183,6 +183,9 @@ pub struct Fetched {
     /// Body by key: a path of the metadata service, or `config`. Base64 in JSON.
     #[serde(serialize_with = "encode", deserialize_with = "decode")]
     pub bodies: BTreeMap<String, Vec<u8>>,
+    /// From an earlier boot: the service has not answered in this one.
+    #[serde(default)]
+    pub cached: bool,
 }
 
 fn encode<S: serde::Serializer>(
@@ -230,6 +233,12 @@ pub trait Source {
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>);
 }
 
+impl core::fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
 /// All jobs.
 #[derive(Default)]
 pub struct Fetches {
@@ -239,7 +248,7 @@ pub struct Fetches {
     /// Of an earlier boot, for sources that do not answer.
     cached: BTreeMap<String, Fetched>,
     /// Why sources gave nothing, and what their bodies have wrong.
-    faults: Vec<Diagnostic>,
+    faults: BTreeMap<String, Vec<Diagnostic>>,
 }
 
 struct Job {
@@ -275,14 +284,35 @@ impl Fetches {
         &self.fetched
     }
 
+    /// Other jobs in place of the present ones, less those whose bodies are here already.
+    pub(super) fn replace(&mut self, sources: Vec<Box<dyn Source>>, effects: &mut Vec<Effect>) {
+        let open = self.jobs.iter().flat_map(|job| job.running.values());
+        effects.extend(
+            open.filter_map(|running| running.connection)
+                .map(|id| Effect::Close { id }),
+        );
+        self.jobs.clear();
+        self.faults.clear();
+        for source in sources {
+            if self.wants(&source.name()) {
+                self.add(source);
+            }
+        }
+    }
+
+    /// Whether the bodies of that source are still to be fetched.
+    pub fn wants(&self, name: &str) -> bool {
+        self.fetched.get(name).is_none_or(|fetched| fetched.cached)
+    }
+
     /// Whether a source has neither answered nor failed yet.
     pub fn pending(&self) -> bool {
         self.jobs.iter().any(|job| !job.done && job.again.is_none())
     }
 
     /// What went wrong with sources that ended.
-    pub fn faults(&self) -> &[Diagnostic] {
-        &self.faults
+    pub fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.faults.values().flatten()
     }
 
     /// Each source as a stage of the boot: its name, when its first request went out, whether it has ended.
@@ -340,7 +370,7 @@ impl Fetches {
         };
         let mut documents = Vec::new();
         for job in &mut self.jobs {
-            if job.again.is_some_and(|(at, _)| at <= now) {
+            if job.done && job.again.is_some_and(|(at, _)| at <= now) {
                 job.source.restart();
                 job.done = false;
             }
@@ -388,6 +418,7 @@ impl Fetches {
                 let fetched = match result {
                     Ok(fetched) => {
                         job.again = None;
+                        self.faults.remove(&name);
                         Some(fetched)
                     }
                     Err(error) => {
@@ -397,7 +428,10 @@ impl Fetches {
                         let jitter =
                             Duration::from_millis(rng.below(wait.as_millis() as u64 / 4 + 1));
                         job.again = Some((now + wait + jitter, wait));
-                        let cached = self.cached.get(&name).cloned();
+                        let cached = self.cached.get(&name).map(|copy| Fetched {
+                            cached: true,
+                            ..copy.clone()
+                        });
                         let effect = match &cached {
                             Some(_) => "the copy of an earlier boot is used",
                             None => "the boot goes on without this source",
@@ -405,8 +439,7 @@ impl Fetches {
                         let fault = Diagnostic::new(Severity::Error, format!("{name}: {error}"))
                             .with_effect(effect);
                         effects.push(Effect::Diagnostic(fault.clone()));
-                        self.faults.retain(|old| *old != fault);
-                        self.faults.push(fault);
+                        self.faults.insert(name.clone(), vec![fault]);
                         cached
                     }
                 };
@@ -414,10 +447,13 @@ impl Fetches {
                     fetched.filter(|fetched| self.fetched.get(&name) != Some(fetched))
                 {
                     let (made, diagnostics) = job.source.documents(&fetched);
-                    self.fetched.insert(name, fetched);
+                    self.fetched.insert(name.clone(), fetched);
                     documents.extend(made);
                     effects.extend(diagnostics.iter().cloned().map(Effect::Diagnostic));
-                    self.faults.extend(diagnostics);
+                    self.faults
+                        .entry(name.clone())
+                        .or_default()
+                        .extend(diagnostics);
                 }
             }
         }

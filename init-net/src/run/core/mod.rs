@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::state::{AddressStatus, Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
@@ -69,6 +69,8 @@ pub struct Core {
     last_dump: Option<Instant>,
     /// No dump before this moment: somebody undoes our work, or dumps fail.
     not_before: Instant,
+    /// A look is under way.
+    looking: bool,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
     rounds: u32,
@@ -84,7 +86,7 @@ pub struct Core {
     timeline: Timeline,
     /// The index behind each name that links had when they were first seen: a name that somebody changes stays understood.
     names: BTreeMap<LinkName, u32>,
-    /// Addresses we added, as `link/prefix`: who owns an address before Linux 5.18, which has no IFA_PROTO.
+    /// Addresses we added ([`owned_key`]): who owns an address before Linux 5.18, which has no IFA_PROTO.
     owned: BTreeSet<String>,
     /// Drivers are still being loaded: links may appear.
     drivers_loading: bool,
@@ -108,6 +110,7 @@ impl Core {
             doubt: Doubt::EVERYTHING,
             last_dump: None,
             not_before: Instant::BOOT,
+            looking: false,
             applying: false,
             rounds: 0,
             settled: false,
@@ -133,6 +136,7 @@ impl Core {
             Event::Tick => {}
             Event::Changed(doubt) => self.look(doubt, now),
             Event::DumpFailed => {
+                self.looking = false;
                 self.doubt = Doubt::EVERYTHING;
                 self.not_before = now + DUMP_RETRY;
                 self.dump_at = Some(self.not_before);
@@ -146,7 +150,10 @@ impl Core {
                 message,
             } => self.conflicts.receive(index, address, &message, now),
             Event::Http(event) => self.fetches.receive(&event, now),
-            Event::Documents(documents) => self.replace_documents(documents),
+            Event::Documents(documents, sources) => {
+                self.fetches.replace(sources, &mut effects);
+                self.replace_documents(documents);
+            }
             Event::Request { id, request } => {
                 let reply = self.answer(request, now);
                 effects.push(Effect::Reply { id, reply });
@@ -161,7 +168,7 @@ impl Core {
         let dump = self.dump_at.filter(|_| !self.applying);
         earliest([
             dump,
-            self.backoff.deadline(),
+            self.backoff.deadline().map(|at| at.max(self.not_before)),
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
@@ -207,14 +214,17 @@ impl Core {
             self.documents.push(document);
             self.changed();
         }
-        if self.stale && !self.applying && self.observed.is_some() {
+        // With a look due or under way what was seen is of before the last ops: the look reconciles.
+        let fresh = !self.looking && self.dump_at.is_none_or(|at| at > now);
+        if self.stale && !self.applying && fresh && self.observed.is_some() {
             self.reconcile(now, effects);
         }
-        if self.backoff.due(now) && !self.applying {
+        if self.backoff.due(now) && self.not_before <= now && !self.applying {
             self.look(Doubt::EVERYTHING, now);
         }
         if !self.applying && self.dump_at.is_some_and(|at| at <= now) {
             self.dump_at = None;
+            self.looking = true;
             effects.push(Effect::Observe(core::mem::take(&mut self.doubt)));
         }
     }
@@ -246,6 +256,7 @@ impl Core {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
+        self.looking = false;
         self.last_dump = Some(now);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {
@@ -257,6 +268,12 @@ impl Core {
             self.stale |= !same_links;
         }
         if of.has(Doubt::ADDRESSES) {
+            self.owned.retain(|owned| {
+                observed
+                    .addresses
+                    .iter()
+                    .any(|address| owned_key(address) == *owned)
+            });
             self.mark_owned(&mut observed);
         }
         if let Some(older) = self.observed.take() {
@@ -374,7 +391,8 @@ impl Core {
             }
         }
         for link in observed.links.values() {
-            if self.names.get(&link.name) != Some(&link.index) {
+            let ours = link.is_physical() || self.desired.links.contains_key(&link.name);
+            if ours && self.names.get(&link.name) != Some(&link.index) {
                 self.names.insert(link.name.clone(), link.index);
                 self.revision += 1;
             }
@@ -393,10 +411,7 @@ impl Core {
             return;
         }
         for address in &mut observed.addresses {
-            if self
-                .owned
-                .contains(&format!("{}/{}", address.link_name, address.address))
-            {
+            if self.owned.contains(&owned_key(address)) {
                 address.protocol = OUR_PROTOCOL;
             }
         }
@@ -405,10 +420,10 @@ impl Core {
     fn remember(&mut self, outcome: &Outcome) {
         let changed = match (&outcome.op, &outcome.result) {
             (Op::AddressReplace { link, address, .. }, Ok(())) => {
-                self.owned.insert(format!("{}/{address}", link.name))
+                self.owned.insert(format!("{}/{address}", link.index))
             }
             (Op::AddressDel { link, address, .. }, Ok(())) => {
-                self.owned.remove(&format!("{}/{address}", link.name))
+                self.owned.remove(&format!("{}/{address}", link.index))
             }
             _ => false,
         };
@@ -478,6 +493,11 @@ impl Core {
         self.timeline = timeline;
     }
 
+    /// Whether the bodies of that source are still to be fetched.
+    pub fn wants(&self, source: &str) -> bool {
+        self.fetches.wants(source)
+    }
+
     /// Something to fetch during this boot.
     pub fn fetch(&mut self, source: Box<dyn Source>) {
         self.fetches.add(source);
@@ -522,6 +542,11 @@ impl Core {
     pub fn failures(&self) -> Vec<(String, String)> {
         self.backoff.failures()
     }
+}
+
+/// `<index of the link>/<address>/<length>`: stays right when the link is renamed.
+fn owned_key(address: &AddressStatus) -> String {
+    format!("{}/{}", address.link_index, address.address)
 }
 
 /// Whether `compile` would see the same links: statistics and flags that it does not read are not compared.

@@ -94,6 +94,7 @@ impl Source for ConfigUrl {
             Ok(response) => match pin::check(&response.body, self.pin.as_ref()) {
                 Ok(()) => Ok(Fetched {
                     bodies: BTreeMap::from([(KEY.to_owned(), response.body)]),
+                    cached: false,
                 }),
                 Err(mismatch) => Err(mismatch.to_string()),
             },

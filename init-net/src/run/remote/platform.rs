@@ -199,7 +199,10 @@ impl Source for Metadata {
                     faults.join("; ")
                 ))
             } else {
-                Ok(Fetched { bodies })
+                Ok(Fetched {
+                    bodies,
+                    cached: false,
+                })
             });
             self.finished = true;
         }
