@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Core, Doubt, Effect, Event, Outcome, Reply, Request, Verdict};
+use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};
 use crate::config::cmdline;
 use crate::state::{
     AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, arphrd, iff,
@@ -729,4 +729,39 @@ fn a_source_that_gives_nothing_holds_the_boot_up_once_and_is_asked_again() {
     assert!(asked > 0);
     machine.run(300);
     assert!(machine.connected > asked, "the supervisor goes on asking");
+}
+
+#[test]
+fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
+    let line = "ip=eth0:dhcp initnet.config=http://10.0.0.254/x.yaml initnet.timeout=300";
+    let mut machine = Machine::new(line).with(Server::Grants);
+    let (document, _) = cmdline::parse(line, "test");
+    let sources = crate::run::remote::sources(std::slice::from_ref(&document));
+    let name = sources[0].name();
+    let copy = Fetched {
+        bodies: [("config".to_owned(), b"machine: {}\n".to_vec())].into(),
+        cached: false,
+    };
+    machine.core.set_cached([(name.clone(), copy)].into());
+    let (reason, _) = machine.boot();
+    assert_eq!(reason, "ready");
+    assert!(machine.core.fetched()[&name].cached);
+    assert!(machine.core.wants(&name));
+
+    // A reload asks at once; it does not wait for the next turn of the old job.
+    let asked = machine.connected;
+    machine
+        .queue
+        .push_back(Event::Documents(vec![document.clone()], sources));
+    machine.run(1);
+    assert!(machine.connected > asked);
+
+    // Without the source nobody is asked any more.
+    machine
+        .queue
+        .push_back(Event::Documents(vec![document], Vec::new()));
+    machine.run(1);
+    let asked = machine.connected;
+    machine.run(600);
+    assert_eq!(machine.connected, asked);
 }
