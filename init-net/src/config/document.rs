@@ -236,6 +236,27 @@ pub struct RouteConfig {
     pub origin: Origin,
 }
 
+impl RouteConfig {
+    /// A route of which nothing more is said: source, metric, table and MTU are left to the rest of the pipeline.
+    pub fn new(
+        link: Option<LinkRef>,
+        destination: Option<Prefix>,
+        gateway: Option<IpAddr>,
+        origin: Origin,
+    ) -> Self {
+        Self {
+            link,
+            destination,
+            gateway,
+            source: None,
+            metric: None,
+            table: None,
+            mtu: None,
+            origin,
+        }
+    }
+}
+
 /// One row of `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostEntry {

@@ -116,16 +116,12 @@ fn address<'a>(
         gateway.filter(|g| g.is_ipv4() == ip.is_ipv4()),
         &pieces.gateway,
     ) {
-        reading.document.routes.push(RouteConfig {
-            link: Some(link),
-            destination: None,
-            gateway: Some(gateway),
-            source: None,
-            metric: None,
-            table: None,
-            mtu: None,
-            origin: piece.origin(),
-        });
+        reading.document.routes.push(RouteConfig::new(
+            Some(link),
+            None,
+            Some(gateway),
+            piece.origin(),
+        ));
     }
     Ok(())
 }

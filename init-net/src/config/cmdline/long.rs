@@ -106,16 +106,12 @@ pub(super) fn parse<'a>(
         reading.document.boot.server = Some(Said::new(server, argument.origin()));
     }
     if let Some(gateway) = next_hop {
-        reading.document.routes.push(RouteConfig {
-            link: Some(link),
-            destination: None,
-            gateway: Some(gateway),
-            source: None,
-            metric: None,
-            table: None,
-            mtu: None,
-            origin: argument.origin(),
-        });
+        reading.document.routes.push(RouteConfig::new(
+            Some(link),
+            None,
+            Some(gateway),
+            argument.origin(),
+        ));
     }
     Ok(())
 }

@@ -57,17 +57,13 @@ pub(super) fn parse<'a>(reading: &mut Reading<'a>, argument: &Argument<'a>) -> R
     if network.text.starts_with('[') && !network.text.ends_with(']') {
         divergence::warn(reading, argument, network, &divergence::ROUTE_BRACKETS);
     }
-    reading.document.routes.push(RouteConfig {
-        link: out,
+    reading.document.routes.push(RouteConfig::new(
+        out,
         // Of a default route the gateway says the family; without one the network has to.
-        destination: destination.filter(|network| !(network.is_default() && hop.is_some())),
-        gateway: hop,
-        source: None,
-        metric: None,
-        table: None,
-        mtu: None,
-        origin: argument.origin(),
-    });
+        destination.filter(|network| !(network.is_default() && hop.is_some())),
+        hop,
+        argument.origin(),
+    ));
     Ok(())
 }
 

@@ -163,14 +163,13 @@ impl V1<'_> {
         match node.text().map(str::parse::<IpAddr>) {
             Some(Ok(gateway)) if gateway.is_unspecified() => {}
             Some(Ok(gateway)) => self.out.routes.push(RouteConfig {
-                link: Some(link.clone()),
-                destination: None,
-                gateway: Some(gateway),
-                source: None,
                 metric,
-                table: None,
-                mtu: None,
-                origin: self.origin(node.mark),
+                ..RouteConfig::new(
+                    Some(link.clone()),
+                    None,
+                    Some(gateway),
+                    self.origin(node.mark),
+                )
             }),
             Some(Err(_)) | None => self.warn(node.mark, "gateway is no IP address"),
         }
@@ -198,14 +197,13 @@ impl V1<'_> {
             return self.warn(route.mark, "a route without destination and gateway");
         }
         self.out.routes.push(RouteConfig {
-            link: link.cloned(),
-            destination,
-            gateway: gateway.filter(|gateway| !gateway.is_unspecified()),
-            source: None,
             metric: number(route.at("metric")),
-            table: None,
-            mtu: None,
-            origin: self.origin(route.mark),
+            ..RouteConfig::new(
+                link.cloned(),
+                destination,
+                gateway.filter(|gateway| !gateway.is_unspecified()),
+                self.origin(route.mark),
+            )
         });
     }
 

@@ -143,16 +143,12 @@ fn private_network(network: &Node, facts: &mut Facts<'_>) -> Option<()> {
         // The gateway is outside the /32 of the address: it needs its own on-link route first.
         let routes = [(Some(Prefix::host(gateway)), None), (whole, Some(gateway))];
         for (destination, gateway) in routes.into_iter().filter(|(to, _)| to.is_some()) {
-            document.routes.push(RouteConfig {
-                link: Some(link.clone()),
-                destination: destination.map(|to| to.network()),
+            document.routes.push(RouteConfig::new(
+                Some(link.clone()),
+                destination.map(|to| to.network()),
                 gateway,
-                source: None,
-                metric: None,
-                table: None,
-                mtu: None,
-                origin: origin.clone(),
-            });
+                origin.clone(),
+            ));
         }
     }
     Some(())
