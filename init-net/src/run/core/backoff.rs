@@ -56,22 +56,18 @@ impl Backoff {
 
     /// What one bounce of a link tries is due at one time, the latest: or the earlier of two would ring in vain.
     fn bounce_together(&mut self, ops: &[Op]) {
-        let of_bounce = |op: &&Op| {
-            matches!(
-                op,
-                Op::LinkRename { .. } | Op::LinkSetMac { .. } | Op::LinkSetUp { up: false, .. }
-            )
-        };
+        let bounces = ops.iter().filter_map(|op| Some((bounce(op)?, key(op))));
+        let bounces: Vec<(u32, String)> = bounces.collect();
         let mut latest: BTreeMap<u32, Instant> = BTreeMap::new();
-        for op in ops.iter().filter(of_bounce) {
-            if let (Some(index), Some(failure)) = (link_of(op), self.failed.get(&key(op))) {
-                let at = latest.entry(index).or_insert(failure.retry_at);
+        for (index, op) in &bounces {
+            if let Some(failure) = self.failed.get(op) {
+                let at = latest.entry(*index).or_insert(failure.retry_at);
                 *at = (*at).max(failure.retry_at);
             }
         }
-        for op in ops.iter().filter(of_bounce) {
-            if let (Some(index), Some(failure)) = (link_of(op), self.failed.get_mut(&key(op))) {
-                failure.retry_at = latest.get(&index).copied().unwrap_or(failure.retry_at);
+        for (index, op) in &bounces {
+            if let Some(failure) = self.failed.get_mut(op) {
+                failure.retry_at = latest.get(index).copied().unwrap_or(failure.retry_at);
             }
         }
     }
@@ -147,12 +143,12 @@ impl Backoff {
     }
 }
 
-/// The link of an op that takes one down.
-fn link_of(op: &Op) -> Option<u32> {
+/// The link that an op takes down, or is taken down for.
+fn bounce(op: &Op) -> Option<u32> {
     match op {
-        Op::LinkRename { link, .. } | Op::LinkSetMac { link, .. } | Op::LinkSetUp { link, .. } => {
-            Some(link.index)
-        }
+        Op::LinkRename { link, .. }
+        | Op::LinkSetMac { link, .. }
+        | Op::LinkSetUp { link, up: false } => Some(link.index),
         _ => None,
     }
 }

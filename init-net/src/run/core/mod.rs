@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{AddressStatus, Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
@@ -268,12 +268,12 @@ impl Core {
             self.stale |= !same_links;
         }
         if of.has(Doubt::ADDRESSES) {
-            self.owned.retain(|owned| {
-                observed
-                    .addresses
-                    .iter()
-                    .any(|address| owned_key(address) == *owned)
-            });
+            let present: BTreeSet<String> = observed
+                .addresses
+                .iter()
+                .map(|address| owned_key(address.link_index, &address.address))
+                .collect();
+            self.owned.retain(|owned| present.contains(owned));
             self.mark_owned(&mut observed);
         }
         if let Some(older) = self.observed.take() {
@@ -411,7 +411,10 @@ impl Core {
             return;
         }
         for address in &mut observed.addresses {
-            if self.owned.contains(&owned_key(address)) {
+            if self
+                .owned
+                .contains(&owned_key(address.link_index, &address.address))
+            {
                 address.protocol = OUR_PROTOCOL;
             }
         }
@@ -420,10 +423,10 @@ impl Core {
     fn remember(&mut self, outcome: &Outcome) {
         let changed = match (&outcome.op, &outcome.result) {
             (Op::AddressReplace { link, address, .. }, Ok(())) => {
-                self.owned.insert(format!("{}/{address}", link.index))
+                self.owned.insert(owned_key(link.index, address))
             }
             (Op::AddressDel { link, address, .. }, Ok(())) => {
-                self.owned.remove(&format!("{}/{address}", link.index))
+                self.owned.remove(&owned_key(link.index, address))
             }
             _ => false,
         };
@@ -545,8 +548,8 @@ impl Core {
 }
 
 /// `<index of the link>/<address>/<length>`: stays right when the link is renamed.
-fn owned_key(address: &AddressStatus) -> String {
-    format!("{}/{}", address.link_index, address.address)
+fn owned_key(link_index: u32, address: &Prefix) -> String {
+    format!("{link_index}/{address}")
 }
 
 /// Whether `compile` would see the same links: statistics and flags that it does not read are not compared.
