@@ -16,20 +16,11 @@ use init_net::{compile, plan};
 /// lo, eth0 with carrier, eth1 without, eth2 with; all down but lo, as at boot.
 fn links() -> BTreeMap<u32, LinkStatus> {
     let link = |index: u32, name: &str, hw_type: u16, mac: Option<&str>, flags: u32| LinkStatus {
-        index,
-        name: name.parse().unwrap(),
-        alias: None,
-        alt_names: Vec::new(),
         hw_type,
-        kind: String::new(),
         flags,
-        operational_state: "down".into(),
-        mtu: 1500,
         hardware_addr: mac.map(|mac| mac.parse().unwrap()),
         permanent_addr: mac.map(|mac| mac.parse().unwrap()),
-        link_index: 0,
-        master_index: 0,
-        driver: None,
+        ..LinkStatus::new(index, name.parse().unwrap())
     };
     let ether = arphrd::ETHER;
     [

@@ -55,13 +55,13 @@ impl Fact<'_> {
 
     fn address(&mut self) {
         let address = AddressConfig {
-            link: self.link.clone(),
-            address: self.lease.address,
-            peer: None,
             priority: Some(self.operator.route_metric),
             valid_until: self.lease.expires_at,
-            // A field of the message; only its length is an option.
-            origin: Origin::new(Arc::clone(&self.document.source), "yiaddr", None),
+            ..AddressConfig::new(
+                self.link.clone(),
+                self.lease.address,
+                Origin::new(Arc::clone(&self.document.source), "yiaddr", None),
+            )
         };
         self.document.addresses.push(address);
     }
@@ -148,18 +148,18 @@ impl Fact<'_> {
 
     fn route(&mut self, destination: Prefix, gateway: Option<Ipv4Addr>, option: u8) {
         let route = RouteConfig {
-            link: Some(self.link.clone()),
-            // "None" takes its family from the gateway; without one the family has to be said.
-            destination: match gateway {
-                Some(_) if destination.is_default() => None,
-                Some(_) | None => Some(destination),
-            },
-            gateway: gateway.map(IpAddr::V4),
             source: Some(self.lease.address.address()),
             metric: Some(self.operator.route_metric),
-            table: None,
-            mtu: None,
-            origin: self.origin(option),
+            ..RouteConfig::new(
+                Some(self.link.clone()),
+                // "None" takes its family from the gateway; without one the family has to be said.
+                match gateway {
+                    Some(_) if destination.is_default() => None,
+                    Some(_) | None => Some(destination),
+                },
+                gateway.map(IpAddr::V4),
+                self.origin(option),
+            )
         };
         // The kernel keeps one route per destination and metric: the first one said.
         let to = |route: &RouteConfig| route.destination.filter(|net| !net.is_default());

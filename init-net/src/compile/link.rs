@@ -91,18 +91,7 @@ fn set(
     let link = desired
         .links
         .entry(name.clone())
-        .or_insert_with(|| LinkSpec {
-            name,
-            logical: false,
-            up: None,
-            mtu: None,
-            kind: String::new(),
-            hardware_addr: None,
-            renamed_from: None,
-            layer,
-            origin: origin.clone(),
-            overrode: Vec::new(),
-        });
+        .or_insert_with(|| LinkSpec::new(name, layer, origin.clone()));
     let before = link.clone();
     change(link);
     if layer >= link.layer && link.origin != *origin {
@@ -124,11 +113,18 @@ fn not_applied(config: &LinkConfig, kind: &KindConfig) -> Diagnostic {
         KindConfig::Bond { .. } => "bonds",
         KindConfig::Bridge { .. } => "bridges",
         KindConfig::Team { .. } => "teams",
+        KindConfig::Vrf { .. } => "VRFs",
+        KindConfig::Dummy => "dummies",
+        KindConfig::Veth { .. } => "veths",
+        KindConfig::Wireguard(_) => "WireGuard links",
+        KindConfig::Macvlan { .. } => "macvlans",
+        KindConfig::Ipvlan { .. } => "ipvlans",
+        KindConfig::Vxlan { .. } => "vxlans",
     };
     let name = match &config.link {
         LinkRef::Name(name) => name.to_string(),
         LinkRef::Mac(mac) => mac.to_string(),
-        LinkRef::Primary | LinkRef::EveryPhysical => String::new(),
+        LinkRef::Primary | LinkRef::EveryPhysical | LinkRef::Selector(_) => String::new(),
     };
     Diagnostic::new(Severity::Note, format!("{kind} are not applied yet"))
         .with_place((&config.origin).into())

@@ -99,6 +99,7 @@ impl<'a> Names<'a> {
                     }
                 }
             }
+            LinkRef::Selector(_) => Vec::new(),
             LinkRef::EveryPhysical => self.physical().map(|(name, _)| name.clone()).collect(),
         }
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::defaults;
 use super::names::Names;
 use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Severity};
-use crate::state::{Desired, Family, RouteId, RouteKind, RouteSpec, Scope};
-use crate::value::{Layer, LinkName, Origin, Prefix, RouteTable};
+use crate::state::{Desired, Family, RouteId, RouteSpec, Scope};
+use crate::value::{Layer, LinkName, Origin, Prefix, RouteKind, RouteTable};
 
 pub(super) fn merge(
     documents: &[&Document],
@@ -92,6 +92,7 @@ fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
         src: config.source,
         gateway: config.gateway,
         out_link_name: Some(link),
+        next_hops: Vec::new(),
         table: config.table.unwrap_or(RouteTable::MAIN),
         priority: metric,
         // IPv6 routes have no scope of their own: the kernel reports global for all of them.
@@ -103,6 +104,7 @@ fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
         kind: RouteKind::Unicast,
         on_link: false,
         mtu: config.mtu,
+        metrics: config.metrics.clone(),
         layer,
         origin: config.origin.clone(),
         overrode: Vec::new(),

@@ -4,8 +4,13 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::firewall::FirewallConfig;
+use super::link::{DeviceSelector, LinkConfig};
+use super::probe::ProbeConfig;
+use super::route::{RouteConfig, RuleConfig};
+use super::vip::VipConfig;
 use crate::value::{
-    Duration, Hostname, Instant, Layer, LinkName, Mac, Mtu, Origin, Prefix, RouteTable, VlanId,
+    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, Origin, Prefix, SysctlKey,
 };
 
 /// A value and the place that said it.
@@ -35,6 +40,8 @@ pub enum LinkRef {
     Primary,
     /// Every physical link (Ethernet, no kind).
     EveryPhysical,
+    /// Every link that has all of these: `deviceSelector` of the older form.
+    Selector(DeviceSelector),
 }
 
 /// Everything one source says.
@@ -50,12 +57,28 @@ pub struct Document {
     pub links: Vec<LinkConfig>,
     /// `ifname=`: names given by hardware address.
     pub names: Vec<IfName>,
+    /// Settings of network cards.
+    pub ethernet: Vec<EthernetConfig>,
     /// Static (and leased) addresses.
     pub addresses: Vec<AddressConfig>,
     /// Static (and leased) routes.
     pub routes: Vec<RouteConfig>,
+    /// Routing rules.
+    pub rules: Vec<RuleConfig>,
+    /// Kernel parameters.
+    pub sysctls: Vec<SysctlConfig>,
+    /// What tells that the network works.
+    pub probes: Vec<ProbeConfig>,
+    /// Shared addresses.
+    pub vips: Vec<VipConfig>,
+    /// What may come in.
+    pub firewall: FirewallConfig,
+    /// Networks of pods and services.
+    pub cluster: ClusterConfig,
     /// Host names, in the order said; within a layer the first wins.
     pub hostnames: Vec<Said<Hostname>>,
+    /// What tells this machine from every other and stays: the SMBIOS UUID. A stable host name is made from it.
+    pub identity: Option<Said<String>>,
     /// Whether to make a stable name up when there is no other.
     pub auto_hostname: Option<Said<AutoHostname>>,
     /// Name servers, in order.
@@ -89,8 +112,16 @@ impl Document {
             preference: 0,
             links: Vec::new(),
             names: Vec::new(),
+            ethernet: Vec::new(),
             addresses: Vec::new(),
             routes: Vec::new(),
+            rules: Vec::new(),
+            sysctls: Vec::new(),
+            probes: Vec::new(),
+            vips: Vec::new(),
+            firewall: FirewallConfig::default(),
+            cluster: ClusterConfig::default(),
+            identity: None,
             hostnames: Vec::new(),
             auto_hostname: None,
             nameservers: Vec::new(),
@@ -116,77 +147,6 @@ pub enum AutoHostname {
     Off,
 }
 
-/// What is said of one link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkConfig {
-    /// Which link.
-    pub link: LinkRef,
-    /// Administrative state.
-    pub up: Option<bool>,
-    /// Largest packet.
-    pub mtu: Option<Mtu>,
-    /// Hardware address to set.
-    pub mac: Option<Mac>,
-    /// What to create, for a virtual link.
-    pub kind: Option<KindConfig>,
-    /// Where it was said.
-    pub origin: Origin,
-}
-
-impl LinkConfig {
-    /// A link of which nothing but its existence is said.
-    pub fn new(link: LinkRef, origin: Origin) -> Self {
-        Self {
-            link,
-            up: None,
-            mtu: None,
-            mac: None,
-            kind: None,
-            origin,
-        }
-    }
-}
-
-/// A virtual link to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KindConfig {
-    /// 802.1Q on a parent.
-    Vlan {
-        /// The link below.
-        parent: LinkRef,
-        /// The tag.
-        id: VlanId,
-    },
-    /// Members in one aggregate.
-    Bond {
-        /// In slave order.
-        members: Vec<LinkRef>,
-        /// As written, keys known and values checked.
-        options: Vec<BondOption>,
-    },
-    /// Ports of a switch.
-    Bridge {
-        /// In order.
-        members: Vec<LinkRef>,
-    },
-    /// The team driver: `team=` of dracut.
-    Team {
-        /// In order.
-        members: Vec<LinkRef>,
-        /// `activebackup`, `loadbalance`…
-        runner: String,
-    },
-}
-
-/// One `key=value` of a `bond=` argument; key as in the kernel's bonding.rst.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BondOption {
-    /// `mode`, `miimon`…
-    pub key: String,
-    /// As written.
-    pub value: String,
-}
-
 /// `ifname=<name>:<mac>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IfName {
@@ -209,52 +169,64 @@ pub struct AddressConfig {
     pub peer: Option<IpAddr>,
     /// Metric of the connected route.
     pub priority: Option<u32>,
-    /// When it ends (leases); `None`: never.
+    /// When it ends (leases, and lifetimes that count from the start of the kernel); `None`: never.
     pub valid_until: Option<Instant>,
+    /// From when on it is no source of new connections any more (RFC 4862 §5.5.4); `None`: as long as it is valid.
+    pub preferred_until: Option<Instant>,
+    /// IFA_F_NOPREFIXROUTE: without the connected route.
+    pub no_prefix_route: Option<bool>,
+    /// IFA_F_NODAD: no duplicate address detection, IPv6.
+    pub no_dad: Option<bool>,
     /// Where it was said.
     pub origin: Origin,
 }
 
-/// One route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteConfig {
-    /// Out of which link; `None`: the one whose network holds the gateway.
-    pub link: Option<LinkRef>,
-    /// `None`: the default route of the gateway's family.
-    pub destination: Option<Prefix>,
-    /// Next hop; `None`: on-link.
-    pub gateway: Option<IpAddr>,
-    /// Preferred source.
-    pub source: Option<IpAddr>,
-    /// Metric.
-    pub metric: Option<u32>,
-    /// Table, `None`: main.
-    pub table: Option<RouteTable>,
-    /// Route MTU.
-    pub mtu: Option<Mtu>,
-    /// Where it was said.
-    pub origin: Origin,
-}
-
-impl RouteConfig {
-    /// A route of which nothing more is said: source, metric, table and MTU are left to the rest of the pipeline.
-    pub fn new(
-        link: Option<LinkRef>,
-        destination: Option<Prefix>,
-        gateway: Option<IpAddr>,
-        origin: Origin,
-    ) -> Self {
+impl AddressConfig {
+    /// `address` on `link`, nothing else said.
+    pub fn new(link: LinkRef, address: Prefix, origin: Origin) -> Self {
         Self {
             link,
-            destination,
-            gateway,
-            source: None,
-            metric: None,
-            table: None,
-            mtu: None,
+            address,
+            peer: None,
+            priority: None,
+            valid_until: None,
+            preferred_until: None,
+            no_prefix_route: None,
+            no_dad: None,
             origin,
         }
     }
+}
+
+/// Settings of one network card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EthernetConfig {
+    /// Which.
+    pub link: LinkRef,
+    /// What is said of it.
+    pub options: EthernetOptions,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// One kernel parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SysctlConfig {
+    /// Which.
+    pub key: SysctlKey,
+    /// What is written to it, without a line end.
+    pub value: String,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// Networks of a cluster: what the firewall lets through and what is no address of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Of pods, at most one a family.
+    pub pod_subnets: Vec<Said<Prefix>>,
+    /// Of services, at most one a family.
+    pub service_subnets: Vec<Said<Prefix>>,
 }
 
 /// One row of `/etc/hosts`.
@@ -306,6 +278,8 @@ pub struct OperatorConfig {
     pub ignore_hostname: Option<bool>,
     /// Take no routes from it.
     pub ignore_routes: Option<bool>,
+    /// DHCPv6 option 1, type included; `None`: made from the hardware address (DUID-LL).
+    pub duid: Option<Vec<u8>>,
     /// Where it was said.
     pub origin: Origin,
 }
@@ -321,6 +295,7 @@ impl OperatorConfig {
             vendor_class: None,
             ignore_hostname: None,
             ignore_routes: None,
+            duid: None,
             origin,
         }
     }

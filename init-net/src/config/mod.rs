@@ -8,17 +8,27 @@
 pub mod cmdline;
 pub mod diagnostic;
 mod document;
+mod firewall;
+mod link;
 pub mod machine;
 mod nearest;
 pub mod netdata;
 pub mod pin;
 pub mod platform;
+mod probe;
+mod route;
 pub mod userdata;
 pub mod variables;
+mod vip;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
-    AddressConfig, AutoHostname, AutoMethod, BondOption, BootConfig, ClientId, ConfigSource,
-    DhcpTimeouts, Document, HostEntry, IfName, KindConfig, LinkConfig, LinkRef, OperatorConfig,
-    RootConfig, RouteConfig, Said, WaitLevel,
+    AddressConfig, AutoHostname, AutoMethod, BootConfig, ClientId, ClusterConfig, ConfigSource,
+    DhcpTimeouts, Document, EthernetConfig, HostEntry, IfName, LinkRef, OperatorConfig, RootConfig,
+    Said, SysctlConfig, WaitLevel,
 };
+pub use firewall::{DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig};
+pub use link::{DeviceSelector, KindConfig, LinkConfig, LinkSettings};
+pub use probe::{ProbeConfig, ProbeTarget};
+pub use route::{NextHopConfig, RouteConfig, RuleConfig};
+pub use vip::{VipConfig, VipProvider};

@@ -1,7 +1,7 @@
 //! Addresses: added, renewed in place, removed when ours and not wanted.
 
 use crate::state::{
-    AddressSpec, AddressStatus, Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op,
+    AddressOp, AddressSpec, AddressStatus, Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op,
 };
 use crate::value::{Duration, Instant};
 
@@ -24,15 +24,22 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         let found = observed.addresses.iter().position(here);
         judged.extend(found);
         let existing = found.and_then(|index| observed.addresses.get(index));
-        let replace = |present| Op::AddressReplace {
-            link: link.clone(),
-            address: spec.address,
-            peer: spec.peer,
-            broadcast: spec.broadcast,
-            scope: spec.scope,
-            priority: spec.priority,
-            valid_secs,
-            present,
+        let replace = |present| {
+            Op::AddressReplace(AddressOp {
+                link: link.clone(),
+                address: spec.address,
+                peer: spec.peer,
+                broadcast: spec.broadcast,
+                scope: spec.scope,
+                priority: spec.priority,
+                valid_secs,
+                preferred_secs: spec
+                    .preferred_until
+                    .map(|until| seconds(until.saturating_since(observed.at))),
+                no_prefix_route: spec.no_prefix_route,
+                no_dad: spec.no_dad,
+                present,
+            })
         };
         match existing {
             None => ops.push(replace(false)),
@@ -44,8 +51,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
                 ops.push(del(link.clone(), status));
             }
             Some(status)
-                if !same_metric(spec, status)
-                    || !same_lifetime(spec.valid_until, status.valid_until) =>
+                if !same_metric(spec, status) || !same_lifetimes(spec, status, observed.at) =>
             {
                 ops.push(replace(true));
             }
@@ -86,12 +92,22 @@ fn same_identity(spec: &AddressSpec, status: &AddressStatus) -> bool {
     let broadcast = spec.broadcast.is_none() || spec.broadcast == status.broadcast;
     // IPv6 has no scope of its own: the kernel derives it from the address.
     let scope = spec.address.address().is_ipv6() || spec.scope == status.scope;
-    length && peer && broadcast && scope
+    // IFA_F_NODAD matters while an address is added, and never again.
+    let prefix_route = spec.no_prefix_route == (status.flags & AddressStatus::NOPREFIXROUTE != 0);
+    length && peer && broadcast && scope && prefix_route
 }
 
 fn same_metric(spec: &AddressSpec, status: &AddressStatus) -> bool {
     spec.priority
         .is_none_or(|priority| priority == status.priority)
+}
+
+/// What is past counts as now: a deprecated address stays deprecated.
+fn same_lifetimes(spec: &AddressSpec, status: &AddressStatus, now: Instant) -> bool {
+    let from_now = |end: Option<Instant>| end.map(|end| end.max(now));
+    let preferred = spec.preferred_until.or(spec.valid_until);
+    same_lifetime(spec.valid_until, status.valid_until)
+        && same_lifetime(from_now(preferred), from_now(status.preferred_until))
 }
 
 fn same_lifetime(want: Option<Instant>, have: Option<Instant>) -> bool {

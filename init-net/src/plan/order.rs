@@ -10,33 +10,53 @@ pub(super) fn sort(ops: &mut [Op]) {
 /// Lower comes first. One line of reason for each.
 fn rank(op: &Op) -> u8 {
     match op {
-        // The kernel renames and re-addresses only links that are down.
-        Op::LinkSetUp { up: false, .. } => 0,
+        // Names become free, and what is made again goes before it comes.
+        Op::LinkDel { .. } => 0,
+        // The kernel renames and re-addresses only links that are down; a bond takes only members that are.
+        Op::LinkSetUp { up: false, .. } => 1,
         // Everything after it uses the new name.
-        Op::LinkRename { .. } => 1,
-        // Before the link is up: some drivers refuse it afterwards, and neighbours learn the right one.
-        Op::LinkSetMac { .. } => 2,
-        // Before addresses: an MTU below 1280 would take their IPv6 away again.
-        Op::LinkSetMtu { .. } => 3,
+        Op::LinkRename { .. } => 2,
+        // Before the link is up, and before a bond takes it: some drivers refuse it afterwards.
+        Op::LinkSetMac { .. } => 3,
+        // Masters and parents before what joins them or stands on them, which the next round plans.
+        Op::LinkAdd(_) => 4,
+        // A mode of a bond changes only while it has no members.
+        Op::LinkSetKind { .. } => 5,
+        Op::LinkSetMaster { .. } => 6,
+        // A port has options and VLANs once it is one.
+        Op::LinkSetPort { .. } => 7,
+        Op::BridgeVlanAdd { .. } | Op::BridgeVlanDel { .. } => 8,
+        // After joining, which changes the MTU of bonds; before addresses: below 1280 IPv6 would go away again.
+        Op::LinkSetMtu { .. } => 9,
+        Op::LinkSetMulticast { .. } | Op::LinkSetAlias { .. } => 10,
+        // Rings and queues change best while nothing runs through them.
+        Op::Ethernet(_) => 11,
+        // Before the link is up: accept_ra and addr_gen_mode count from the first moment.
+        Op::SetSysctl { .. } => 12,
+        // Keys before the first packet.
+        Op::Wireguard(_) => 13,
         // Before addresses: IPv6 duplicate detection starts now, routes need it.
-        Op::LinkSetUp { up: true, .. } => 4,
+        Op::LinkSetUp { up: true, .. } => 14,
         // Add before delete: a link that is never empty keeps its routes.
-        Op::AddressReplace { .. } => 5,
+        Op::AddressReplace(_) => 15,
         // A route of ours in the way of another one (same table, destination and metric) goes first; see RouteReplace.
         // On-link routes before those through gateways, which they make reachable.
         Op::RouteAdd(route) | Op::RouteReplace(route) => {
-            if route.scope == Scope::Link || route.gateway.is_none() {
-                6
+            if route.scope == Scope::Link || route.gateway.is_none() && route.next_hops.is_empty() {
+                16
             } else {
-                7
+                17
             }
         }
+        // Rules lead to tables that are filled.
+        Op::RuleAdd(_) => 18,
+        Op::RuleDel(_) => 19,
         // After the new ones, so that there is always a way out.
-        Op::RouteDel(_) => 8,
+        Op::RouteDel(_) => 20,
         // Last: it takes routes with it.
-        Op::AddressDel { .. } => 9,
+        Op::AddressDel { .. } => 21,
         // Who reads the name or the files finds the network they describe.
-        Op::SetHostname { .. } => 10,
-        Op::WriteFile(_) => 11,
+        Op::SetHostname { .. } => 22,
+        Op::WriteFile(_) => 23,
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::state::{
-    Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op, RouteKind, RouteOp, RouteSpec,
-    RouteStatus, Scope,
+    Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op, RouteOp, RouteSpec, RouteStatus, Scope,
 };
-use crate::value::{Prefix, RouteTable};
+use crate::value::{Prefix, RouteKind, RouteMetrics, RouteTable};
 
 /// RTNH_F_ONLINK, include/uapi/linux/rtnetlink.h.
 const ONLINK: u32 = 4;
@@ -87,6 +86,7 @@ fn route_op(spec: &RouteSpec, link: LinkAt) -> RouteOp {
         dst: spec.dst,
         gateway: spec.gateway,
         link: Some(link),
+        next_hops: Vec::new(),
         src: spec.src,
         table: spec.table,
         priority: spec.priority,
@@ -94,6 +94,7 @@ fn route_op(spec: &RouteSpec, link: LinkAt) -> RouteOp {
         kind: spec.kind,
         on_link: spec.on_link,
         mtu: spec.mtu,
+        metrics: spec.metrics.clone(),
     }
 }
 
@@ -108,6 +109,7 @@ fn removal(status: &RouteStatus) -> RouteOp {
         dst: status.dst,
         gateway: status.gateway,
         link: link.filter(|_| status.kind == RouteKind::Unicast),
+        next_hops: Vec::new(),
         src: None,
         table: status.table,
         priority: status.priority,
@@ -116,5 +118,6 @@ fn removal(status: &RouteStatus) -> RouteOp {
         kind: status.kind,
         on_link: false,
         mtu: None,
+        metrics: RouteMetrics::default(),
     }
 }

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use super::plan;
 use crate::state::{
-    AddressSpec, AddressStatus, Desired, Family, HostnameSpec, LinkSpec, LinkStatus, OUR_PROTOCOL,
-    Observed, Op, RouteKind, RouteSpec, RouteStatus, Scope, arphrd, iff,
+    AddressOp, AddressSpec, AddressStatus, Desired, Family, HostnameSpec, LinkSpec, LinkStatus,
+    OUR_PROTOCOL, Observed, Op, RouteSpec, RouteStatus, Scope, iff,
 };
-use crate::value::{Instant, Layer, LinkName, Origin, Prefix, RouteTable};
+use crate::value::{Instant, Layer, LinkName, Origin, Prefix, RouteKind, RouteMetrics, RouteTable};
 
 const NOW: Instant = Instant::from_secs(100);
 
@@ -19,35 +19,17 @@ fn name(text: &str) -> LinkName {
 
 fn link(index: u32, text: &str, up: bool) -> LinkStatus {
     LinkStatus {
-        index,
-        name: name(text),
-        alias: None,
-        alt_names: Vec::new(),
-        hw_type: arphrd::ETHER,
-        kind: String::new(),
         flags: if up { iff::UP | iff::LOWER_UP } else { 0 },
         operational_state: "up".into(),
-        mtu: 1500,
         hardware_addr: Some("52:54:00:00:00:01".parse().unwrap()),
-        permanent_addr: None,
-        link_index: 0,
-        master_index: 0,
-        driver: None,
+        ..LinkStatus::new(index, name(text))
     }
 }
 
 fn link_spec(text: &str) -> LinkSpec {
     LinkSpec {
-        name: name(text),
-        logical: false,
         up: Some(true),
-        mtu: None,
-        kind: String::new(),
-        hardware_addr: None,
-        renamed_from: None,
-        layer: Layer::Cmdline,
-        origin: Origin::builtin(""),
-        overrode: Vec::new(),
+        ..LinkSpec::new(name(text), Layer::Cmdline, Origin::builtin(""))
     }
 }
 
@@ -62,6 +44,9 @@ fn address_spec(text: &str, prefix: &str, valid_until: Option<Instant>) -> Addre
         broadcast: address.broadcast(),
         priority: None,
         valid_until,
+        preferred_until: None,
+        no_prefix_route: false,
+        no_dad: false,
         layer: Layer::Cmdline,
         origin: Origin::builtin(""),
         overrode: Vec::new(),
@@ -75,6 +60,7 @@ fn route_spec(text: &str, dst: Option<&str>, gateway: Option<&str>, priority: u3
         src: None,
         gateway: gateway.map(|gateway| gateway.parse().unwrap()),
         out_link_name: Some(name(text)),
+        next_hops: Vec::new(),
         table: RouteTable::MAIN,
         priority,
         scope: if gateway.is_some() {
@@ -85,6 +71,7 @@ fn route_spec(text: &str, dst: Option<&str>, gateway: Option<&str>, priority: u3
         kind: RouteKind::Unicast,
         on_link: false,
         mtu: None,
+        metrics: RouteMetrics::default(),
         layer: Layer::Cmdline,
         origin: Origin::builtin(""),
         overrode: Vec::new(),
@@ -135,7 +122,7 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
                 assert!(!state.links[&link.index].is_up());
                 state.links.get_mut(&link.index).unwrap().hardware_addr = Some(*mac);
             }
-            Op::AddressReplace {
+            Op::AddressReplace(AddressOp {
                 link,
                 address,
                 peer,
@@ -144,12 +131,13 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
                 priority,
                 valid_secs,
                 ..
-            } => {
+            }) => {
                 let same = |a: &AddressStatus| a.link_index == link.index && a.address == *address;
                 let until =
                     valid_secs.map(|secs| state.at + core::time::Duration::from_secs(secs.into()));
                 if let Some(old) = state.addresses.iter_mut().find(|a| same(a)) {
                     old.valid_until = until;
+                    old.preferred_until = until;
                     old.protocol = OUR_PROTOCOL;
                     old.priority = priority.unwrap_or(0);
                 } else {
@@ -165,6 +153,7 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
                         priority: priority.unwrap_or(0),
                         protocol: OUR_PROTOCOL,
                         valid_until: until,
+                        preferred_until: until,
                     });
                 }
             }
@@ -216,6 +205,8 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
                     protocol: OUR_PROTOCOL,
                     flags: 0,
                     mtu: route.mtu.map(|mtu| mtu.bytes()),
+                    metrics: route.metrics.clone(),
+                    next_hops: Vec::new(),
                 });
             }
             Op::RouteDel(route) => {
@@ -241,6 +232,7 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
             Op::WriteFile(file) => {
                 state.files.insert(file.path.clone(), file.content.clone());
             }
+            other => panic!("no plan of this file holds {other}"),
         }
     }
     state
@@ -460,6 +452,7 @@ proptest! {
             family: Family::Inet4, dst: None, src: None, gateway: Some("10.9.9.9".parse().unwrap()), out_link_index: 1,
             out_link_name: Some(name("eth0")), table: RouteTable::MAIN, priority: 7, scope: Scope::Global,
             kind: RouteKind::Unicast, protocol: 4, flags: 0, mtu: None,
+            metrics: RouteMetrics::default(), next_hops: Vec::new(),
         });
         let links = have.links.clone();
         for _ in 0..3 {

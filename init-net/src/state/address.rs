@@ -26,6 +26,15 @@ impl Family {
     }
 }
 
+impl core::fmt::Display for Family {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Inet4 => "inet4",
+            Self::Inet6 => "inet6",
+        })
+    }
+}
+
 /// rtnetlink scope, include/uapi/linux/rtnetlink.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +60,17 @@ impl Scope {
             Self::Link => 253,
             Self::Host => 254,
             Self::Nowhere => 255,
+        }
+    }
+
+    /// The word of ip(8).
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Site => "site",
+            Self::Link => "link",
+            Self::Host => "host",
+            Self::Nowhere => "nowhere",
         }
     }
 
@@ -105,6 +125,15 @@ pub struct AddressSpec {
     /// When the lease behind it ends, CLOCK_BOOTTIME; `None`: permanent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Instant>,
+    /// From when on it is no source of new connections; `None`: as long as it is valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_until: Option<Instant>,
+    /// IFA_F_NOPREFIXROUTE: without the connected route.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub no_prefix_route: bool,
+    /// IFA_F_NODAD: no duplicate address detection.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub no_dad: bool,
     /// Rank of the source that won.
     pub layer: Layer,
     /// Where it was said.
@@ -155,11 +184,18 @@ pub struct AddressStatus {
     /// When it ends; `None`: permanent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Instant>,
+    /// When it is deprecated; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_until: Option<Instant>,
 }
 
 impl AddressStatus {
     /// IFA_F_TENTATIVE: duplicate address detection is still running.
     pub const TENTATIVE: u32 = 0x40;
+    /// IFA_F_NODAD.
+    pub const NODAD: u32 = 0x02;
+    /// IFA_F_NOPREFIXROUTE.
+    pub const NOPREFIXROUTE: u32 = 0x200;
     /// IFA_F_DADFAILED: somebody else has it.
     pub const DADFAILED: u32 = 0x08;
 

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Layer, LinkName, Mac, Mtu, Origin};
+use super::{KindSpec, KindStatus};
+use crate::value::{BridgePortOptions, BridgeVlan, Layer, LinkName, Mac, Mtu, Origin};
+
+/// IFLA_GROUP of the links that we make, and of those that we put into a master: how we know them again, after the
+/// loss of every file. Link groups have no meaning to the kernel; 0 is the default.
+pub const OUR_GROUP: u32 = super::OUR_PROTOCOL as u32;
 
 /// Interface flags, include/uapi/linux/if.h.
 pub mod iff {
@@ -10,6 +15,8 @@ pub mod iff {
     pub const UP: u32 = 1;
     /// Loopback.
     pub const LOOPBACK: u32 = 1 << 3;
+    /// Takes part in multicast.
+    pub const MULTICAST: u32 = 1 << 12;
     /// Operational (RFC 2863), set late by linkwatch.
     pub const RUNNING: u32 = 1 << 6;
     /// The driver signals L1 up: carrier. Comes at once where RUNNING takes up to a second.
@@ -71,11 +78,24 @@ pub struct LinkSpec {
     /// Administrative state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up: Option<bool>,
+    /// IFF_MULTICAST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multicast: Option<bool>,
     /// Largest packet, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<Mtu>,
-    /// `vlan`, `bond`…; empty for physical links.
-    pub kind: String,
+    /// What it is made as.
+    #[serde(flatten)]
+    pub kind: KindSpec,
+    /// The bond, bridge or VRF that it is a member of.
+    #[serde(flatten)]
+    pub master: Option<MasterSpec>,
+    /// Options of it as a port of a bridge.
+    #[serde(skip_serializing_if = "BridgePortOptions::is_empty")]
+    pub bridge_port: BridgePortOptions,
+    /// VLANs of it as a port of a bridge; `None`: left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge_vlans: Option<Vec<BridgeVlan>>,
     /// Hardware address to set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hardware_addr: Option<Mac>,
@@ -89,6 +109,70 @@ pub struct LinkSpec {
     /// Which values lost against it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrode: Vec<Origin>,
+}
+
+impl LinkSpec {
+    /// A link of which nothing but its name is said.
+    pub fn new(name: LinkName, layer: Layer, origin: Origin) -> Self {
+        Self {
+            name,
+            logical: false,
+            up: None,
+            multicast: None,
+            mtu: None,
+            kind: KindSpec::Found,
+            master: None,
+            bridge_port: BridgePortOptions::default(),
+            bridge_vlans: None,
+            hardware_addr: None,
+            renamed_from: None,
+            layer,
+            origin,
+            overrode: Vec::new(),
+        }
+    }
+}
+
+/// Membership of a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum MasterSpec {
+    /// In a bond.
+    #[serde(rename = "bondSlave")]
+    Bond(BondSlave),
+    /// In a bridge.
+    #[serde(rename = "bridgeSlave")]
+    Bridge(Slave),
+    /// In a VRF.
+    #[serde(rename = "vrfSlave")]
+    Vrf(Slave),
+}
+
+impl MasterSpec {
+    /// The bond, bridge or VRF.
+    pub const fn name(&self) -> &LinkName {
+        match self {
+            Self::Bond(slave) => &slave.master_name,
+            Self::Bridge(slave) | Self::Vrf(slave) => &slave.master_name,
+        }
+    }
+}
+
+/// A member of a bond.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BondSlave {
+    /// The bond.
+    pub master_name: LinkName,
+    /// Its place in the list of members: they join in this order.
+    pub slave_index: u32,
+}
+
+/// A member of a bridge or VRF.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slave {
+    /// The bridge or VRF.
+    pub master_name: LinkName,
 }
 
 /// What a link is.
@@ -123,18 +207,54 @@ pub struct LinkStatus {
     /// Burnt-in address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permanent_addr: Option<Mac>,
-    /// IFLA_LINK, the parent; 0 none.
+    /// IFLA_LINK, the parent or the other end; 0 none, or in another network namespace.
     #[serde(default)]
     pub link_index: u32,
     /// IFLA_MASTER; 0 none.
     #[serde(default)]
     pub master_index: u32,
+    /// IFLA_GROUP; [`OUR_GROUP`] where the link is of our making.
+    #[serde(default)]
+    pub group: u32,
+    /// Settings of its kind, of the kinds that we make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind_data: Option<KindStatus>,
+    /// IFLA_INFO_SLAVE_KIND: what its master is; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub slave_kind: String,
+    /// Its options as a port of a bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge_port: Option<BridgePortOptions>,
     /// Kernel driver, where `/sys` tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
 }
 
 impl LinkStatus {
+    /// An Ethernet card that is down and of which nothing more is known.
+    pub fn new(index: u32, name: LinkName) -> Self {
+        Self {
+            index,
+            name,
+            alias: None,
+            alt_names: Vec::new(),
+            hw_type: arphrd::ETHER,
+            kind: String::new(),
+            flags: 0,
+            operational_state: "down".to_owned(),
+            mtu: 1500,
+            hardware_addr: None,
+            permanent_addr: None,
+            link_index: 0,
+            master_index: 0,
+            group: 0,
+            kind_data: None,
+            slave_kind: String::new(),
+            bridge_port: None,
+            driver: None,
+        }
+    }
+
     /// A network card: Ethernet or InfiniBand hardware type and no kind.
     pub fn is_physical(&self) -> bool {
         (self.hw_type == arphrd::ETHER || self.hw_type == arphrd::INFINIBAND)

@@ -4,12 +4,19 @@
 //! `compile`, `get` and the state file show.
 
 mod address;
+mod ethernet;
+mod firewall;
 mod hosts;
+mod kind;
 mod link;
 mod op;
 mod operator;
+mod probe;
 mod resolver;
 mod route;
+mod rule;
+mod sysctl;
+mod vip;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,14 +26,27 @@ use core::net::IpAddr;
 use serde::Serialize;
 
 pub use address::{AddressId, AddressSpec, AddressStatus, Family, Scope};
+pub use ethernet::{AliasSpec, EthernetSpec};
+pub use firewall::{FirewallRuleSpec, FirewallSpec, IngressSpec};
 pub use hosts::{HostSpec, render_hosts};
-pub use link::{LinkSpec, LinkStatus, arphrd, iff};
-pub use op::{FileOp, LinkAt, Op, RouteOp};
+pub use kind::{KindSpec, KindStatus};
+pub use link::{BondSlave, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd, iff};
+pub use op::{
+    AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
+    WireguardPeerOp,
+};
 pub use operator::{OperatorKind, OperatorSpec};
+pub use probe::ProbeSpec;
 pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_conf};
-pub use route::{RouteId, RouteKind, RouteSpec, RouteStatus, RuleStatus};
+pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
+pub use rule::{RuleId, RuleSpec, RuleStatus};
+pub use sysctl::SysctlSpec;
+pub use vip::VipSpec;
 
-use crate::value::{Hostname, Instant, Layer, LinkName, Origin};
+use crate::value::{
+    BridgeVlan, EthernetOptions, Hostname, Instant, Layer, LinkName, Origin, SysctlKey,
+    WireguardOptions,
+};
 
 /// RTA_PROTOCOL, FRA_PROTOCOL and IFA_PROTO of everything that is ours (DESIGN §2.3). Unused by any known daemon.
 pub const OUR_PROTOCOL: u8 = 73;
@@ -44,6 +64,9 @@ pub struct Desired {
     /// Routes by table, destination, gateway, metric.
     #[serde(serialize_with = "values")]
     pub routes: BTreeMap<RouteId, RouteSpec>,
+    /// Routing rules by family and priority.
+    #[serde(serialize_with = "values")]
+    pub rules: BTreeMap<RuleId, RuleSpec>,
     /// The host name that won, if any source gave one.
     #[serde(rename = "hostnames", serialize_with = "one")]
     pub hostname: Option<HostnameSpec>,
@@ -58,6 +81,24 @@ pub struct Desired {
     /// DHCP and other dynamic sources.
     #[serde(serialize_with = "values")]
     pub operators: BTreeMap<(LinkName, OperatorKind), OperatorSpec>,
+    /// What may come in; `None`: no source says anything of it.
+    #[serde(serialize_with = "one")]
+    pub firewall: Option<FirewallSpec>,
+    /// Shared addresses by link and address.
+    #[serde(serialize_with = "values")]
+    pub vips: BTreeMap<(LinkName, IpAddr), VipSpec>,
+    /// What tells that the network works, by name.
+    #[serde(serialize_with = "values")]
+    pub probes: BTreeMap<String, ProbeSpec>,
+    /// Settings of network cards by link.
+    #[serde(serialize_with = "values")]
+    pub ethernet: BTreeMap<LinkName, EthernetSpec>,
+    /// Names of our own, by link.
+    #[serde(serialize_with = "values")]
+    pub aliases: BTreeMap<LinkName, AliasSpec>,
+    /// Kernel parameters.
+    #[serde(serialize_with = "values")]
+    pub sysctls: BTreeMap<SysctlKey, SysctlSpec>,
     /// Addresses under which the outside sees this machine.
     #[serde(rename = "externalIPs")]
     pub external_ips: Vec<IpAddr>,
@@ -81,6 +122,14 @@ pub struct Observed {
     pub routes: Vec<RouteStatus>,
     /// All routing rules.
     pub rules: Vec<RuleStatus>,
+    /// VLANs of bridges and of their ports, by link.
+    pub bridge_vlans: BTreeMap<u32, Vec<BridgeVlan>>,
+    /// Keys and peers of the WireGuard links that [`Desired::links`] names.
+    pub wireguard: BTreeMap<u32, WireguardOptions>,
+    /// Settings of the network cards that [`Desired::ethernet`] names.
+    pub ethernet: BTreeMap<u32, EthernetOptions>,
+    /// Kernel parameters that [`Desired::sysctls`] names, those that exist.
+    pub sysctls: BTreeMap<SysctlKey, String>,
     /// `gethostname(2)`; `None` when empty or `(none)`.
     pub hostname: Option<String>,
     /// Contents of the files that [`Desired::files`] names, where they exist.

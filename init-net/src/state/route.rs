@@ -1,4 +1,4 @@
-//! Routes: [`RouteSpec`], [`RouteStatus`]; rules as found: [`RuleStatus`].
+//! Routes: [`RouteSpec`], [`RouteStatus`].
 
 use core::fmt;
 use core::net::IpAddr;
@@ -6,55 +6,7 @@ use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Family, Scope};
-use crate::value::{Layer, LinkName, Mtu, Origin, Prefix, RouteTable};
-
-/// rtm_type, include/uapi/linux/rtnetlink.h; those that a route of ours can have, and `Other`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RouteKind {
-    /// 1: to a gateway or on-link.
-    Unicast,
-    /// 2: to this machine.
-    Local,
-    /// 6: dropped in silence.
-    Blackhole,
-    /// 7: refused with host unreachable.
-    Unreachable,
-    /// 8: refused with administratively prohibited.
-    Prohibit,
-    /// 9: the next rule decides.
-    Throw,
-    /// Broadcast, multicast and what the kernel adds in future.
-    Other,
-}
-
-impl RouteKind {
-    /// The kernel's number; 0 for [`RouteKind::Other`], which is never sent.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Unicast => 1,
-            Self::Local => 2,
-            Self::Blackhole => 6,
-            Self::Unreachable => 7,
-            Self::Prohibit => 8,
-            Self::Throw => 9,
-            Self::Other => 0,
-        }
-    }
-
-    /// From the kernel's number.
-    pub const fn from_number(number: u8) -> Self {
-        match number {
-            1 => Self::Unicast,
-            2 => Self::Local,
-            6 => Self::Blackhole,
-            7 => Self::Unreachable,
-            8 => Self::Prohibit,
-            9 => Self::Throw,
-            _ => Self::Other,
-        }
-    }
-}
+use crate::value::{Layer, LinkName, Mtu, Origin, Prefix, RouteKind, RouteMetrics, RouteTable};
 
 /// Identity of a route: what the kernel keeps two routes apart by, plus the gateway.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,12 +34,7 @@ impl fmt::Display for RouteId {
         if let (Some(link), Family::Inet6) = (&self.link, self.family) {
             write!(f, "{link}/")?;
         }
-        let family = if self.family == Family::Inet4 {
-            "inet4"
-        } else {
-            "inet6"
-        };
-        write!(f, "{family}/")?;
+        write!(f, "{}/", self.family)?;
         match self.gateway {
             Some(gateway) => write!(f, "{gateway}/")?,
             None => f.write_str("/")?,
@@ -118,6 +65,9 @@ pub struct RouteSpec {
     /// Out of which link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_link_name: Option<LinkName>,
+    /// Several next hops in place of `gateway` and `out_link_name`, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next_hops: Vec<NextHopSpec>,
     /// Table.
     pub table: RouteTable,
     /// Metric.
@@ -133,6 +83,9 @@ pub struct RouteSpec {
     /// Route MTU, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<Mtu>,
+    /// Further metrics.
+    #[serde(skip_serializing_if = "RouteMetrics::is_empty")]
+    pub metrics: RouteMetrics,
     /// Rank of the source that won.
     pub layer: Layer,
     /// Where it was said.
@@ -154,6 +107,31 @@ impl RouteSpec {
             link: self.out_link_name.clone(),
         }
     }
+}
+
+/// One of several next hops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextHopSpec {
+    /// Next hop; `None`: on-link.
+    #[serde(serialize_with = "empty_if_none")]
+    pub gateway: Option<IpAddr>,
+    /// Out of which link.
+    pub out_link_name: LinkName,
+    /// Its share, 1 to 256.
+    pub weight: u16,
+}
+
+/// One of several next hops, as the kernel has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextHopStatus {
+    /// Next hop.
+    pub gateway: Option<IpAddr>,
+    /// RTA_OIF.
+    pub out_link_index: u32,
+    /// rtnh_hops and one.
+    pub weight: u16,
 }
 
 /// A route that is there.
@@ -187,24 +165,12 @@ pub struct RouteStatus {
     pub flags: u32,
     /// RTAX_MTU.
     pub mtu: Option<u32>,
-}
-
-/// A routing rule that is there. Observed only: rules of others are never touched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RuleStatus {
-    /// Family.
-    pub family: Family,
-    /// FRA_PRIORITY.
-    pub priority: u32,
-    /// FRA_SRC.
-    pub src: Option<Prefix>,
-    /// FRA_DST.
-    pub dst: Option<Prefix>,
-    /// FRA_TABLE; 0 when the action is not a lookup.
-    pub table: u32,
-    /// FRA_PROTOCOL.
-    pub protocol: u8,
+    /// Further metrics.
+    #[serde(default, skip_serializing_if = "RouteMetrics::is_empty")]
+    pub metrics: RouteMetrics,
+    /// All next hops where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_hops: Vec<NextHopStatus>,
 }
 
 fn empty_if_none<T: fmt::Display, S: serde::Serializer>(

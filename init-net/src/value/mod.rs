@@ -3,26 +3,49 @@
 //! A value that exists is valid (parse, don't validate). Everything here is plain data; time and chance
 //! ([`Instant`], [`Rng`]) are values as well and are handed in from outside.
 
+mod bond;
+mod bridge;
+mod ethernet;
 mod hostname;
 mod layer;
 mod link_name;
 mod mac;
 mod mtu;
+mod named;
 mod origin;
+mod port_range;
 mod prefix;
 mod rng;
+mod route;
 mod route_table;
+mod secret;
+mod sysctl;
 mod time;
+mod tunnel;
 mod vlan_id;
+mod wireguard;
 
+pub use bond::{
+    AdSelect, ArpAllTargets, ArpValidate, BondMode, BondOptions, FailOverMac, LacpActive, LacpRate,
+    PrimaryReselect, XmitHashPolicy,
+};
+pub use bridge::{BridgeOptions, BridgePortOptions, BridgeVlan};
+pub use ethernet::{Channels, EthernetOptions, Rings, WakeOn};
 pub use hostname::{Hostname, HostnameError};
 pub use layer::Layer;
 pub use link_name::{LinkName, LinkNameError};
 pub use mac::{Mac, MacError};
 pub use mtu::{Mtu, MtuError};
+pub use named::{Numbered, UnknownName};
 pub use origin::{Origin, Span};
+pub use port_range::{PortRange, PortRangeError, Protocol};
 pub use prefix::{Prefix, PrefixError, prefix_len_from_netmask};
 pub use rng::Rng;
+pub use route::{RouteKind, RouteMetrics, RoutePreference, RuleAction};
 pub use route_table::{RouteTable, RouteTableError};
+pub use secret::Secret;
+pub use sysctl::{SysctlKey, SysctlKeyError};
 pub use time::{Duration, Instant, earliest};
-pub use vlan_id::{VlanId, VlanIdError};
+pub use tunnel::{IpvlanMode, MacvlanMode, VxlanOptions};
+pub use vlan_id::{VlanId, VlanIdError, VlanProtocol};
+pub use wireguard::{KeyError, PublicKey, SecretKey, WireguardOptions, WireguardPeer};

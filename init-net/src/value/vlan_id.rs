@@ -1,9 +1,21 @@
-//! [`VlanId`]: an IEEE 802.1Q VLAN identifier.
+//! [`VlanId`] and [`VlanProtocol`]: IEEE 802.1Q tags.
 
 use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::named::named;
+
+named! {
+    /// Which tag, by its EtherType.
+    pub enum VlanProtocol: u16 {
+        /// The customer's.
+        Dot1Q = 0x8100 "802.1q",
+        /// The provider's, for stacks.
+        Dot1Ad = 0x88a8 "802.1ad",
+    }
+}
 
 /// 1 to 4094: 0 is the priority tag, 4095 is reserved (IEEE 802.1Q §9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

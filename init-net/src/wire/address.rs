@@ -5,12 +5,12 @@ use core::net::IpAddr;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{
-    AddressAttribute, AddressHeader, AddressMessage, AddressProtocol, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressProtocol, CacheInfo,
 };
 
 use super::attribute::{address_of, attributes, u8_of, u32_of};
 use super::message::{WireError, kind, request};
-use crate::state::{AddressStatus, Family, LinkAt, OUR_PROTOCOL, Op, Scope};
+use crate::state::{AddressOp, AddressStatus, Family, LinkAt, OUR_PROTOCOL, Scope};
 use crate::value::{Duration, Instant, Prefix};
 
 /// IFA_*, include/uapi/linux/if_addr.h.
@@ -30,9 +30,8 @@ const HEADER: usize = 8;
 /// INFINITY_LIFE_TIME, include/net/addrconf.h.
 const FOREVER: u32 = u32::MAX;
 
-/// `op` is [`Op::AddressReplace`]; anything else is not an address.
-pub(super) fn replace(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
-    let Op::AddressReplace {
+pub(super) fn replace(op: &AddressOp, seq: u32) -> Result<Vec<u8>, WireError> {
+    let AddressOp {
         link,
         address,
         peer,
@@ -40,11 +39,11 @@ pub(super) fn replace(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
         scope,
         priority,
         valid_secs,
-        ..
-    } = op
-    else {
-        return Err(WireError::NotNetlink);
-    };
+        preferred_secs,
+        no_prefix_route,
+        no_dad,
+        present: _,
+    } = op;
     let local = address.address();
     if peer.is_some_and(|peer| peer.is_ipv4() != local.is_ipv4())
         || (broadcast.is_some() && local.is_ipv6())
@@ -61,11 +60,24 @@ pub(super) fn replace(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
     attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(
         OUR_PROTOCOL,
     )));
-    if let Some(secs) = valid_secs {
+    let flags = [
+        (*no_prefix_route, AddressStatus::NOPREFIXROUTE),
+        (*no_dad, AddressStatus::NODAD),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter(|(on, _)| *on)
+        .fold(0, |all, (_, flag)| all | flag);
+    if flags != 0 {
+        attributes.push(AddressAttribute::Flags(AddressFlags::from_bits_retain(
+            flags,
+        )));
+    }
+    if valid_secs.is_some() || preferred_secs.is_some() {
         // Without this attribute an address that had a lifetime becomes permanent, which is what `None` means.
         let mut lifetime = CacheInfo::default();
-        lifetime.ifa_valid = *secs;
-        lifetime.ifa_preferred = *secs;
+        lifetime.ifa_valid = valid_secs.unwrap_or(FOREVER);
+        lifetime.ifa_preferred = preferred_secs.or(*valid_secs).unwrap_or(FOREVER);
         attributes.push(AddressAttribute::CacheInfo(lifetime));
     }
     request(
@@ -108,14 +120,14 @@ fn of(link: &LinkAt, address: Prefix) -> AddressMessage {
 pub(super) fn decode(body: &[u8], at: Instant) -> Option<AddressStatus> {
     let header = AddressHeader::parse(body).ok()?;
     let (mut local, mut remote, mut broadcast) = (None, None, None);
-    let (mut priority, mut protocol, mut valid_until) = (0, 0, None);
+    let (mut priority, mut protocol, mut ends) = (0, 0, (None, None));
     let mut flags = u32::from(header.flags.bits());
     for (kind, value) in attributes(body.get(HEADER..)?) {
         match kind {
             ifa::LOCAL => local = address_of(value),
             ifa::ADDRESS => remote = address_of(value),
             ifa::BROADCAST => broadcast = address_of(value),
-            ifa::CACHEINFO => valid_until = end_of(value, at),
+            ifa::CACHEINFO => ends = ends_of(value, at),
             ifa::FLAGS => flags = u32_of(value).unwrap_or(flags),
             ifa::RT_PRIORITY => priority = u32_of(value).unwrap_or(0),
             ifa::PROTO => protocol = u8_of(value).unwrap_or(0),
@@ -142,16 +154,18 @@ pub(super) fn decode(body: &[u8], at: Instant) -> Option<AddressStatus> {
         flags,
         priority,
         protocol,
-        valid_until,
+        preferred_until: ends.0,
+        valid_until: ends.1,
     })
 }
 
 /// `struct ifa_cacheinfo`: preferred, valid, two time stamps; seconds.
-fn end_of(value: &[u8], at: Instant) -> Option<Instant> {
-    match u32_of(value.get(4..8)?)? {
+fn ends_of(value: &[u8], at: Instant) -> (Option<Instant>, Option<Instant>) {
+    let end = |range| match value.get(range).and_then(u32_of)? {
         FOREVER => None,
         secs => Some(at + Duration::from_secs(secs.into())),
-    }
+    };
+    (end(0..4), end(4..8))
 }
 
 pub(super) const fn family_number(family: Family) -> AddressFamily {

@@ -17,6 +17,7 @@ mod ifla {
     pub const OPERSTATE: u16 = 16;
     pub const LINKINFO: u16 = 18;
     pub const IFALIAS: u16 = 20;
+    pub const GROUP: u16 = 27;
     pub const PROP_LIST: u16 = 52;
     pub const ALT_IFNAME: u16 = 53;
     pub const PERM_ADDRESS: u16 = 54;
@@ -74,20 +75,11 @@ pub(super) fn decode(body: &[u8]) -> Option<LinkStatus> {
     }
     let mut name = None;
     let mut link = LinkStatus {
-        index: header.index,
-        name: super::placeholder(header.index),
-        alias: None,
-        alt_names: Vec::new(),
         hw_type: u16::from(header.link_layer_type),
-        kind: String::new(),
         flags: header.flags.bits(),
         operational_state: operstate(0).to_owned(),
         mtu: 0,
-        hardware_addr: None,
-        permanent_addr: None,
-        link_index: 0,
-        master_index: 0,
-        driver: None,
+        ..LinkStatus::new(header.index, super::placeholder(header.index))
     };
     for (kind, value) in attributes(body.get(HEADER..)?) {
         match kind {
@@ -105,6 +97,7 @@ pub(super) fn decode(body: &[u8]) -> Option<LinkStatus> {
             ifla::PERM_ADDRESS => link.permanent_addr = Mac::from_bytes(value),
             ifla::LINK => link.link_index = u32_of(value).unwrap_or(0),
             ifla::MASTER => link.master_index = u32_of(value).unwrap_or(0),
+            ifla::GROUP => link.group = u32_of(value).unwrap_or(0),
             _ => {}
         }
     }

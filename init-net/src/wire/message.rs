@@ -44,7 +44,7 @@ pub enum WireError {
     NotNetlink,
     /// Addresses of both families in one object, where the kernel takes one.
     Family,
-    /// [`crate::state::RouteKind::Other`] has no number.
+    /// [`crate::value::RouteKind::Other`] has no number.
     RouteKind,
     /// Longer than [`MAX_MESSAGE`].
     Length,
@@ -70,7 +70,7 @@ pub fn encode(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
         Op::LinkRename { link, name } => link::rename(link, name, seq),
         Op::LinkSetMtu { link, mtu } => link::set_mtu(link, *mtu, seq),
         Op::LinkSetMac { link, mac } => link::set_mac(link, *mac, seq),
-        Op::AddressReplace { .. } => address::replace(op, seq),
+        Op::AddressReplace(address) => address::replace(address, seq),
         Op::AddressDel {
             link,
             address,
@@ -79,7 +79,7 @@ pub fn encode(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
         Op::RouteAdd(route) => route::add(route, seq),
         Op::RouteReplace(route) => route::replace(route, seq),
         Op::RouteDel(route) => route::delete(route, seq),
-        Op::SetHostname { .. } | Op::WriteFile(_) => Err(WireError::NotNetlink),
+        _ => Err(WireError::NotNetlink),
     }
 }
 

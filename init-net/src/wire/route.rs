@@ -10,8 +10,8 @@ use netlink_packet_route::route::{
 use super::address::family_number;
 use super::attribute::{address_of, attributes, u32_of};
 use super::message::{WireError, kind, request};
-use crate::state::{Family, OUR_PROTOCOL, RouteKind, RouteOp, RouteStatus, Scope};
-use crate::value::{Prefix, RouteTable};
+use crate::state::{Family, OUR_PROTOCOL, RouteOp, RouteStatus, Scope};
+use crate::value::{Prefix, RouteKind, RouteMetrics, RouteTable};
 
 /// RTA_*, include/uapi/linux/rtnetlink.h.
 mod rta {
@@ -145,12 +145,8 @@ pub(super) fn decode(body: &[u8]) -> Option<RouteStatus> {
             _ => hop.read(kind, value),
         }
     }
-    let kind = RouteKind::from_number(header.kind.into());
+    let kind = RouteKind::from_number(header.kind.into()).unwrap_or(RouteKind::Other);
     // IPv6 shows the loopback link in routes that go nowhere.
-    let nowhere = matches!(
-        kind,
-        RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw
-    );
     Some(RouteStatus {
         family,
         dst: match header.destination_prefix_length {
@@ -159,7 +155,7 @@ pub(super) fn decode(body: &[u8]) -> Option<RouteStatus> {
         },
         src,
         gateway: hop.gateway,
-        out_link_index: if nowhere { 0 } else { hop.link },
+        out_link_index: if kind.is_nowhere() { 0 } else { hop.link },
         out_link_name: None,
         table: RouteTable::new(table)?,
         priority,
@@ -168,6 +164,8 @@ pub(super) fn decode(body: &[u8]) -> Option<RouteStatus> {
         protocol: header.protocol.into(),
         flags: header.flags.bits() | hop.flags,
         mtu,
+        metrics: RouteMetrics::default(),
+        next_hops: Vec::new(),
     })
 }
 

@@ -7,7 +7,7 @@ use netlink_packet_route::rule::RuleHeader;
 use super::address::family_number;
 use super::attribute::{address_of, attributes, u8_of, u32_of};
 use crate::state::{Family, RuleStatus};
-use crate::value::Prefix;
+use crate::value::{Prefix, RuleAction};
 
 /// FRA_*, include/uapi/linux/fib_rules.h.
 mod fra {
@@ -33,7 +33,14 @@ pub(super) fn decode(body: &[u8]) -> Option<RuleStatus> {
         priority: 0,
         src: None,
         dst: None,
+        action: RuleAction::from_number(header.action.into()),
         table: header.table.into(),
+        iif_name: None,
+        oif_name: None,
+        fw_mark: 0,
+        fw_mask: 0,
+        suppress_prefix_length: None,
+        has_more: false,
         protocol: 0,
     };
     for (kind, value) in attributes(body.get(HEADER..)?) {

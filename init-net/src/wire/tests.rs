@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::{Family, LinkAt, Op, RouteKind, RouteOp, Scope};
-use crate::value::{Instant, RouteTable};
+use crate::state::{AddressOp, Family, LinkAt, Op, RouteOp};
+use crate::value::{Instant, RouteKind};
 
 const AT: Instant = Instant::from_secs(1000);
 
@@ -45,11 +45,11 @@ fn check(hex: &str, expect: &str) {
 fn captured() {
     check(
         LINK,
-        r#"{"index":10,"name":"eth0","alias":"cable","altNames":["uplink"],"type":"ether","kind":"veth","flags":4099,"operationalState":"lowerLayerDown","mtu":1500,"hardwareAddr":"02:00:00:00:00:0a","linkIndex":11,"masterIndex":0}"#,
+        r#"{"index":10,"name":"eth0","alias":"cable","altNames":["uplink"],"type":"ether","kind":"veth","flags":4099,"operationalState":"lowerLayerDown","mtu":1500,"hardwareAddr":"02:00:00:00:00:0a","linkIndex":11,"masterIndex":0,"group":0}"#,
     );
     check(
         ADDRESS4,
-        r#"{"address":"10.0.0.2/24","broadcast":"10.0.0.255","linkIndex":10,"linkName":"if10","family":"inet4","scope":"global","flags":0,"priority":77,"protocol":0,"validUntil":1600000000000}"#,
+        r#"{"address":"10.0.0.2/24","broadcast":"10.0.0.255","linkIndex":10,"linkName":"if10","family":"inet4","scope":"global","flags":0,"priority":77,"protocol":0,"validUntil":1600000000000,"preferredUntil":1600000000000}"#,
     );
     check(
         ADDRESS6,
@@ -61,7 +61,7 @@ fn captured() {
     );
     check(
         RULE,
-        r#"{"family":"inet4","priority":0,"src":null,"dst":null,"table":255,"protocol":2}"#,
+        r#"{"family":"inet4","priority":0,"src":null,"dst":null,"action":"unicast","table":255,"iifName":null,"oifName":null,"fwMark":0,"fwMask":0,"suppressPrefixLength":null,"hasMore":false,"protocol":2}"#,
     );
     check(
         REFUSAL,
@@ -85,17 +85,9 @@ fn eth0() -> LinkAt {
 
 fn default_route() -> RouteOp {
     RouteOp {
-        family: Family::Inet4,
-        dst: None,
         gateway: Some("10.0.0.1".parse().unwrap()),
         link: Some(eth0()),
-        src: None,
-        table: RouteTable::MAIN,
-        priority: 1024,
-        scope: Scope::Global,
-        kind: RouteKind::Unicast,
-        on_link: false,
-        mtu: None,
+        ..RouteOp::new(Family::Inet4, 1024)
     }
 }
 
@@ -112,16 +104,10 @@ fn sends(op: &Op, seq: u32, expect: &str) {
 
 #[test]
 fn an_address_is_what_ip_sends_and_says_whose_it_is() {
-    let op = Op::AddressReplace {
-        link: eth0(),
-        address: "10.0.0.2/24".parse().unwrap(),
-        peer: None,
+    let op = Op::AddressReplace(AddressOp {
         broadcast: Some("10.0.0.255".parse().unwrap()),
-        scope: Scope::Global,
-        priority: None,
-        valid_secs: None,
-        present: false,
-    };
+        ..AddressOp::new(eth0(), "10.0.0.2/24".parse().unwrap())
+    });
     // REPLACE instead of EXCL, 8 bytes more for IFA_PROTO 73.
     let ours =
         IP_ADDR_ADD.replacen("30000000 14000506", "38000000 14000505", 1) + "05000b00 49000000";
@@ -192,7 +178,7 @@ fn one_attribute_that_cannot_be_read_costs_only_itself() {
         06000400 dc050000 08001000 06000000 07000300 61620000";
     check(
         link,
-        r#"{"index":7,"name":"ab","type":"ether","kind":"","flags":1,"operationalState":"unknown","mtu":0,"linkIndex":0,"masterIndex":0}"#,
+        r#"{"index":7,"name":"ab","type":"ether","kind":"","flags":1,"operationalState":"unknown","mtu":0,"linkIndex":0,"masterIndex":0,"group":0}"#,
     );
 }
 

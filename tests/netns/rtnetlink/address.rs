@@ -9,12 +9,12 @@ fn addresses_come_renew_and_go() {
         let mut kernel = open();
         let lease = |secs| {
             let mut op = address("10.0.0.2/24");
-            let Op::AddressReplace {
+            let Op::AddressReplace(AddressOp {
                 broadcast,
                 priority,
                 valid_secs,
                 ..
-            } = &mut op
+            }) = &mut op
             else {
                 unreachable!()
             };
@@ -102,9 +102,9 @@ fn addresses_of_both_families_and_with_peers() {
         let mut kernel = open();
         let with = |text: &str, to: Option<&str>, secs: Option<u32>| {
             let mut op = address(text);
-            if let Op::AddressReplace {
+            if let Op::AddressReplace(AddressOp {
                 peer, valid_secs, ..
-            } = &mut op
+            }) = &mut op
             {
                 *peer = to.map(|to| to.parse().unwrap());
                 *valid_secs = secs;

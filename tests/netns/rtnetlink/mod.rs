@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use init_net::run::rtnetlink::{Monitor, Rtnetlink, RtnetlinkError};
 use init_net::state::{
-    AddressStatus, Family, LinkAt, LinkStatus, OUR_PROTOCOL, Op, RouteKind, RouteOp, RouteStatus,
+    AddressOp, AddressStatus, Family, LinkAt, LinkStatus, OUR_PROTOCOL, Op, RouteOp, RouteStatus,
     Scope,
 };
-use init_net::value::{Instant, RouteTable};
+use init_net::value::{Instant, RouteKind, RouteTable};
 use init_net::wire::event::Bell;
 use init_net::wire::name_links;
 
@@ -32,36 +32,21 @@ fn at(name: &str, index: u32) -> LinkAt {
 }
 
 fn address(text: &str) -> Op {
-    Op::AddressReplace {
-        link: at("eth0", 10),
-        address: text.parse().unwrap(),
-        peer: None,
-        broadcast: None,
-        scope: Scope::Global,
-        priority: None,
-        valid_secs: None,
-        present: false,
-    }
+    Op::AddressReplace(AddressOp::new(at("eth0", 10), text.parse().unwrap()))
 }
 
 fn route(dst: &str, via: &str) -> RouteOp {
     let gateway = (!via.is_empty()).then(|| via.parse().unwrap());
+    let family = if dst.contains(':') {
+        Family::Inet6
+    } else {
+        Family::Inet4
+    };
     RouteOp {
-        family: if dst.contains(':') {
-            Family::Inet6
-        } else {
-            Family::Inet4
-        },
         dst: (!dst.starts_with("default")).then(|| dst.parse().unwrap()),
         gateway,
         link: Some(at("eth0", 10)),
-        src: None,
-        table: RouteTable::MAIN,
-        priority: 1024,
-        scope: Scope::Global,
-        kind: RouteKind::Unicast,
-        on_link: false,
-        mtu: None,
+        ..RouteOp::new(family, 1024)
     }
 }
 

@@ -104,14 +104,11 @@ fn address<'a>(
         &Methods::default(),
         (mtu, None),
     );
-    reading.document.addresses.push(AddressConfig {
-        link: link.clone(),
-        address: mask.map_or(Prefix::host(ip), |len| values::prefix(ip, len)),
-        peer: None,
-        priority: None,
-        valid_until: None,
-        origin: argument.origin(),
-    });
+    reading.document.addresses.push(AddressConfig::new(
+        link.clone(),
+        mask.map_or(Prefix::host(ip), |len| values::prefix(ip, len)),
+        argument.origin(),
+    ));
     if let (Some(gateway), Some(piece)) = (
         gateway.filter(|g| g.is_ipv4() == ip.is_ipv4()),
         &pieces.gateway,

@@ -8,8 +8,8 @@ use super::fields::Field;
 use super::reading::Reading;
 use super::{tail, values};
 use crate::config::nearest::nearest;
-use crate::config::{BondOption, KindConfig};
-use crate::value::{LinkName, Mac};
+use crate::config::{KindConfig, LinkRef};
+use crate::value::{BondOptions, LinkName, Mac, Numbered};
 
 /// What a value has to look like.
 enum Rule {
@@ -104,6 +104,12 @@ const OPTIONS: [(&str, Rule); 32] = [
 /// Members of a bond that names none, as in dracut.
 const DEFAULT_MEMBERS: &str = "eth0,eth1";
 
+/// One `key=value`, the key known and the value checked.
+struct BondOption<'a> {
+    key: &'static str,
+    value: Field<'a>,
+}
+
 /// Reads one `bond=`; the key alone is `bond0:eth0,eth1:mode=balance-rr`.
 ///
 /// A bad `mode` costs the bond: the members would be joined in a way the switch does not expect. Any other bad option
@@ -127,6 +133,7 @@ pub(super) fn parse<'a>(reading: &mut Reading<'a>, argument: &Argument<'a>) -> R
         Some(field) => options(reading, argument, field)?,
         None => Vec::new(),
     };
+    let (set, primary) = settings(&options);
     let members = match at(1) {
         Some(field) => values::members(reading, argument, field, &bond),
         None => {
@@ -154,17 +161,21 @@ pub(super) fn parse<'a>(reading: &mut Reading<'a>, argument: &Argument<'a>) -> R
     reading.create(
         argument,
         (bond, name),
-        KindConfig::Bond { members, options },
+        KindConfig::Bond {
+            members,
+            options: set,
+            primary,
+        },
         mtu,
     )
 }
 
-fn options(
+fn options<'a>(
     reading: &mut Reading<'_>,
     argument: &Argument<'_>,
-    field: Field<'_>,
-) -> Result<Vec<BondOption>, Fault> {
-    let mut options: Vec<BondOption> = Vec::new();
+    field: Field<'a>,
+) -> Result<Vec<BondOption<'a>>, Fault> {
+    let mut options: Vec<BondOption<'a>> = Vec::new();
     for piece in field.split(b',') {
         match option(argument, piece) {
             Ok(option) => {
@@ -179,7 +190,7 @@ fn options(
     Ok(options)
 }
 
-fn option(argument: &Argument<'_>, piece: Field<'_>) -> Result<BondOption, Fault> {
+fn option<'a>(argument: &Argument<'_>, piece: Field<'a>) -> Result<BondOption<'a>, Fault> {
     let Some((key, value)) = piece.split_once('=') else {
         let message = format!("option {} has no value", quoted(piece.text));
         return Err(argument.error(piece, message, "write <option>=<value>"));
@@ -202,10 +213,74 @@ fn option(argument: &Argument<'_>, piece: Field<'_>) -> Result<BondOption, Fault
             fix,
         )
     })?;
-    Ok(BondOption {
-        key: (*name).to_owned(),
-        value: value.text.to_owned(),
-    })
+    Ok(BondOption { key: name, value })
+}
+
+/// The options as the rest of the pipeline has them. All of them were checked, so nothing is lost here.
+fn settings(options: &[BondOption<'_>]) -> (BondOptions, Option<LinkRef>) {
+    let (mut set, mut primary) = (BondOptions::default(), None);
+    for BondOption { key, value } in options {
+        let text = value.text;
+        let number = text.parse::<u32>().ok();
+        let targets = value.split(b';');
+        match *key {
+            "mode" => set.mode = word(text),
+            "miimon" => set.miimon = number,
+            "updelay" => set.updelay = number,
+            "downdelay" => set.downdelay = number,
+            "use_carrier" => set.use_carrier = switch(text),
+            "arp_interval" => set.arp_interval = number,
+            "arp_ip_target" => {
+                set.arp_ip_targets =
+                    Some(targets.iter().filter_map(|t| t.text.parse().ok()).collect());
+            }
+            "ns_ip6_target" => {
+                let parse = |target: &Field<'_>| target.unbracketed().text.parse().ok();
+                set.ns_ip6_targets = Some(targets.iter().filter_map(parse).collect());
+            }
+            "arp_validate" => set.arp_validate = word(text),
+            "arp_all_targets" => set.arp_all_targets = word(text),
+            "arp_missed_max" | "missed_max" => set.missed_max = text.parse().ok(),
+            "primary" => primary = text.parse().ok().map(LinkRef::Name),
+            "primary_reselect" => set.primary_reselect = word(text),
+            "fail_over_mac" => set.fail_over_mac = word(text),
+            "xmit_hash_policy" => set.xmit_hash_policy = word(text),
+            "resend_igmp" => set.resend_igmp = number,
+            // Two names of one option (bonding.rst).
+            "num_grat_arp" | "num_unsol_na" => set.num_peer_notif = text.parse().ok(),
+            "peer_notif_delay" => set.peer_notif_delay = number,
+            "all_slaves_active" => set.all_slaves_active = switch(text),
+            "min_links" => set.min_links = number,
+            "lp_interval" => set.lp_interval = number,
+            "packets_per_slave" => set.packets_per_slave = number,
+            "lacp_rate" => set.lacp_rate = word(text),
+            "lacp_active" => set.lacp_active = word(text),
+            "ad_select" => set.ad_select = word(text),
+            "ad_actor_sys_prio" => set.ad_actor_sys_prio = text.parse().ok(),
+            "ad_actor_system" => set.ad_actor_system = text.parse().ok(),
+            "ad_user_port_key" => set.ad_user_port_key = text.parse().ok(),
+            "tlb_dynamic_lb" => set.tlb_dynamic_lb = switch(text),
+            // active_slave: the kernel and the monitors choose; a primary says what is preferred.
+            _ => {}
+        }
+    }
+    (set, primary)
+}
+
+/// An enumeration by its name, with `_` for `-`, or by its number.
+fn word<T: core::str::FromStr + Numbered>(text: &str) -> Option<T> {
+    let by_number = text.parse().ok().and_then(T::numbered);
+    by_number
+        .or_else(|| text.parse().ok())
+        .or_else(|| text.replace('_', "-").parse().ok())
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text {
+        "0" | "off" | "dropped" => Some(false),
+        "1" | "on" | "delivered" => Some(true),
+        _ => None,
+    }
 }
 
 /// Whether the value fits the rule; else what to write.
@@ -264,15 +339,15 @@ mod tests {
         assert_eq!(summary("bond=b:eth0::9000"), "up b mtu 9000 bond(eth0; )");
         assert_eq!(
             summary("bond=b:eth0,52-54-00-12-34-01:mode=4,lacp_rate=fast:9000"),
-            "up b mtu 9000 bond(eth0 52:54:00:12:34:01; mode=4 lacp_rate=fast)"
+            "up b mtu 9000 bond(eth0 52:54:00:12:34:01; lacpRate=fast mode=802.3ad)"
         );
         assert_eq!(
             summary("bond=b:eth0:mode=1,arp_interval=100,arp_ip_target=192.0.2.1;192.0.2.2"),
-            "up b bond(eth0; mode=1 arp_interval=100 arp_ip_target=192.0.2.1;192.0.2.2)"
+            "up b bond(eth0; arpInterval=100 arpIpTargets=[192.0.2.1,192.0.2.2] mode=active-backup)"
         );
         assert_eq!(
             summary("bond=b:eth0:ns_ip6_target=[2001:db8::1]"),
-            "up b bond(eth0; ns_ip6_target=[2001:db8::1])"
+            "up b bond(eth0; nsIp6Targets=[2001:db8::1])"
         );
         assert_eq!(
             summary("bond=b:eth0:miimon=1,miimon=2"),

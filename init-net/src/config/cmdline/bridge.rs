@@ -7,6 +7,7 @@ use super::reading::Reading;
 use super::values;
 use crate::config::KindConfig;
 use crate::config::nearest::nearest;
+use crate::value::BridgeOptions;
 
 /// Runners of teamd.conf(5).
 const RUNNERS: [&str; 6] = [
@@ -45,7 +46,11 @@ pub(super) fn parse<'a>(reading: &mut Reading<'a>, argument: &Argument<'a>) -> R
     if links.is_empty() {
         return Err(argument.error(members, "no member is left", "write bridge=br0:eth0"));
     }
-    let kind = KindConfig::Bridge { members: links };
+    let kind = KindConfig::Bridge {
+        members: links,
+        options: BridgeOptions::default(),
+        vlans: None,
+    };
     reading.create(argument, (bridge, name), kind, None)
 }
 

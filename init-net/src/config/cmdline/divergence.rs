@@ -421,7 +421,7 @@ mod tests {
         check(
             "bond=bond0:eth0,eth1:mode=active-backup,miimon=100:9000",
             &[(&BOND_OPTIONS, "mode=active-backup,miimon=100")],
-            "up bond0 mtu 9000 bond(eth0 eth1; mode=active-backup miimon=100)",
+            "up bond0 mtu 9000 bond(eth0 eth1; miimon=100 mode=active-backup)",
         );
     }
 

@@ -320,12 +320,8 @@ fn settings(
 
 fn insert(reading: &mut Reading<'_>, argument: &Argument<'_>, link: &LinkRef, found: &Static<'_>) {
     reading.document.addresses.push(AddressConfig {
-        link: link.clone(),
-        address: found.prefix,
         peer: found.peer.map(|peer| peer.ip),
-        priority: None,
-        valid_until: None,
-        origin: argument.origin(),
+        ..AddressConfig::new(link.clone(), found.prefix, argument.origin())
     });
 }
 

@@ -11,6 +11,7 @@ fn link(link: &LinkRef) -> String {
         LinkRef::Mac(mac) => mac.to_string(),
         LinkRef::Primary => "primary".to_owned(),
         LinkRef::EveryPhysical => "*".to_owned(),
+        LinkRef::Selector(selector) => format!("{selector:?}"),
     }
 }
 
@@ -36,20 +37,39 @@ pub(super) fn summary(text: &str) -> String {
         }
         match &config.kind {
             None => {}
-            Some(KindConfig::Vlan { parent, id }) => {
+            Some(KindConfig::Vlan { parent, id, .. }) => {
                 one += &format!(" vlan({} {id})", link(parent))
             }
-            Some(KindConfig::Bond { members, options }) => {
-                let options: Vec<_> = options
+            Some(KindConfig::Bond {
+                members,
+                options,
+                primary,
+            }) => {
+                let json = serde_json::to_value(options).unwrap();
+                let mut options: Vec<_> = json
+                    .as_object()
+                    .unwrap()
                     .iter()
-                    .map(|o| format!("{}={}", o.key, o.value))
+                    .map(|(key, value)| format!("{key}={value}"))
                     .collect();
-                one += &format!(" bond({}; {})", links(members), options.join(" "));
+                options.extend(
+                    primary
+                        .iter()
+                        .map(|primary| format!("primary={}", link(primary))),
+                );
+                one += &format!(
+                    " bond({}; {})",
+                    links(members),
+                    options.join(" ").replace('"', "")
+                );
             }
-            Some(KindConfig::Bridge { members }) => one += &format!(" bridge({})", links(members)),
+            Some(KindConfig::Bridge { members, .. }) => {
+                one += &format!(" bridge({})", links(members))
+            }
             Some(KindConfig::Team { members, runner }) => {
                 one += &format!(" team({}; {runner})", links(members));
             }
+            Some(other) => panic!("the command line has no key for {other:?}"),
         }
         out.push(one);
     }

@@ -30,7 +30,11 @@ pub(super) fn parse<'a>(reading: &mut Reading<'a>, argument: &Argument<'a>) -> R
     reading.create(
         argument,
         (link, name),
-        KindConfig::Vlan { parent, id },
+        KindConfig::Vlan {
+            parent,
+            id,
+            protocol: None,
+        },
         None,
     )
 }

@@ -103,14 +103,10 @@ fn read_interface(mut reader: Reader<'_>, out: &mut Document) {
     out.links.push(config);
     for said in reader.scalars::<String>("addresses").unwrap_or_default() {
         match parse_address(&said.value) {
-            Some(address) => out.addresses.push(AddressConfig {
-                link: link.clone(),
-                address,
-                peer: None,
-                priority: None,
-                valid_until: None,
-                origin: said.origin,
-            }),
+            Some(address) => {
+                out.addresses
+                    .push(AddressConfig::new(link.clone(), address, said.origin))
+            }
             None => reader.refuse("addresses", "an address is written 192.0.2.1/24", None),
         }
     }

@@ -149,14 +149,11 @@ impl V1<'_> {
             return self.warn(node.mark, "address and netmask are no prefix");
         };
         let metric = number(subnet.at("metric"));
-        self.out.addresses.push(AddressConfig {
-            link: link.clone(),
+        self.out.addresses.push(AddressConfig::new(
+            link.clone(),
             address,
-            peer: None,
-            priority: None,
-            valid_until: None,
-            origin: self.origin(node.mark),
-        });
+            self.origin(node.mark),
+        ));
         let Some(node) = subnet.at("gateway") else {
             return;
         };

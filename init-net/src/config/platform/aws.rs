@@ -216,14 +216,9 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, metric: u32) -> bool {
             .filter(Prefix::is_ipv4)
             .map_or(32, |subnet| subnet.len());
         if let Ok(address) = Prefix::new(address, len) {
-            document.addresses.push(AddressConfig {
-                link: link.clone(),
-                address,
-                peer: None,
-                priority: None,
-                valid_until: None,
-                origin: origin.clone(),
-            });
+            document
+                .addresses
+                .push(AddressConfig::new(link.clone(), address, origin.clone()));
         }
     }
     !v6.is_empty()

@@ -127,14 +127,11 @@ fn private_network(network: &Node, facts: &mut Facts<'_>) -> Option<()> {
     let aliases = aliases.iter().take(MAX_ALIASES);
     let aliases = aliases.filter_map(|node| node.text()?.parse().ok());
     for address in core::iter::once(address).chain(aliases) {
-        document.addresses.push(AddressConfig {
-            link: link.clone(),
-            address: Prefix::host(address),
-            peer: None,
-            priority: None,
-            valid_until: None,
-            origin: origin.clone(),
-        });
+        document.addresses.push(AddressConfig::new(
+            link.clone(),
+            Prefix::host(address),
+            origin.clone(),
+        ));
     }
     let to = |key: &str| network.at(key).and_then(Node::text);
     let gateway: Option<IpAddr> = to("gateway").and_then(|text| text.parse().ok());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Effect, Outcome};
-use crate::state::Op;
+use crate::state::{AddressOp, Op};
 use crate::value::{Duration, Instant, Rng};
 
 /// Wait after the first failure.
@@ -156,7 +156,7 @@ fn bounce(op: &Op) -> Option<u32> {
 /// The same op on another day: lifetimes run down and do not make it another op.
 fn key(op: &Op) -> String {
     match op {
-        Op::AddressReplace { link, address, .. } => {
+        Op::AddressReplace(AddressOp { link, address, .. }) => {
             format!("ip addr replace {address} dev {}", link.name)
         }
         other => other.to_string(),

@@ -21,7 +21,7 @@ impl Doubt {
     pub const LINKS: Self = Self(4 | Self::ADDRESSES.0);
     /// Rules.
     pub const RULES: Self = Self(8);
-    /// Files: nothing rings for those.
+    /// Files and kernel parameters: nothing rings for those.
     pub const FILES: Self = Self(16);
     /// All of it: the first look, notices that were lost, an op that failed against what was seen.
     pub const EVERYTHING: Self = Self(Self::LINKS.0 | Self::RULES.0 | Self::FILES.0);
@@ -37,13 +37,25 @@ impl Doubt {
             return Self::EVERYTHING;
         }
         match outcome.op {
-            Op::LinkSetUp { .. }
+            Op::LinkAdd(_)
+            | Op::LinkDel { .. }
+            | Op::LinkSetKind { .. }
+            | Op::LinkSetMaster { .. }
+            | Op::LinkSetPort { .. }
+            | Op::BridgeVlanAdd { .. }
+            | Op::BridgeVlanDel { .. }
+            | Op::LinkSetUp { .. }
+            | Op::LinkSetMulticast { .. }
             | Op::LinkRename { .. }
+            | Op::LinkSetAlias { .. }
             | Op::LinkSetMtu { .. }
-            | Op::LinkSetMac { .. } => Self::LINKS,
-            Op::AddressReplace { .. } | Op::AddressDel { .. } => Self::ADDRESSES,
+            | Op::LinkSetMac { .. }
+            | Op::Wireguard(_)
+            | Op::Ethernet(_) => Self::LINKS,
+            Op::AddressReplace(_) | Op::AddressDel { .. } => Self::ADDRESSES,
             Op::RouteAdd(_) | Op::RouteReplace(_) | Op::RouteDel(_) => Self::ROUTES,
-            Op::WriteFile(_) => Self::FILES,
+            Op::RuleAdd(_) | Op::RuleDel(_) => Self::RULES,
+            Op::WriteFile(_) | Op::SetSysctl { .. } => Self::FILES,
             Op::SetHostname { .. } => Self::default(),
         }
     }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::state::{AddressOp, Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
@@ -422,7 +422,7 @@ impl Core {
 
     fn remember(&mut self, outcome: &Outcome) {
         let changed = match (&outcome.op, &outcome.result) {
-            (Op::AddressReplace { link, address, .. }, Ok(())) => {
+            (Op::AddressReplace(AddressOp { link, address, .. }), Ok(())) => {
                 self.owned.insert(owned_key(link.index, address))
             }
             (Op::AddressDel { link, address, .. }, Ok(())) => {

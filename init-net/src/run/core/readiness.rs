@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Core;
 use crate::compile;
 use crate::config::WaitLevel;
-use crate::state::{AddressStatus, Desired, LinkStatus, Observed, OperatorSpec, RouteKind, Scope};
+use crate::state::{AddressStatus, Desired, LinkStatus, Observed, OperatorSpec, Scope};
+use crate::value::RouteKind;
 use crate::value::{Instant, Layer, LinkName, RouteTable, earliest};
 
 /// Which wait levels are reached and what is missing for the next ones.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};
 use crate::config::cmdline;
 use crate::state::{
-    AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, arphrd, iff,
+    AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
 };
 use crate::value::{Duration, Instant, Rng, earliest};
 
@@ -49,20 +49,8 @@ struct Machine {
 
 fn card(index: u32, name: &str) -> LinkStatus {
     LinkStatus {
-        index,
-        name: name.parse().unwrap(),
-        alias: None,
-        alt_names: Vec::new(),
-        hw_type: arphrd::ETHER,
-        kind: String::new(),
-        flags: 0,
-        operational_state: "down".into(),
-        mtu: 1500,
         hardware_addr: Some(format!("52:54:00:00:00:{index:02x}").parse().unwrap()),
-        permanent_addr: None,
-        link_index: 0,
-        master_index: 0,
-        driver: None,
+        ..LinkStatus::new(index, name.parse().unwrap())
     }
 }
 
@@ -210,7 +198,7 @@ impl Machine {
                 let flags = if *up { iff::UP | lower } else { 0 };
                 kernel.links.get_mut(&link.index).unwrap().flags = flags;
             }
-            Op::AddressReplace {
+            Op::AddressReplace(AddressOp {
                 link,
                 address,
                 broadcast,
@@ -218,7 +206,7 @@ impl Machine {
                 priority,
                 valid_secs,
                 ..
-            } => {
+            }) => {
                 let same = |a: &AddressStatus| a.link_index == link.index && a.address == *address;
                 kernel.addresses.retain(|a| !same(a));
                 let until = |secs: u32| self.now + Duration::from_secs(secs.into());
@@ -234,6 +222,7 @@ impl Machine {
                     priority: priority.unwrap_or(0),
                     protocol: OUR_PROTOCOL,
                     valid_until: valid_secs.map(until),
+                    preferred_until: valid_secs.map(until),
                 });
             }
             Op::AddressDel { link, address, .. } => kernel
@@ -255,6 +244,8 @@ impl Machine {
                     protocol: OUR_PROTOCOL,
                     flags: 0,
                     mtu: None,
+                    metrics: route.metrics.clone(),
+                    next_hops: Vec::new(),
                 });
             }
             Op::RouteDel(route) => kernel
@@ -268,6 +259,7 @@ impl Machine {
                 kernel.links.get_mut(&link.index).unwrap().hardware_addr = Some(*mac);
             }
             Op::LinkRename { .. } | Op::LinkSetMtu { .. } => {}
+            other => panic!("no boot of this file plans {other}"),
         }
     }
 

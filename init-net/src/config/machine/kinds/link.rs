@@ -42,12 +42,8 @@ pub fn shared(reader: &mut Reader<'_>, link: LinkRef, out: &mut Document) {
             && let Some(address) = address
         {
             out.addresses.push(AddressConfig {
-                link: link.clone(),
-                address: address.value,
-                peer: None,
                 priority: priority.map(|said| said.value),
-                valid_until: None,
-                origin: address.origin,
+                ..AddressConfig::new(link.clone(), address.value, address.origin)
             });
         }
     }
@@ -110,14 +106,11 @@ pub fn route(reader: Reader<'_>, destination: &'static str, link: &LinkRef, out:
     let origin = reader.origin();
     if reader.finish() {
         out.routes.push(RouteConfig {
-            link: Some(link.clone()),
-            destination: to,
-            gateway,
             source,
             metric,
             table,
             mtu,
-            origin,
+            ..RouteConfig::new(Some(link.clone()), to, gateway, origin)
         });
     }
 }
