@@ -106,3 +106,212 @@ pub fn schema() -> Json {
         "$defs": definitions,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::super::tree::{Node, Value, parse as tree};
+    use super::*;
+
+    /// One full example a kind, with every key that its schema has.
+    const EXAMPLES: [&str; 8] = [
+        "kind: LinkConfig
+name: enp3s0
+up: yes
+mtu: 9000
+multicast: true
+addresses: [{address: 192.0.2.10/24, routePriority: 10}]
+routes:
+  - {destination: 198.51.100.0/24, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: 100, mtu: 1400}
+",
+        "kind: DHCPv4Config
+name: enp3s0
+routeMetric: 0x10
+ignoreHostname: true
+ignoreRoutes: false
+clientIdentifier: DUID
+duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
+",
+        "kind: HostnameConfig
+hostname: edge-17.lab.example
+auto: off
+",
+        "kind: ResolverConfig
+nameservers: [{address: '2001:db8::53', protocol: DoT, tlsServerName: dns.example}]
+searchDomains: {domains: [lab.example], disableDefault: true}
+hostDNS: {enabled: true, forwardKubeDNSToHost: true, resolveMemberNames: false}
+",
+        "kind: StaticHostConfig
+name: 192.0.2.200
+hostnames: [registry.lab.example, registry]
+",
+        "kind: TimeSyncConfig
+enabled: true
+bootTimeout: 1m30s
+ntp: {servers: [time1.lab.example, 192.0.2.123], useNTS: true}
+",
+        "kind: TimeSyncConfig
+ptp: {devices: [/dev/ptp0]}
+",
+        "machine:
+  sysctls: {vm.swappiness: 10, net.core.somaxconn: 1024}
+  time: {servers: [192.0.2.123], disabled: false, bootTimeout: 0}
+  network:
+    hostname: node7
+    nameservers: [192.0.2.53]
+    searchDomains: [lab.example]
+    disableSearchDomain: true
+    extraHostEntries: [{ip: 192.0.2.9, aliases: [nine]}]
+    kubespan: {enabled: true}
+    interfaces:
+      - {interface: eth2, ignore: true, whatever: 1}
+      - interface: eth0
+        ignore: false
+        deviceSelector: {driver: virtio_net}
+        addresses: [192.0.2.10/24, '2001:db8::1']
+        cidr: 192.0.2.11/24
+        routes: [{network: 0.0.0.0/0, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: main, mtu: 0}]
+        mtu: 1400
+        dhcp: true
+        dhcpOptions: {routeMetric: 300, ipv4: true, ipv6: true, duidv6: 00:01}
+        dummy: true
+        bond: {}
+        bridge: {}
+        bridgePort: {}
+        vlans: []
+        wireguard: {}
+        vip: {}
+",
+    ];
+
+    fn example(text: &str) -> String {
+        match text.starts_with("kind:") {
+            true => format!("apiVersion: v1alpha1\n{text}"),
+            false => text.to_owned(),
+        }
+    }
+
+    /// The schema behind a reference.
+    fn resolve<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+        match schema.get("$ref").and_then(Json::as_str) {
+            Some(path) => root.pointer(path.trim_start_matches('#')).unwrap(),
+            None => schema,
+        }
+    }
+
+    /// Walks `node` and its schema: every key is described; what is not met is taken out of `left`.
+    fn walk(root: &Json, schema: &Json, path: &str, node: &Node, left: &mut Vec<String>) {
+        let mut schema = resolve(root, schema);
+        if let Some(when) = schema.get("if")
+            && when.pointer("/properties/ignore").is_some()
+        {
+            let ignored = node.at("ignore").and_then(Node::truth) == Some(true);
+            schema = resolve(root, &schema[if ignored { "then" } else { "else" }]);
+        }
+        match &node.value {
+            Value::Scalar { .. } => {}
+            Value::List(items) => {
+                for item in items {
+                    walk(root, &schema["items"], path, item, left);
+                }
+            }
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    let path = format!("{path}/{}", key.text);
+                    left.retain(|name| *name != path);
+                    let property = schema.pointer(&format!("/properties/{}", key.text));
+                    let inner = property.or(schema.get("additionalProperties"));
+                    // `{}` and `true`: anything goes.
+                    if property.is_none() && inner == Some(&json!(false)) {
+                        panic!("{path} is not in the schema");
+                    }
+                    if let Some(inner) = inner {
+                        walk(root, inner, &path, value, left);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The paths of all keys below `schema`.
+    fn paths(root: &Json, schema: &Json, path: &str, found: &mut Vec<String>) {
+        let mut schema = resolve(root, schema);
+        if schema.get("if").is_some() {
+            schema = resolve(root, &schema["else"]);
+        }
+        if let Some(items) = schema.get("items") {
+            paths(root, items, path, found);
+        }
+        let properties = schema.get("properties").and_then(Json::as_object);
+        for (key, inner) in properties.into_iter().flatten() {
+            let path = format!("{path}/{key}");
+            found.push(path.clone());
+            paths(root, inner, &path, found);
+        }
+    }
+
+    fn kind_of(text: &str) -> &str {
+        let kind = text
+            .strip_prefix("kind: ")
+            .and_then(|text| text.lines().next());
+        kind.unwrap_or("LegacyKeys")
+    }
+
+    #[test]
+    fn examples_hold_every_key_of_the_schema_and_read_without_a_fault() {
+        let root = schema();
+        let mut left = Vec::new();
+        for kind in KINDS.iter().filter(|kind| kind.reader.is_some()) {
+            paths(&root, &root["$defs"][kind.name], kind.name, &mut left);
+        }
+        paths(&root, &root["else"], "LegacyKeys", &mut left);
+        for text in EXAMPLES {
+            let full = example(text);
+            let kind = kind_of(text);
+            let (nodes, faults) = tree(&full);
+            assert!(faults.is_empty(), "{full}");
+            walk(&root, &root["$defs"][kind], kind, &nodes[0], &mut left);
+            let (_, diagnostics) = parse(&full, "example.yaml");
+            let errors: Vec<_> = diagnostics
+                .iter()
+                .filter(|fault| fault.severity != crate::config::Severity::Note)
+                .collect();
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+        assert!(left.is_empty(), "no example has {left:?}");
+    }
+
+    #[test]
+    fn a_key_of_the_schema_is_known_and_any_other_is_not() {
+        let root = schema();
+        for kind in KINDS.iter().filter(|kind| kind.reader.is_some()) {
+            let name = kind.name;
+            let unknown = |key: &str| {
+                let text = format!("apiVersion: v1alpha1\nkind: {name}\n{key}: ~\n");
+                let (_, diagnostics) = parse(&text, "c");
+                let mut faults = diagnostics.iter();
+                faults.any(|fault| fault.message.contains("unknown key"))
+            };
+            let properties = root["$defs"][name]["properties"].as_object().unwrap();
+            for key in properties
+                .keys()
+                .filter(|key| *key != "kind" && *key != "apiVersion")
+            {
+                assert!(!unknown(key), "{name}: {key}");
+            }
+            assert!(unknown("nonsense"), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_key_and_record_says_what_it_is() {
+        let root = schema();
+        for (name, definition) in root["$defs"].as_object().unwrap() {
+            assert!(definition["description"].is_string(), "{name}");
+            for (key, property) in definition["properties"].as_object().unwrap() {
+                let text = property["description"].as_str().unwrap_or_default();
+                assert!(text.ends_with('.'), "{name}: {key}: {text}");
+            }
+        }
+    }
+}

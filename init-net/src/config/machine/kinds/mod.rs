@@ -7,7 +7,7 @@
 //! 2. give words a [`Names`](super::scalar::Names) list, and a value with a rule of its own a
 //!    [`Scalar`](super::scalar::Scalar): the rule is then checked where it is written, and is in the schema;
 //! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
-//! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in `tests/schema.rs`.
+//! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
 mod dhcp;
 mod header;
