@@ -67,8 +67,14 @@ impl<T: Names> Scalar for T {
             })
     }
 
+    /// To YAML 1.1 a plain `off` is false, and `on` is true.
     fn schema() -> Json {
-        let names: Vec<&str> = T::NAMES.iter().map(|(name, _)| *name).collect();
+        let mut names: Vec<Json> = T::NAMES.iter().map(|(name, _)| json!(name)).collect();
+        for (word, truth) in [("off", false), ("on", true)] {
+            if names.contains(&json!(word)) {
+                names.push(json!(truth));
+            }
+        }
         json!({"enum": names})
     }
 }
