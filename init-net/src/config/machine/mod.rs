@@ -6,9 +6,10 @@
 //! are accepted and left alone. Secrets never reach a diagnostic.
 
 #[macro_use]
-mod record;
+mod keys;
 mod kinds;
 mod legacy;
+mod record;
 mod scalar;
 mod schema;
 mod source;

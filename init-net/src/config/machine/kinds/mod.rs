@@ -2,7 +2,7 @@
 //!
 //! To add one:
 //!
-//! 1. declare its keys with `keys!` ([`super::record`]); name the record as in `kind:`, comment every key: the
+//! 1. declare its keys with `keys!` ([`super::keys`]); name the record as in `kind:`, comment every key: the
 //!    comments are what an editor shows. Link kinds take in the common keys with `..link: link::LinkKeys,`;
 //! 2. give words a [`Names`](super::scalar::Names) list, and a value with a rule of its own a
 //!    [`Scalar`](super::scalar::Scalar): the rule is then checked where it is written, and is in the schema;
