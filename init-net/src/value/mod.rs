@@ -3,6 +3,7 @@
 //! A value that exists is valid (parse, don't validate). Everything here is plain data; time and chance
 //! ([`Instant`], [`Rng`]) are values as well and are handed in from outside.
 
+mod glob;
 mod hostname;
 mod layer;
 mod link_name;
@@ -15,6 +16,7 @@ mod route_table;
 mod time;
 mod vlan_id;
 
+pub use glob::{Glob, GlobError};
 pub use hostname::{Hostname, HostnameError};
 pub use layer::Layer;
 pub use link_name::{LinkName, LinkNameError};
