@@ -8,6 +8,7 @@
 pub mod cmdline;
 pub mod diagnostic;
 mod document;
+pub mod expression;
 pub mod machine;
 mod nearest;
 pub mod netdata;
