@@ -109,6 +109,20 @@ pub struct LinkSpec {
     /// Which values lost against it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrode: Vec<Origin>,
+    /// Field by field, who said it: for `explain`.
+    #[serde(skip)]
+    pub fields: Vec<FieldOrigin>,
+}
+
+/// Which line said one field, and which ones lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOrigin {
+    /// Its name in output.
+    pub field: &'static str,
+    /// The line that won.
+    pub origin: Origin,
+    /// Lines that said something else.
+    pub overrode: Vec<Origin>,
 }
 
 impl LinkSpec {
@@ -129,6 +143,7 @@ impl LinkSpec {
             layer,
             origin,
             overrode: Vec::new(),
+            fields: Vec::new(),
         }
     }
 }

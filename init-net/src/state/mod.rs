@@ -31,7 +31,8 @@ pub use firewall::{FirewallRuleSpec, FirewallSpec, IngressSpec};
 pub use hosts::{HostSpec, render_hosts};
 pub use kind::{KindSpec, KindStatus};
 pub use link::{
-    BondSlave, CardStatus, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd, iff,
+    BondSlave, CardStatus, FieldOrigin, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd,
+    iff,
 };
 pub use op::{
     AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
