@@ -36,7 +36,14 @@ pub(super) fn merge(
                 }
                 for kind in runs(config.method) {
                     let link = link.clone();
-                    let spec = spec(*kind, config, link, document.layer, names, ignore_dns);
+                    let spec = spec(
+                        *kind,
+                        config,
+                        link,
+                        document.layer,
+                        (names, made),
+                        ignore_dns,
+                    );
                     insert(desired, spec);
                 }
             }
@@ -67,7 +74,7 @@ pub(super) fn merge(
                 &config,
                 link,
                 Layer::Default,
-                names,
+                (names, made),
                 ignore_dns,
             ),
         );
@@ -168,7 +175,7 @@ fn spec(
     config: &OperatorConfig,
     link: LinkName,
     layer: Layer,
-    names: &Names<'_>,
+    (names, made): (&Names<'_>, &Links),
     ignore_dns: bool,
 ) -> OperatorSpec {
     let metric = config
@@ -184,10 +191,8 @@ fn spec(
             OperatorKind::Dhcp4 => &[defaults::CLIENT_ID_ETHERNET],
             OperatorKind::Dhcp6 => &defaults::DUID_LL_ETHERNET,
         };
-        let mac = names
-            .link(&link)
-            .and_then(|status| status.stable_mac())
-            .and_then(|mac| mac.as_ethernet());
+        let mac = made.stable_mac(&link, names);
+        let mac = mac.and_then(|mac| mac.as_ethernet());
         mac.map(|mac| [kind, &mac[..]].concat()).unwrap_or_default()
     });
     OperatorSpec {

@@ -44,7 +44,7 @@ const CLUSTER: [Row; 5] = [
     ),
 ];
 
-/// On every network card that is not a member of anything.
+/// On every network card that we configure and that is not a member of anything.
 const CARD: [(&str, &str, &str); 2] = [
     (
         "net/ipv4/conf/{}/arp_notify",
@@ -58,7 +58,7 @@ const CARD: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// On every network card of a machine that forwards: with `accept_ra` 1 the kernel drops the routes of router
+/// On every such card of a machine that forwards: with `accept_ra` 1 the kernel drops the routes of router
 /// advertisements as soon as forwarding is on, so that this one is to be written before the latter.
 const FORWARDING_CARD: Row = (
     "net/ipv6/conf/{}/accept_ra",
@@ -167,6 +167,7 @@ fn baseline(documents: &[&Document], names: &Names<'_>, desired: &mut Desired) {
         .filter(|config| config.settings.forwarding == Some(true))
         .flat_map(|config| names.resolve(&config.link))
         .collect();
+    let managed: BTreeSet<LinkName> = desired.links.keys().cloned().collect();
     let mut set = |key: &str, value: &str, why: &str| {
         let Ok(key) = key.parse::<SysctlKey>() else {
             return;
@@ -193,6 +194,9 @@ fn baseline(documents: &[&Document], names: &Names<'_>, desired: &mut Desired) {
         set(key, value, why);
     }
     for (link, _) in names.physical() {
+        if !managed.contains(link) {
+            continue;
+        }
         let forwards = forwards_all || in_cluster || forwarding.contains(link);
         let rows = CARD
             .iter()

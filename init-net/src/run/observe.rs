@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::core::Doubt;
 use super::rtnetlink::{Rtnetlink, RtnetlinkError};
-use crate::state::{LinkStatus, Observed};
+use crate::state::{CardStatus, LinkStatus, Observed};
 use crate::sys;
 use crate::value::Instant;
 use crate::wire;
@@ -38,9 +38,7 @@ pub fn observe(
     };
     if doubt.has(Doubt::LINKS) {
         look.links = rtnetlink.links(at)?;
-        for link in look.links.values_mut().filter(|link| link.is_physical()) {
-            link.driver = sys::net_device::driver(&link.name);
-        }
+        look_at_cards(&mut look.links, known);
     }
     if doubt.has(Doubt::ADDRESSES) {
         look.addresses = rtnetlink.addresses(at)?;
@@ -62,6 +60,39 @@ pub fn observe(
         look.files = contents(files.chain(links.values().map(conf)).collect());
     }
     Ok(look)
+}
+
+/// Adds what sysfs tells of network cards. A card does not change: what is `known` of it is taken from there, but for its
+/// speed, which comes and goes with the carrier.
+pub fn look_at_cards(
+    links: &mut BTreeMap<u32, LinkStatus>,
+    known: Option<&BTreeMap<u32, LinkStatus>>,
+) {
+    for link in links.values_mut().filter(|link| link.is_physical()) {
+        let same = |old: &&LinkStatus| {
+            old.name == link.name
+                && old.permanent_addr == link.permanent_addr
+                && old.has_carrier() == link.has_carrier()
+        };
+        if let Some(old) = known.and_then(|known| known.get(&link.index)).filter(same) {
+            link.driver = old.driver.clone();
+            link.card = old.card.clone();
+            continue;
+        }
+        let card = sys::net_device::card(&link.name);
+        link.driver = card.driver;
+        link.card = CardStatus {
+            driver_version: card.driver_version,
+            bus_path: card.bus_path,
+            pci_id: card.pci_id,
+            vendor_id: card.vendor_id,
+            product_id: card.product_id,
+            vendor: card.vendor,
+            product: card.product,
+            speed_mbit: card.speed_mbit,
+            full_duplex: card.full_duplex,
+        };
+    }
 }
 
 /// What `compile` may want to write, whatever the configuration: read before the first plan, so that a file that is

@@ -104,51 +104,65 @@ fn tags_on_members(links: &Links, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The kernel refuses a VLAN or macvlan an MTU above that of its parent (vlan_dev_change_mtu, macvlan_change_mtu).
+/// The kernel refuses a VLAN or macvlan an MTU above that of its parent (vlan_dev_change_mtu, macvlan_change_mtu). What
+/// is left out of one link counts for those above it.
 fn mtu_over_parent(links: &mut Links, names: &Names<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    let effective = |links: &Links, mut name: LinkName| {
-        loop {
-            let draft = links.drafts.get(&name);
-            if let Some(mtu) = draft.and_then(|draft| draft.mtu.value()) {
-                return Some(mtu.bytes());
-            }
-            let kind = draft.and_then(|draft| draft.kind.value());
-            match kind.and_then(KindSpec::parent) {
-                Some(parent) => name = parent.clone(),
-                None => {
-                    let seen = names.link(&name).map(|link| link.mtu);
-                    return seen.or(kind.map(|_| ETHERNET_MTU));
-                }
-            }
+    loop {
+        let refused: Vec<(LinkName, Diagnostic)> = links
+            .drafts
+            .keys()
+            .filter_map(|name| Some((name.clone(), over_parent(links, name, names)?)))
+            .collect();
+        if refused.is_empty() {
+            return;
         }
-    };
-    let mut refused = Vec::new();
-    for (name, draft) in &links.drafts {
-        let Some(KindSpec::Vlan { parent, .. } | KindSpec::Macvlan { parent, .. }) =
-            draft.kind.value()
-        else {
-            continue;
-        };
-        let Some(said) = &draft.mtu.won else { continue };
-        let Some(limit) = effective(links, parent.clone()) else {
-            continue;
-        };
-        if said.value.bytes() > limit {
-            let message = format!(
-                "{name}: an MTU of {} is above the {limit} of {parent}, which it stands on",
-                said.value
-            );
-            diagnostics.push(
-                fault(Severity::Warning, message, &said.origin)
-                    .with_fix(format!("raise the MTU of {parent} as well"))
-                    .with_effect(format!("{name} gets that of {parent}")),
-            );
-            refused.push(name.clone());
+        for (name, fault) in refused {
+            diagnostics.push(fault);
+            if let Some(draft) = links.drafts.get_mut(&name) {
+                draft.mtu.clear();
+            }
         }
     }
-    for name in refused {
-        if let Some(draft) = links.drafts.get_mut(&name) {
-            draft.mtu.clear();
+}
+
+/// What is wrong with the MTU of `name`.
+fn over_parent(links: &Links, name: &LinkName, names: &Names<'_>) -> Option<Diagnostic> {
+    let draft = links.drafts.get(name)?;
+    let said = draft.mtu.won.as_ref()?;
+    let parent = match draft.kind.value()? {
+        KindSpec::Vlan { parent, .. } | KindSpec::Macvlan { parent, .. } => parent,
+        _ => return None,
+    };
+    let limit = mtu_of(links, parent, names)?;
+    if said.value.bytes() <= limit {
+        return None;
+    }
+    let mtu = said.value;
+    let message =
+        format!("{name}: an MTU of {mtu} is above the {limit} of {parent}, which it stands on");
+    Some(
+        fault(Severity::Warning, message, &said.origin)
+            .with_fix(format!("raise the MTU of {parent} as well"))
+            .with_effect(format!("{name} gets that of {parent}")),
+    )
+}
+
+/// The MTU that a link will have, bytes: that which is said, that of its parent, that which it has.
+fn mtu_of(links: &Links, name: &LinkName, names: &Names<'_>) -> Option<u32> {
+    let mut name = name;
+    // Each step goes one link down, and circles were left out.
+    loop {
+        let draft = links.drafts.get(name);
+        if let Some(mtu) = draft.and_then(|draft| draft.mtu.value()) {
+            return Some(mtu.bytes());
+        }
+        let kind = draft.and_then(|draft| draft.kind.value());
+        match kind.and_then(KindSpec::parent) {
+            Some(parent) => name = parent,
+            None => {
+                let seen = names.link(name).map(|link| link.mtu);
+                return seen.or(kind.map(|_| ETHERNET_MTU));
+            }
         }
     }
 }

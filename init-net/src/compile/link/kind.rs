@@ -175,7 +175,6 @@ fn monitored(options: &BondOptions) -> BondOptions {
 fn team(config: &LinkConfig, name: &LinkName) -> Diagnostic {
     Diagnostic::new(Severity::Note, "teams are not applied yet")
         .with_place((&config.origin).into())
-        .with_fix("write bond=, which needs no program beside the kernel")
         .with_effect(format!(
             "{name} is not created; what is configured on it waits"
         ))

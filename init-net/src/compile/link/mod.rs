@@ -9,8 +9,6 @@ mod draft;
 mod graph;
 mod kind;
 mod members;
-#[cfg(test)]
-mod tests;
 mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +19,7 @@ use super::names::Names;
 use super::operator;
 use crate::config::{Diagnostic, Document, KindConfig, LinkConfig, LinkRef, Severity};
 use crate::state::{Desired, KindSpec, MasterSpec};
-use crate::value::{Layer, LinkName, Origin, RouteTable};
+use crate::value::{Layer, LinkName, Mac, Origin, RouteTable};
 
 /// The name of the loopback link, which every network namespace has.
 const LOOPBACK: &str = "lo";
@@ -195,6 +193,47 @@ impl Links {
             )))
     }
 
+    /// The hardware address that a link will have, whether it is there or not: a VLAN has that of its parent, a bond that
+    /// of its first member, a bridge the lowest of its ports. A client that identified itself by the random address that a
+    /// new bond has until its first member joins would be somebody else at every boot.
+    pub(super) fn stable_mac(&self, name: &LinkName, names: &Names<'_>) -> Option<Mac> {
+        let mut name = name;
+        // Each step goes one link down, and circles were left out.
+        loop {
+            let draft = self.drafts.get(name);
+            if let Some(mac) = draft.and_then(|draft| draft.mac.value()) {
+                return Some(*mac);
+            }
+            let members = || {
+                let of = |draft: &&Draft| draft.master.value().is_some_and(|m| m.name() == name);
+                self.drafts.iter().filter(move |(_, draft)| of(draft))
+            };
+            let index = |draft: &Draft| match draft.master.value() {
+                Some(MasterSpec::Bond(slave)) => slave.slave_index,
+                _ => 0,
+            };
+            let below = match draft.and_then(|draft| draft.kind.value()) {
+                Some(KindSpec::Vlan { parent, .. }) => Some(parent),
+                Some(KindSpec::Bond { .. }) => members()
+                    .min_by_key(|(_, draft)| index(draft))
+                    .map(|(name, _)| name),
+                Some(KindSpec::Bridge { .. }) => {
+                    let macs = members().filter_map(|(name, _)| names.link(name)?.stable_mac());
+                    let lowest = macs.min();
+                    if lowest.is_some() {
+                        return lowest;
+                    }
+                    None
+                }
+                _ => None,
+            };
+            match below {
+                Some(below) => name = below,
+                None => return names.link(name)?.stable_mac(),
+            }
+        }
+    }
+
     /// The table of the VRF that a link is, or is in.
     pub(super) fn vrf_table(&self, name: &LinkName) -> Option<RouteTable> {
         let draft = self.drafts.get(name)?;
@@ -262,6 +301,9 @@ impl Links {
                 up.push((name.clone(), draft.layer(), draft.origin().clone()));
             }
         }
+        let origin = Origin::builtin("(a link of which nothing is said is up)");
+        let default = operator::default_links(documents, names).into_iter();
+        up.extend(default.map(|name| (name, Layer::Default, origin.clone())));
         let operators = desired.operators.values();
         up.extend(operators.map(|o| (o.link_name.clone(), o.layer, o.origin.clone())));
         let addresses = desired.addresses.values();
@@ -273,9 +315,6 @@ impl Links {
             let links = names.resolve(&config.link).into_iter();
             up.extend(links.map(|name| (name, layer, config.origin.clone())));
         }
-        let origin = Origin::builtin("(a link of which nothing is said is up)");
-        let default = operator::default_links(documents, names).into_iter();
-        up.extend(default.map(|name| (name, Layer::Default, origin.clone())));
         // The highest reason is the one that is shown.
         up.retain(|(name, layer, _)| *layer != Layer::Operator && !self.refused.contains(name));
         up.sort_by_key(|(_, layer, _)| core::cmp::Reverse(*layer));
