@@ -23,7 +23,7 @@ pub(super) fn merge(
             }
             for link in links {
                 let by = (document.layer, &config.origin);
-                match made.carries(&link, by, &config.address.to_string()) {
+                match made.carries(&link, by) {
                     Ok(()) => insert(desired, spec(config, link, document.layer)),
                     Err(fault) => diagnostics.push(fault),
                 }

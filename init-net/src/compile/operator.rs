@@ -30,7 +30,7 @@ pub(super) fn merge(
                 .or_insert_with(|| config.origin.clone());
             for link in names.resolve(&config.link) {
                 let by = (document.layer, &config.origin);
-                if let Err(fault) = made.carries(&link, by, "the configuration by network") {
+                if let Err(fault) = made.carries(&link, by) {
                     diagnostics.push(fault);
                     continue;
                 }

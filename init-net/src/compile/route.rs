@@ -20,6 +20,7 @@ pub(super) fn merge(
 ) {
     let mut networks = Networks::new(desired.addresses.values());
     let only_link = only_link(desired);
+    let mut last_fault: Option<Origin> = None;
     for document in documents {
         // Default routes of one source must differ in metric: the n-th default route of a source gets base + n.
         let mut defaults_seen: BTreeMap<Family, u32> = BTreeMap::new();
@@ -31,6 +32,18 @@ pub(super) fn merge(
             let mut spec = spec(config, document.layer);
             if let Err(fault) = give_links(&mut spec, config, find) {
                 diagnostics.push(fault);
+                continue;
+            }
+            let by = (document.layer, &config.origin);
+            if let Some(fault) = on_member(&spec, by, made) {
+                // Once for each argument or line, which may say an address as well.
+                let known = |other: &Diagnostic| {
+                    other.message == fault.message && other.place == fault.place
+                };
+                if last_fault.as_ref() != Some(&config.origin) && !diagnostics.iter().any(known) {
+                    diagnostics.push(fault);
+                }
+                last_fault = Some(config.origin.clone());
                 continue;
             }
             spec.table = config.table.unwrap_or_else(|| table(&spec, made));
@@ -114,6 +127,15 @@ fn give_links(
         });
     }
     Ok(())
+}
+
+/// What is wrong with a route out of a member of a bond or bridge.
+fn on_member(spec: &RouteSpec, by: (Layer, &Origin), made: &Links) -> Option<Diagnostic> {
+    let hops = spec.next_hops.iter().map(|hop| &hop.out_link_name);
+    spec.out_link_name
+        .iter()
+        .chain(hops)
+        .find_map(|link| made.carries(link, by).err())
 }
 
 /// A route of a VRF, or of a link in one, belongs into its table, where the kernel puts the routes to the networks of its

@@ -27,7 +27,7 @@ pub(super) fn merge(
             }
             for link in found {
                 let by = (document.layer, &config.origin);
-                match links.carries(&link, by, "the shared address") {
+                match links.carries(&link, by) {
                     Ok(()) => {
                         let id = (link.clone(), config.address);
                         desired.vips.insert(id, spec(config, link, document.layer));

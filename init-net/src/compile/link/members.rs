@@ -48,7 +48,7 @@ pub(super) fn settle(
                 diagnostics.push(
                     fault(Severity::Error, message, &claim.origin)
                         .with_fix("leave it in one of them")
-                        .with_effect(format!("it stays in {first}, as {} says", old.origin)),
+                        .with_effect(format!("{} stands", old.origin)),
                 );
                 draft.master.lose(claim.origin);
             }

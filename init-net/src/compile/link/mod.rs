@@ -163,12 +163,11 @@ impl Links {
             .collect()
     }
 
-    /// Whether a link carries addresses, and if not, why: what `said` of it, in `layer`, has no effect.
+    /// Whether a link carries addresses; if not, why what `origin` says of it in `layer` has no effect.
     pub(super) fn carries(
         &self,
         name: &LinkName,
         (layer, origin): (Layer, &Origin),
-        what: &str,
     ) -> Result<(), Diagnostic> {
         let won = self
             .drafts
@@ -187,10 +186,7 @@ impl Links {
         let message = format!("{name} is a member of {master} and carries no addresses itself");
         Err(fault(severity, message, origin)
             .with_fix(format!("configure {master}"))
-            .with_effect(format!(
-                "{what} is left out; {} made it a member",
-                won.origin
-            )))
+            .with_effect(format!("left out for {}", won.origin)))
     }
 
     /// The hardware address that a link will have, whether it is there or not: a VLAN has that of its parent, a bond that
