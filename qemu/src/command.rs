@@ -124,6 +124,9 @@ pub(crate) fn card(index: usize, nic: &Nic) -> Vec<(&'static str, String)> {
         ("mac", mac_text(nic.mac)),
         // No boot ROM: the file comes with another package, and nothing boots from the card.
         ("romfile", String::new()),
+        // Without a speed and full duplex a bond sends no LACP frames from the card.
+        ("speed", "1000".into()),
+        ("duplex", "full".into()),
     ]
 }
 
@@ -225,9 +228,9 @@ mod tests {
 -initrd /i
 -append quiet
 -netdev tap,id=net0,ifname=port0,script=no,downscript=no
--device virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=
+-device virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=,speed=1000,duplex=full
 -netdev tap,id=net1,ifname=port1,script=no,downscript=no
--device virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:fe,romfile=
+-device virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:fe,romfile=,speed=1000,duplex=full
 -drive file=/d,id=disk0,format=raw,if=none
 -device virtio-blk-pci,drive=disk0
 -device virtio-serial-pci

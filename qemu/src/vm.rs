@@ -292,6 +292,10 @@ impl Vm {
 fn object(properties: Vec<(&str, String)>) -> Value {
     let properties = properties.into_iter();
     properties
-        .map(|(name, value)| (name.to_owned(), Value::String(value)))
+        .map(|(name, value)| {
+            // The monitor tells numbers from text, the command line does not.
+            let value = value.parse::<u64>().map_or(json!(value), Value::from);
+            (name.to_owned(), value)
+        })
         .collect()
 }

@@ -34,6 +34,11 @@ fn a_static_address_answers_another_guest(bench: Bench) {
         .one("dst=default gateway=10.77.0.1 dev=eth0");
     two.ready("routable");
     two.ping("10.77.0.20");
+
+    one.apply(&STATIC.replace("10.77.0.20", "10.77.0.22"));
+    one.addresses("eth0").one("local=10.77.0.22");
+    one.addresses("eth0").none("local=10.77.0.20");
+    two.ping("10.77.0.22");
 }
 
 on_both_kernels!(a_card_that_appears_late_gets_a_lease);
@@ -67,6 +72,32 @@ fn a_cable_that_flaps_keeps_the_address(bench: Bench) {
     guest.addresses("eth0").one("local=10.77.0.20");
     guest.routes("-4").one("dst=default gateway=10.77.0.1");
     guest.ping("10.77.0.1");
+}
+
+on_both_kernels!(a_guest_has_every_kind_of_link_and_the_tools);
+fn a_guest_has_every_kind_of_link_and_the_tools(bench: Bench) {
+    let mut guest = Guest::of(bench.machine("").start(&bench.lab).unwrap());
+    for module in qemu::guest::LINK_MODULES {
+        let parameters = if module == "bonding" {
+            "max_bonds=0"
+        } else {
+            ""
+        };
+        guest.run(&format!("modprobe {module} {parameters}"));
+    }
+    guest.ask("ip -j link").none("ifname=bond0");
+    guest.run(
+        "ip link add br0 type bridge vlan_filtering 1 && ip link add d0 type dummy\n\
+         ip link set d0 master br0 && bridge vlan add dev d0 vid 7 && ip link add wg0 type wireguard\n\
+         ip link add link d0 d0.5 type vlan id 5 protocol 802.1ad && ethtool -k d0 && ip rule add table 9",
+    );
+    let vlan = guest.link("d0.5");
+    vlan.is("/linkinfo/info_kind", "vlan");
+    vlan.is("/linkinfo/info_data/protocol", "802.1ad");
+    let vlans = guest.bridge_vlans();
+    vlans.one("ifname=d0").at("/vlans").one("vlan=7");
+    guest.wireguard().one("interface=wg0 listen_port=0");
+    guest.rules("-4").one("table=9");
 }
 
 /// The lab's own: what a bond of the config will be tested against.
