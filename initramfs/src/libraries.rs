@@ -1,6 +1,7 @@
 //! A program that is not static → the loader and the libraries it needs, as ld.so(8) would find them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -47,9 +48,9 @@ pub fn needed_by(program: &Path, roots: &[PathBuf]) -> Result<BTreeMap<String, V
                     program: path.clone(),
                     roots: roots.to_vec(),
                 })?;
-            if !found.contains_key(&target) {
+            if let Entry::Vacant(place) = found.entry(target) {
                 let contents = read(&file)?;
-                found.insert(target, contents.clone());
+                place.insert(contents.clone());
                 open.push((file, contents));
             }
         }
