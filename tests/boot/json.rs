@@ -87,7 +87,7 @@ impl Json {
                 let (key, expect) = word.split_once('=').expect("a word is key=value");
                 match element.pointer(&format!("/{key}")) {
                     Some(Value::String(found)) => found == expect,
-                    Some(found) => found.to_string() == expect,
+                    Some(found) => serde_json::to_string(found).is_ok_and(|text| text == expect),
                     None => false,
                 }
             })
