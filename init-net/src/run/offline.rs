@@ -1,4 +1,4 @@
-//! Work on sources without a boot: `check`, `compile`, `plan`, `apply`.
+//! Work on sources without a boot: `check`, `compile`, `plan`, `apply`, `schema`.
 
 use serde_json::Value;
 
@@ -66,6 +66,11 @@ fn kept(sources: &Sources, read: &Read, desired: &Desired) -> Vec<Document> {
         }
     }
     documents
+}
+
+/// The JSON Schema of a document of a machine config.
+pub fn schema() -> Value {
+    crate::config::machine::schema()
 }
 
 /// Whether `check` says no.
