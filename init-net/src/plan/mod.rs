@@ -7,12 +7,17 @@
 //! - what depends on something that is not there yet is not planned: the next round, after the next dump, plans it.
 
 mod address;
+mod alias;
+mod ethernet;
 mod file;
 mod link;
 mod order;
 mod route;
+mod rule;
+mod sysctl;
 #[cfg(test)]
 mod tests;
+mod wireguard;
 
 use crate::state::{Desired, LinkAt, LinkSpec, LinkStatus, Observed, Op};
 
@@ -20,8 +25,13 @@ use crate::state::{Desired, LinkAt, LinkSpec, LinkStatus, Observed, Op};
 pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
     let mut ops = Vec::new();
     link::plan(desired, observed, &mut ops);
+    alias::plan(desired, observed, &mut ops);
+    ethernet::plan(desired, observed, &mut ops);
+    sysctl::plan(desired, observed, &mut ops);
+    wireguard::plan(desired, observed, &mut ops);
     address::plan(desired, observed, &mut ops);
     route::plan(desired, observed, &mut ops);
+    rule::plan(desired, observed, &mut ops);
     file::plan(desired, observed, &mut ops);
     order::sort(&mut ops);
     ops
