@@ -25,6 +25,7 @@ pub(super) mod kind {
     pub const RTM_NEWRULE: u16 = 32;
     pub const RTM_DELRULE: u16 = 33;
     pub const RTM_GETRULE: u16 = 34;
+    pub const RTM_NEWNETCONF: u16 = 80;
 }
 
 /// `struct nlmsghdr`, bytes.
