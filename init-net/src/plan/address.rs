@@ -20,7 +20,7 @@ pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     }
     let mut judged: HashSet<usize> = HashSet::new();
     for spec in desired.addresses.values() {
-        let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {
+        let Some((link, _)) = observed.at(&spec.link_name, desired) else {
             continue;
         };
         let valid_secs = match spec.valid_until {

@@ -7,13 +7,18 @@
 //! - what depends on something that is not there yet is not planned: the next round, after the next dump, plans it.
 
 mod address;
+mod alias;
+mod ethernet;
 mod file;
 mod link;
 mod look;
 mod order;
 mod route;
+mod rule;
+mod sysctl;
 #[cfg(test)]
 mod tests;
+mod wireguard;
 
 use crate::state::{Desired, Observed, Op};
 
@@ -24,18 +29,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
     let mut look = Look::new(observed);
     let mut ops = Vec::new();
     link::plan(desired, &mut look, &mut ops);
+    alias::plan(desired, &look, &mut ops);
+    ethernet::plan(desired, &look, &mut ops);
+    sysctl::plan(desired, &look, &mut ops);
+    wireguard::plan(desired, &look, &mut ops);
     address::plan(desired, &look, &mut ops);
     route::plan(desired, &look, &mut ops);
+    rule::plan(desired, &look, &mut ops);
     file::plan(desired, observed, &mut ops);
     order::sort(&mut ops);
     ops
-}
-
-/// The link called `name` in `desired`, with the name that ops print, and whether it is to be up.
-fn at(
-    name: &crate::value::LinkName,
-    desired: &Desired,
-    look: &Look<'_>,
-) -> Option<(crate::state::LinkAt, bool)> {
-    look.at(name, desired)
 }

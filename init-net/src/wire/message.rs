@@ -4,7 +4,7 @@ use core::fmt;
 
 use netlink_packet_core::{Emitable, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader};
 
-use super::{Refusal, ack, address, link, route, rule};
+use super::{Refusal, ack, address, alias, link, route, rule};
 use crate::state::{AddressStatus, LinkStatus, Op, RouteStatus, RuleStatus};
 use crate::value::{BridgeVlan, Instant};
 
@@ -26,6 +26,7 @@ pub(super) mod kind {
     pub const RTM_NEWRULE: u16 = 32;
     pub const RTM_DELRULE: u16 = 33;
     pub const RTM_GETRULE: u16 = 34;
+    pub const RTM_NEWNETCONF: u16 = 80;
 }
 
 /// `struct nlmsghdr`, bytes.
@@ -34,15 +35,14 @@ const HEADER: usize = 16;
 /// Where `nlmsg_flags` is in it.
 const FLAGS: core::ops::Range<usize> = 6..8;
 
-/// Longest message that is built, bytes. Ours are below 1,000, which takes a bond with every option and all targets; all
-/// that goes in is a bounded type. A longer one would mean a bug here, and the emitter behind it panics on attributes
-/// above 64 KiB.
-const MAX_MESSAGE: usize = 4096;
+/// Longest message that is built, bytes. Most of ours are below 200; a route with 256 next hops has 9,000, and WireGuard
+/// peers are cut to what fits. The emitter behind it panics on attributes above 64 KiB: a message of this length has none.
+pub(super) const MAX_MESSAGE: usize = 32 << 10;
 
 /// Why an op has no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireError {
-    /// It is done without netlink: a host name, a file.
+    /// It is done without rtnetlink: a host name, a file, a key, a card.
     NotNetlink,
     /// Addresses of both families in one object, where the kernel takes one.
     Family,
@@ -55,7 +55,7 @@ pub enum WireError {
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotNetlink => "not a netlink operation",
+            Self::NotNetlink => "not an operation of this kind of netlink",
             Self::Family => "IPv4 and IPv6 addresses in one object",
             Self::RouteKind => "a route of unknown type cannot be sent",
             Self::Length => "the message would be too long",
@@ -97,6 +97,9 @@ pub fn encode(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
         Op::RouteAdd(route) => route::add(route, seq),
         Op::RouteReplace(route) => route::replace(route, seq),
         Op::RouteDel(route) => route::delete(route, seq),
+        Op::RuleAdd(rule) => rule::add(rule, seq),
+        Op::RuleDel(rule) => rule::delete(rule, seq),
+        Op::LinkSetAlias { link, alias } => alias::set(link, alias.as_ref(), seq),
         _ => Err(WireError::NotNetlink),
     }
 }

@@ -105,7 +105,7 @@ impl Backoff {
             self.failed.remove(&key);
             return;
         };
-        if already_gone(&outcome.op, *errno) {
+        if already_so(&outcome.op, *errno) {
             self.failed.remove(&key);
             return;
         }
@@ -191,23 +191,28 @@ fn key(op: &Op) -> String {
         Op::AddressReplace(AddressOp { link, address, .. }) => {
             format!("ip addr replace {address} dev {}", link.name)
         }
+        // Thousands of peers make a long line, and the error is of the device.
+        Op::Wireguard(op) => format!("wg set {}", op.link.name),
         other => other.to_string(),
     }
 }
 
-/// Removing what is gone is success: the kernel took it along with a link, or somebody was faster.
-fn already_gone(op: &Op, errno: i32) -> bool {
-    let removes = match op {
+/// Removing what is gone, or adding what is there, is success: the kernel took it along with a link, or somebody was
+/// faster.
+fn already_so(op: &Op, errno: i32) -> bool {
+    match op {
         Op::AddressDel { .. }
         | Op::RouteDel(_)
+        | Op::RuleDel(_)
         | Op::LinkDel { .. }
         | Op::LinkSetMaster { master: None, .. }
-        | Op::BridgeVlanDel { .. } => true,
-        _ => false,
-    };
-    removes
-        && matches!(
+        | Op::BridgeVlanDel { .. } => matches!(
             errno,
             libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENOENT
-        )
+        ),
+        // A parameter goes with its link or module; a rule of somebody else's that is the same was faster.
+        Op::SetSysctl { .. } => errno == libc::ENOENT,
+        Op::RuleAdd(_) => errno == libc::EEXIST,
+        _ => false,
+    }
 }
