@@ -146,12 +146,12 @@ fn a_pair_is_made_once_and_goes_as_one() {
         );
         shows("leg-a", "/link", "leg-b");
         shows("leg-b", "/group", OUR_GROUP.to_string());
-        // The other end has another name now: made again.
+        // The other end has another name now, and takes this one with it.
         let other = [end("leg-a", "leg-c"), end("leg-c", "leg-a")];
         settles(
             &mut kernel,
             &other,
-            "ip link del dev leg-a type veth  # made again: another peer\n\
+            "ip link del dev leg-b type veth\n\
              ip link add name leg-a group 73 up type veth peer name leg-c group 73\n\
              ip link set dev leg-c up",
         );

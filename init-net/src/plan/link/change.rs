@@ -49,7 +49,7 @@ impl<'a> Links<'a, '_> {
                 primary: change.primary,
             });
         }
-        if let Some(master) = master {
+        if let Some(master) = &master {
             self.join(link.clone(), status, master);
         }
         self.bridge(spec, status);
@@ -63,7 +63,12 @@ impl<'a> Links<'a, '_> {
             self.ops.push(Op::LinkSetMulticast { link, on });
         }
         let up = spec.up.unwrap_or_else(|| status.is_up());
-        self.set_up(link, status, up, status.is_up() && !needs_down);
+        let is_up = status.is_up() && !needs_down;
+        // The bond that is made in this round takes it down again, and up.
+        if up && master.is_none() && self.awaits_bond(spec, status) {
+            return;
+        }
+        self.set_up(link, status, up, is_up);
     }
 
     /// A member of a bond has the hardware address that the bond gives it: one of its own counts before it joins.
@@ -74,6 +79,18 @@ impl<'a> Links<'a, '_> {
                 .is_some_and(|bond| bond.index == status.master_index);
         spec.hardware_addr
             .filter(|mac| status.hardware_addr != Some(*mac) && !is_member)
+    }
+
+    /// Whether it is down and not yet in the bond that some source wants made for it.
+    fn awaits_bond(&self, spec: &LinkSpec, status: &LinkStatus) -> bool {
+        let Some(MasterSpec::Bond(slave)) = &spec.master else {
+            return false;
+        };
+        let bond = self.desired.links.get(&slave.master_name);
+        let is_member = self
+            .master_of(spec)
+            .is_some_and(|bond| bond.index == status.master_index);
+        !status.is_up() && !is_member && bond.is_some_and(|bond| bond.kind.is_made())
     }
 
     fn set_up(&mut self, link: LinkAt, status: &LinkStatus, up: bool, is_up: bool) {

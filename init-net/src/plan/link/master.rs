@@ -27,7 +27,8 @@ impl<'a> Links<'a, '_> {
     /// Takes all members out of a bond that cannot change with them; they join again in the next round. `false`: one of
     /// them is not ours to move.
     pub(super) fn empty(&mut self, bond: &LinkStatus) -> bool {
-        let members = self.members.remove(&bond.index).unwrap_or_default();
+        let mut members = self.members.remove(&bond.index).unwrap_or_default();
+        members.retain(|member| !self.look.gone.contains(&member.index));
         let movable = |member: &&LinkStatus| {
             let wanted_here = self
                 .placed

@@ -21,7 +21,9 @@ impl Links<'_, '_> {
             gone.push(status.index);
             let under = below(status);
             // Of a pair, both ends are below the other one.
-            let first_of_pair = status.kind == "veth" && status.index < under;
+            let peer = self.look.links.get(&under);
+            let first_of_pair =
+                status.kind == "veth" && peer.is_some_and(|peer| status.name < peer.name);
             if goes_with_below(status) && unwanted(under) && !first_of_pair {
                 continue;
             }
