@@ -87,6 +87,8 @@ pub enum Command {
         #[arg(short, long, value_enum, default_value = "table")]
         output: GetOutput,
     },
+    /// Print the JSON Schema of a machine config's documents, for editors (draft 2020-12)
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]

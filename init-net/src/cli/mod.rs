@@ -62,6 +62,7 @@ fn run(command: Command) -> ExitCode {
             any,
         } => live::wait(level, timeout, any),
         Command::Timeline { output } => live::timeline(output),
+        Command::Schema => offline::schema(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,4 +1,4 @@
-//! Printing for `check`, `compile`, `plan`, `apply`.
+//! Printing for `check`, `compile`, `plan`, `apply`, `schema`.
 
 use std::io::{BufWriter, Write as _};
 
@@ -56,6 +56,12 @@ pub fn apply(sources: &SourceArgs) -> Exit {
         };
     })?;
     Ok(u8::from(!all))
+}
+
+/// The JSON Schema of machine configs.
+pub fn schema() -> Exit {
+    println!("{}", pretty(&offline::schema())?);
+    Ok(0)
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<String, String> {

@@ -1,8 +1,9 @@
 //! Names of our own on links. One that nobody asks for is left: it does not say who gave it.
 
-use crate::state::{Desired, Observed, Op};
+use super::look::Look;
+use crate::state::{Desired, Op};
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     for spec in desired.aliases.values() {
         let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {
             continue;

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::state::{Desired, EthernetOp, LinkAt, Observed, Op};
+use super::look::Look;
+use crate::state::{Desired, EthernetOp, LinkAt, Op};
 use crate::value::{Channels, EthernetOptions, Rings};
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     let nothing = EthernetOptions::default();
     for spec in desired.ethernet.values() {
         let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {

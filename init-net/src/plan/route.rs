@@ -3,9 +3,10 @@
 use core::net::IpAddr;
 use std::collections::{HashMap, HashSet};
 
+use super::look::Look;
 use crate::state::{
-    Desired, Family, LinkAt, NextHopAt, NextHopStatus, OUR_PROTOCOL, Observed, Op, RouteOp,
-    RouteSpec, RouteStatus, Scope,
+    Desired, Family, LinkAt, NextHopAt, NextHopStatus, OUR_PROTOCOL, Op, RouteOp, RouteSpec,
+    RouteStatus, Scope,
 };
 use crate::value::{Prefix, RouteMetrics, RoutePreference, RouteTable};
 
@@ -17,7 +18,7 @@ const MAX_MTU: u32 = 65535 - 15;
 const MAX_ADVMSS: u32 = 65535 - 40;
 const MAX_HOP_LIMIT: u32 = 255;
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     // Once by slot: looking through all routes for each would be quadratic, a second at ten thousand.
     let mut slots: HashMap<Slot, Vec<(usize, &RouteStatus)>> = HashMap::new();
     for (index, status) in observed.routes.iter().enumerate() {
@@ -65,12 +66,13 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         }
     }
     for (index, status) in observed.routes.iter().enumerate() {
-        // A link that goes down takes its routes with it.
+        // A link that goes, or goes down, takes its routes with it.
         let goes = status
             .out_link_name
             .as_ref()
             .and_then(|name| super::at(name, desired, observed));
-        let stays = goes.is_none_or(|(_, up)| up);
+        let stays =
+            goes.is_none_or(|(_, up)| up) && !observed.gone.contains(&status.out_link_index);
         if status.protocol == OUR_PROTOCOL && !kept.contains(&index) && stays {
             ops.push(Op::RouteDel(removal(status)));
         }
@@ -87,7 +89,7 @@ enum Way {
     None,
 }
 
-fn way(spec: &RouteSpec, desired: &Desired, observed: &Observed) -> Way {
+fn way(spec: &RouteSpec, desired: &Desired, observed: &Look<'_>) -> Way {
     if spec.kind.is_nowhere() {
         return Way::Open(Vec::new());
     }

@@ -3,10 +3,11 @@
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::state::{Desired, KindSpec, LinkAt, Observed, Op, WireguardOp, WireguardPeerOp};
+use super::look::Look;
+use crate::state::{Desired, KindSpec, LinkAt, Op, WireguardOp, WireguardPeerOp};
 use crate::value::{Prefix, PublicKey, WireguardOptions, WireguardPeer};
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     for spec in desired.links.values() {
         let KindSpec::Wireguard(want) = &spec.kind else {
             continue;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::core::Doubt;
 use super::kernel::Kernel;
 use super::rtnetlink::RtnetlinkError;
-use crate::state::{Desired, KindSpec, LinkStatus, Observed};
+use crate::state::{Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, Observed};
 use crate::sys;
 use crate::value::{Instant, SysctlKey};
 use crate::wire;
@@ -43,6 +43,9 @@ pub fn observe(
         for link in look.links.values_mut().filter(|link| link.is_physical()) {
             link.driver = sys::net_device::driver(&link.name);
         }
+        if look.links.values().any(has_vlans) {
+            look.bridge_vlans = rtnetlink.bridge_vlans(at)?;
+        }
     }
     if doubt.has(Doubt::ADDRESSES) {
         look.addresses = rtnetlink.addresses(at)?;
@@ -69,6 +72,17 @@ pub fn observe(
         settings(kernel, desired, &by_name, &mut look);
     }
     Ok(look)
+}
+
+/// Whether VLANs on its ports may be compared: it is a bridge of ours, or one that filters by them. The hundreds of ports
+/// of a CNI's bridge cost nothing then.
+fn has_vlans(link: &LinkStatus) -> bool {
+    match &link.kind_data {
+        Some(KindStatus::Bridge(options)) => {
+            link.group == OUR_GROUP || options.vlan_filtering == Some(true)
+        }
+        _ => false,
+    }
 }
 
 /// Links by each of their names.

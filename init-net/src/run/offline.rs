@@ -1,4 +1,4 @@
-//! Work on sources without a boot: `check`, `compile`, `plan`, `apply`.
+//! Work on sources without a boot: `check`, `compile`, `plan`, `apply`, `schema`.
 
 use serde_json::Value;
 
@@ -22,8 +22,9 @@ const SETTLE_PERIOD: Duration = Duration::from_millis(20);
 /// A boot takes what it can get; a person who applies is told first.
 const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
 
-/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round.
-const MAX_ROUNDS: usize = 8;
+/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round. As many as a supervisor
+/// takes (`core::MAX_ROUNDS`): 8 levels of links on links, and what is on them.
+const MAX_ROUNDS: usize = 16;
 
 /// Reads everything and compiles it: what is desired, and everything that is wrong with the sources.
 pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> {
@@ -67,6 +68,11 @@ fn kept(sources: &Sources, read: &Read, desired: &Desired) -> Vec<Document> {
         }
     }
     documents
+}
+
+/// The JSON Schema of a document of a machine config.
+pub fn schema() -> Value {
+    crate::config::machine::schema()
 }
 
 /// Whether `check` says no.

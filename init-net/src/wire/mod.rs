@@ -1,7 +1,8 @@
 //! [`crate::state::Op`] to netlink bytes, netlink bytes to what is there. Pure: no socket, no clock.
 //!
 //! ```text
-//!  Op ──► encode ──► bytes      (address, link, route, rule, alias; over generic netlink: wireguard, ethtool)
+//!  Op ──► encode ──► bytes      (address, link, route, rule, alias; options: what both directions of a link share;
+//!                                over generic netlink: wireguard, ethtool)
 //!  bytes ──► decode ──► Message (address, link, route, rule, ack)
 //!  dump requests and what collects their answers: dump, answer · which notifications matter: event
 //! ```
@@ -22,6 +23,7 @@ pub mod event;
 pub mod genl;
 mod link;
 mod message;
+mod options;
 mod route;
 mod rule;
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! Machine configuration: a stream of YAML documents, one `kind` each, or the older form in one document.
 //!
-//! A text becomes a tree with places ([`tree`]), a tree is read key by key by one file a kind ([`kinds`]), strictly:
-//! a key nobody asks for is an error with its place and the key that was probably meant. Documents of an OS that
-//! are not about its network are accepted and left alone. Secrets never reach a diagnostic.
+//! A text becomes a tree with places ([`tree`]); a tree is read by the declarations of its keys ([`record`]), one file
+//! a kind ([`kinds`]), strictly: a key that is not declared is an error with its place and the key that was probably
+//! meant. The same declarations give the JSON Schema ([`schema()`]). Documents of an OS that are not about its network
+//! are accepted and left alone. Secrets never reach a diagnostic.
 
+#[macro_use]
+mod keys;
 mod kinds;
 mod legacy;
-mod reader;
+mod record;
+mod scalar;
+mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -14,10 +19,11 @@ pub mod tree;
 
 use std::collections::BTreeSet;
 
-use self::kinds::{KINDS, Kind, OTHERS, Role};
-use self::reader::Reader;
+pub use self::schema::schema;
+
+use self::kinds::{KINDS, OTHERS, Role};
 use self::source::Source;
-use self::tree::{Node, Value, shown};
+use self::tree::{Mark, Node, Value, shown};
 use super::nearest::nearest;
 use super::{Diagnostic, Document, Said, Severity};
 use crate::value::Layer;
@@ -57,56 +63,62 @@ fn document(
     seen: &mut BTreeSet<(String, String)>,
     out: &mut Document,
 ) {
-    let Some(mut reader) = Reader::new(source, node, "document") else {
-        return;
+    let Value::Map(_) = &node.value else {
+        return refuse(
+            source,
+            node.mark,
+            "expected keys and values (a mapping)",
+            None,
+        );
     };
-    let Some(kind) = reader.node("kind") else {
+    let Some(kind) = node.at("kind") else {
         if LEGACY_KEYS.iter().any(|key| node.at(key).is_some()) {
             return legacy_once(source, node, seen, out);
         }
-        return reader.refuse(
-            "kind",
-            "kind must be given",
-            Some("write kind: LinkConfig, or another one"),
-        );
+        let fix = "write kind: LinkConfig, or another one";
+        return refuse(source, node.mark, "kind must be given", Some(fix));
     };
     let name = kind.text().unwrap_or_default();
-    let version = reader.node("apiVersion").and_then(Node::text);
-    if version != Some(API_VERSION) {
-        return reader.refuse("apiVersion", "apiVersion must be v1alpha1", None);
+    let version = node.at("apiVersion");
+    if version.and_then(Node::text) != Some(API_VERSION) {
+        let mark = version.map_or(node.mark, |version| version.mark);
+        return refuse(source, mark, "apiVersion must be v1alpha1", None);
     }
     if OTHERS.contains(&name) {
         return;
     }
-    let Some(kind) = KINDS.iter().find(|known| known.name == name) else {
+    let Some(known) = KINDS.iter().find(|known| known.name == name) else {
         return unknown_kind(source, kind, name);
     };
-    let identity = node.at("name").and_then(Node::text).unwrap_or_default();
-    if !seen.insert((name.to_owned(), identity.to_owned())) {
-        let rule = format!("a second {name} {identity}").trim_end().to_owned();
-        return reader.refuse("name", &rule, Some("write both into one document"));
+    let identity = node.at("name");
+    let identity_text = identity.and_then(Node::text).unwrap_or_default();
+    if !seen.insert((name.to_owned(), identity_text.to_owned())) {
+        let rule = format!("a second {name} {identity_text}")
+            .trim_end()
+            .to_owned();
+        let mark = identity.map_or(node.mark, |identity| identity.mark);
+        return refuse(source, mark, &rule, Some("write both into one document"));
     }
-    if matches!(kind.role, Role::Link | Role::Dhcp) && out.default_dhcp.is_none() {
-        out.default_dhcp = Some(Said::new(false, reader.origin()));
+    if matches!(known.role, Role::Link | Role::Dhcp) && out.default_dhcp.is_none() {
+        out.default_dhcp = Some(Said::new(false, source.origin(node.mark)));
     }
-    read_kind(source, node, kind, out);
-}
-
-fn read_kind(source: &Source<'_>, node: &Node, kind: &'static Kind, out: &mut Document) {
-    let Some(read) = kind.read else {
-        let message = format!("kind {} is not applied yet", kind.name);
-        let mark = kind_mark(node);
-        return source.report(source.fault(Severity::Note, mark, message));
-    };
-    if let Some(mut reader) = Reader::new(source, node, kind.name) {
-        reader.node("apiVersion");
-        reader.node("kind");
-        read(reader, out);
+    match &known.reader {
+        Some(reader) => (reader.read)(source, node, out),
+        None => {
+            let message = format!("kind {name} is not applied yet");
+            source.report(source.fault(Severity::Note, kind.mark, message));
+        }
     }
 }
 
-fn kind_mark(node: &Node) -> tree::Mark {
-    node.at("kind").map_or(node.mark, |kind| kind.mark)
+/// Reports that a document is none of ours.
+fn refuse(source: &Source<'_>, mark: Mark, rule: &str, fix: Option<&str>) {
+    let message = format!("document: {rule}");
+    let mut fault = source.fault(Severity::Error, mark, message);
+    if let Some(fix) = fix {
+        fault = fault.with_fix(fix);
+    }
+    source.report(fault.with_effect("this document is ignored"));
 }
 
 fn unknown_kind(source: &Source<'_>, node: &Node, name: &str) {

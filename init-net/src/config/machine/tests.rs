@@ -148,7 +148,7 @@ fn automatic_names() {
     );
     check(
         &format!("{header}auto: maybe"),
-        &["3:7 HostnameConfig: auto is stable or off"],
+        &["3:7 HostnameConfig: auto: expected stable or off"],
     );
     check(
         &format!("{header}auto: stable\nhostname: a"),
@@ -275,9 +275,54 @@ fn strictness() {
     check(
         "apiVersion: v1alpha1\nkind: LinkConfig\nnames: x\n",
         &[
-            "1:1 LinkConfig: name must be given",
             "3:1 LinkConfig: unknown key \"names\" (did you mean name?)",
+            "1:1 LinkConfig: name must be given",
         ],
+    );
+}
+
+#[test]
+fn values_are_checked_where_they_stand() {
+    let dhcp = |line: &str| format!("apiVersion: v1alpha1\nkind: DHCPv4Config\nname: a\n{line}\n");
+    check(
+        &dhcp("clientIdentifier: duidd\nduidRaw: 00:03:00"),
+        &["4:19 DHCPv4Config: clientIdentifier: expected none, mac or duid (did you mean duid?)"],
+    );
+    check(
+        &dhcp("duidRaw: 00:03:00"),
+        &["4:10 DHCPv4Config: duidRaw needs clientIdentifier: duid"],
+    );
+    check(
+        &dhcp("routeMetric: -1"),
+        &["4:14 DHCPv4Config: routeMetric: expected a whole number from 0 to 4294967295"],
+    );
+    check(
+        "apiVersion: v1alpha1\nkind: TimeSyncConfig\nntp: {servers: [a b, c]}\nptp: {devices: [/dev/ptp0]}",
+        &[
+            "3:17 ntp: servers: a time server is an IP address or a host name",
+            "4:16 note: ptp: devices is not applied yet",
+            "4:6 TimeSyncConfig: ntp and ptp exclude each other (keep one of them)",
+        ],
+    );
+    check(
+        "apiVersion: v1alpha1\nkind: ResolverConfig\nhostDNS: {enabled: 3, on: x}",
+        &[
+            "3:20 hostDNS: enabled: expected true or false",
+            "3:23 hostDNS: unknown key \"on\"",
+            "3:10 note: ResolverConfig: hostDNS is not applied yet",
+        ],
+    );
+    check(
+        &link("routess: []\nroutes: [{gatway: 192.0.2.1, table: 0}]"),
+        &[
+            "4:1 LinkConfig: unknown key \"routess\" (did you mean routes?)",
+            "5:11 route: unknown key \"gatway\" (did you mean gateway?)",
+            "5:37 route: table: a routing table is main, local, default or a number from 1 to 4294967295",
+        ],
+    );
+    check(
+        "machine: {sysctls: {vm.x: 1, net.core.somaxconn: 9, net.a: 2}}",
+        &["1:30 note: machine: sysctls: net.* is not applied yet"],
     );
 }
 

@@ -1,75 +1,110 @@
 //! `DHCPv4Config`.
 
-use crate::config::machine::reader::Reader;
+use serde_json::{Value as Json, json};
+
+use super::{Kind, Role};
+use crate::config::machine::record::Record;
+use crate::config::machine::scalar::{Names, Scalar, Wrong};
+use crate::config::machine::source::Source;
+use crate::config::machine::tree::Node;
 use crate::config::{AutoMethod, Document, LinkRef, OperatorConfig};
 use crate::value::LinkName;
 
-/// DHCPv4 on one link.
-pub fn read_v4(mut reader: Reader<'_>, out: &mut Document) {
-    let name = reader.required::<LinkName>("name");
-    let metric = reader.optional::<u32>("routeMetric");
-    let ignore_hostname = reader.optional::<bool>("ignoreHostname");
-    let ignore_routes = reader.optional::<bool>("ignoreRoutes");
-    let identifier = reader.optional::<String>("clientIdentifier");
-    let duid = reader.optional::<String>("duidRaw");
-    let client_id = match (identifier.as_ref().map(|said| said.value.as_str()), duid) {
-        (None | Some("mac"), None) => None,
-        (Some("none"), None) => Some(Vec::new()),
-        // DEVIATION: RFC 4361 §6.1 puts type 255 and an IAID before it; the field's configurations give all bytes.
-        (Some("duid"), Some(duid)) => {
-            let bytes = hex(&duid.value);
-            if bytes.is_none() {
-                reader.refuse(
-                    "duidRaw",
-                    "duidRaw is 3 to 130 bytes in hexadecimal joined by \":\"",
-                    None,
-                );
-            }
-            bytes
-        }
-        (Some("duid"), None) => {
-            reader.refuse(
-                "clientIdentifier",
-                "clientIdentifier: duid needs duidRaw",
-                None,
-            );
-            None
-        }
-        (None | Some("mac" | "none"), Some(_)) => {
-            reader.refuse("duidRaw", "duidRaw needs clientIdentifier: duid", None);
-            None
-        }
-        (Some(_), _) => {
-            let rule = "clientIdentifier is none, mac or duid";
-            reader.refuse("clientIdentifier", rule, None);
-            None
-        }
-    };
-    if let Some(name) = name {
-        let mut operator = OperatorConfig::new(
-            LinkRef::Name(name.value),
-            AutoMethod::Dhcp4,
-            reader.origin(),
-        );
-        operator.metric = metric.map(|said| said.value);
-        operator.ignore_hostname = ignore_hostname.map(|said| said.value);
-        operator.ignore_routes = ignore_routes.map(|said| said.value);
+keys! {
+    /// DHCPv4 on one link.
+    pub struct Dhcp4Keys("DHCPv4Config") {
+        /// The link.
+        required "name" name: LinkName,
+        /// The metric of the routes of the lease.
+        "routeMetric" route_metric: u32,
+        /// Whether the host name of the lease is left alone.
+        "ignoreHostname" ignore_hostname: bool,
+        /// Whether the routes of the lease are left alone.
+        "ignoreRoutes" ignore_routes: bool,
+        /// What the client calls itself: its hardware address unless said otherwise.
+        "clientIdentifier" client_identifier: Identifier,
+        /// What it calls itself with `clientIdentifier: duid`.
+        "duidRaw" duid: Duid,
+    }
+}
+
+/// DHCPv4 option 61.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identifier {
+    /// Not sent.
+    None,
+    /// The hardware address.
+    Mac,
+    /// What `duidRaw` says.
+    Duid,
+}
+
+impl Names for Identifier {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("none", Self::None),
+        ("mac", Self::Mac),
+        ("duid", Self::Duid),
+    ];
+}
+
+/// A DUID: two octets of type and at most 128 after them (RFC 8415 §11.1).
+#[derive(Clone, Debug)]
+pub struct Duid(Vec<u8>);
+
+impl Scalar for Duid {
+    fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
+        let byte = |pair: &str| match pair.bytes().all(|b| b.is_ascii_hexdigit()) && pair.len() == 2
+        {
+            true => u8::from_str_radix(pair, 16).ok(),
+            false => None,
+        };
+        let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
+        bytes
+            .filter(|bytes| (3..=130).contains(&bytes.len()))
+            .map(Self)
+            .ok_or_else(|| "expected 3 to 130 bytes in hexadecimal joined by \":\"".into())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){2,129}$"})
+    }
+}
+
+impl Kind for Dhcp4Keys {
+    const ROLE: Role = Role::Dhcp;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        let origin = self.origin(source);
+        let client_id = self.client_id(source);
+        let link = LinkRef::Name(self.name.value);
+        let mut operator = OperatorConfig::new(link, AutoMethod::Dhcp4, origin);
+        operator.metric = self.route_metric.map(|metric| metric.value);
+        operator.ignore_hostname = self.ignore_hostname.map(|ignored| ignored.value);
+        operator.ignore_routes = self.ignore_routes.map(|ignored| ignored.value);
         operator.client_id = client_id;
         out.operators.push(operator);
     }
-    reader.finish();
 }
 
-/// The bytes of a DUID: two octets of type and at most 128 after them (RFC 8415 §11.1).
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let bytes: Vec<u8> = text
-        .split(':')
-        .map(
-            |pair| match pair.bytes().all(|b| b.is_ascii_hexdigit()) && pair.len() == 2 {
-                true => u8::from_str_radix(pair, 16).ok(),
-                false => None,
-            },
-        )
-        .collect::<Option<_>>()?;
-    (3..=130).contains(&bytes.len()).then_some(bytes)
+impl Dhcp4Keys {
+    fn client_id(&self, source: &Source<'_>) -> Option<Vec<u8>> {
+        match (self.client_identifier.map(|said| said.value), &self.duid) {
+            (None | Some(Identifier::Mac), None) => None,
+            (Some(Identifier::None), None) => Some(Vec::new()),
+            // DEVIATION: RFC 4361 §6.1 puts type 255 and an IAID before it; the field's configurations give all bytes.
+            (Some(Identifier::Duid), Some(duid)) => Some(duid.0.clone()),
+            // What is missing may be what was not right.
+            (_, _) if self.is_partial() => None,
+            (Some(Identifier::Duid), None) => {
+                let rule = "clientIdentifier: duid needs duidRaw";
+                self.refuse_value(source, &self.client_identifier, rule, None);
+                None
+            }
+            (None | Some(Identifier::Mac | Identifier::None), Some(_)) => {
+                let rule = "duidRaw needs clientIdentifier: duid";
+                self.refuse_value(source, &self.duid, rule, None);
+                None
+            }
+        }
+    }
 }

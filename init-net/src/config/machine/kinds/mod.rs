@@ -1,13 +1,30 @@
-//! One file a kind. To add one: write `pub fn read(reader, out)`, name it in [`KINDS`].
+//! One file a kind.
+//!
+//! To add one:
+//!
+//! 1. declare its keys with `keys!` ([`super::keys`]); name the record as in `kind:`, comment every key: the
+//!    comments are what an editor shows. Link kinds take in the common keys with `..link: link::LinkKeys,`;
+//! 2. give words a [`Names`](super::scalar::Names) list, and a value with a rule of its own a
+//!    [`Scalar`](super::scalar::Scalar): the rule is then checked where it is written, and is in the schema;
+//! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
+//! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
 mod dhcp;
+mod header;
 mod hostname;
 pub(super) mod link;
 mod resolver;
 pub(super) mod static_host;
 pub(super) mod time_sync;
 
-use super::reader::Reader;
+use serde_json::Value as Json;
+
+pub use self::header::Header;
+
+use super::record::{Record, read_top};
+use super::schema::Schemas;
+use super::source::Source;
+use super::tree::Node;
 use crate::config::Document;
 
 /// What a kind is to the rest of the configuration.
@@ -21,41 +38,66 @@ pub enum Role {
     Other,
 }
 
+/// The keys of a kind that is applied.
+pub trait Kind: Record {
+    /// What it is.
+    const ROLE: Role;
+
+    /// Checks what was read across keys, and adds it to `out`.
+    fn apply(self, source: &Source<'_>, out: &mut Document);
+}
+
 /// A kind of document.
 #[derive(Debug)]
-pub struct Kind {
+pub struct Known {
     /// As in `kind:`.
     pub name: &'static str,
     /// What it is.
     pub role: Role,
-    /// Who reads it; `None`: known, and not applied yet.
-    pub read: Option<fn(Reader<'_>, &mut Document)>,
+    /// `None`: known, and not applied yet.
+    pub reader: Option<Reader>,
 }
 
-const fn read(name: &'static str, role: Role, read: fn(Reader<'_>, &mut Document)) -> Kind {
-    Kind {
-        name,
-        role,
-        read: Some(read),
+/// What a declaration gives.
+#[derive(Debug)]
+pub struct Reader {
+    /// Reads a document into another.
+    pub read: fn(&Source<'_>, &Node, &mut Document),
+    /// The schema of it.
+    pub schema: fn(&mut Schemas) -> Json,
+}
+
+const fn applied<K: Kind>() -> Known {
+    Known {
+        name: K::WHAT,
+        role: K::ROLE,
+        reader: Some(Reader {
+            read: |source, node, out| {
+                if let Some((_, keys)) = read_top::<(Header, K)>(source, node) {
+                    keys.apply(source, out);
+                }
+            },
+            schema: |schemas| schemas.document::<K>(),
+        }),
     }
 }
 
-const fn later(name: &'static str, role: Role) -> Kind {
-    Kind {
+const fn later(name: &'static str, role: Role) -> Known {
+    Known {
         name,
         role,
-        read: None,
+        reader: None,
     }
 }
 
 /// Every kind about the network.
-pub const KINDS: [Kind; 29] = [
-    read("LinkConfig", Role::Link, link::read),
-    read("DHCPv4Config", Role::Dhcp, dhcp::read_v4),
-    read("HostnameConfig", Role::Other, hostname::read),
-    read("ResolverConfig", Role::Other, resolver::read),
-    read("StaticHostConfig", Role::Other, static_host::read),
-    read("TimeSyncConfig", Role::Other, time_sync::read),
+pub const KINDS: [Known; 29] = [
+    applied::<link::LinkConfigKeys>(),
+    applied::<dhcp::Dhcp4Keys>(),
+    applied::<hostname::HostnameKeys>(),
+    applied::<resolver::ResolverKeys>(),
+    applied::<static_host::StaticHostKeys>(),
+    applied::<time_sync::TimeSyncKeys>(),
     later("DHCPv6Config", Role::Dhcp),
     later("VLANConfig", Role::Link),
     later("BondConfig", Role::Link),

@@ -2,54 +2,111 @@
 
 use core::net::IpAddr;
 
+use super::{Kind, Role};
 use crate::config::Document;
-use crate::config::machine::reader::Reader;
+use crate::config::machine::record::{At, Items as _, Record as _};
+use crate::config::machine::scalar::Names;
+use crate::config::machine::source::Source;
 use crate::value::Hostname;
 
-/// Name servers and search domains.
-pub fn read(mut reader: Reader<'_>, out: &mut Document) {
-    for mut item in reader.mappings("nameservers", "nameserver") {
-        let address = item.required::<IpAddr>("address");
-        let protocol = item.optional::<String>("protocol");
-        let server_name = item.optional::<String>("tlsServerName");
-        let plain = match protocol.as_ref().map(|said| said.value.as_str()) {
-            None => true,
-            Some(word) if word.eq_ignore_ascii_case("Do53") => true,
-            Some(word) if word.eq_ignore_ascii_case("DoT") || word.eq_ignore_ascii_case("DoH") => {
-                if server_name.is_none() {
-                    item.refuse(
-                        "protocol",
-                        "an encrypted nameserver needs tlsServerName",
-                        None,
-                    );
-                }
-                // Asking it without encryption would be worse than not asking it.
-                item.later("protocol");
-                false
-            }
-            Some(_) => {
-                item.refuse("protocol", "protocol is Do53, DoT or DoH", None);
-                false
-            }
-        };
-        if plain && server_name.is_some() {
-            item.refuse(
-                "tlsServerName",
-                "tlsServerName needs protocol: DoT or DoH",
-                None,
-            );
+keys! {
+    /// Name servers and search domains.
+    pub struct ResolverKeys("ResolverConfig") {
+        /// The name servers, the first one asked first.
+        "nameservers" nameservers: Vec<NameserverKeys>,
+        /// Where names without a dot are looked for.
+        "searchDomains" search_domains: SearchKeys,
+        /// A name server on the machine itself.
+        later "hostDNS": HostDnsKeys,
+    }
+}
+
+keys! {
+    /// One name server.
+    pub struct NameserverKeys("nameserver") whole {
+        /// Its address.
+        required "address" address: IpAddr,
+        /// How it is asked; Do53 unless said otherwise.
+        "protocol" protocol: Protocol,
+        /// The name in its certificate, for DoT and DoH.
+        "tlsServerName" tls_server_name: String,
+    }
+}
+
+keys! {
+    /// Search domains.
+    pub struct SearchKeys("searchDomains") {
+        /// The domains, in order; an empty list takes away those of other sources.
+        "domains" domains: Vec<At<Hostname>>,
+        /// Whether the machine's own domain is not searched.
+        later "disableDefault": bool,
+    }
+}
+
+keys! {
+    /// A name server on the machine itself.
+    pub struct HostDnsKeys("hostDNS") {
+        /// Whether it runs.
+        later "enabled": bool,
+        /// Whether the cluster's names are asked of it.
+        later "forwardKubeDNSToHost": bool,
+        /// Whether it knows the members of the cluster.
+        later "resolveMemberNames": bool,
+    }
+}
+
+/// How a name server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Plain, port 53.
+    Plain,
+    /// Over TLS (RFC 7858).
+    Tls,
+    /// Over HTTPS (RFC 8484).
+    Https,
+}
+
+impl Names for Protocol {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("Do53", Self::Plain),
+        ("DoT", Self::Tls),
+        ("DoH", Self::Https),
+    ];
+}
+
+impl Kind for ResolverKeys {
+    const ROLE: Role = Role::Other;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        for server in self.nameservers.items() {
+            server.apply(source, out);
         }
-        if item.finish() && plain {
-            out.nameservers.extend(address);
+        if let Some(search) = self.search_domains
+            && let Some(domains) = search.value.domains
+        {
+            let domains = domains.value.into_iter();
+            out.search_domains = Some(domains.map(|domain| domain.said(source)).collect());
         }
     }
-    if let Some(mut search) = reader.mapping("searchDomains", "searchDomains") {
-        if let Some(domains) = search.scalars::<Hostname>("domains") {
-            out.search_domains = Some(domains);
+}
+
+impl NameserverKeys {
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        let protocol = self.protocol.map_or(Protocol::Plain, |said| said.value);
+        match (protocol, &self.tls_server_name) {
+            (Protocol::Plain, None) => out.nameservers.push(self.address.said(source)),
+            (Protocol::Plain, Some(_)) => {
+                let rule = "tlsServerName needs protocol: DoT or DoH";
+                self.refuse(source, &self.tls_server_name, rule, None);
+            }
+            // Asking it without encryption would be worse than not asking it.
+            (Protocol::Tls | Protocol::Https, Some(_)) => {
+                self.later(source, &self.protocol, "protocol");
+            }
+            (Protocol::Tls | Protocol::Https, None) => {
+                let rule = "an encrypted nameserver needs tlsServerName";
+                self.refuse(source, &self.protocol, rule, None);
+            }
         }
-        search.later("disableDefault");
-        search.finish();
     }
-    reader.later("hostDNS");
-    reader.finish();
 }

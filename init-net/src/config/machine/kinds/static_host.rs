@@ -2,37 +2,45 @@
 
 use core::net::IpAddr;
 
-use crate::config::machine::reader::Reader;
+use super::{Kind, Role};
+use crate::config::machine::record::{At, Items as _, Record};
+use crate::config::machine::source::Source;
 use crate::config::{Document, HostEntry};
 use crate::value::Hostname;
 
-/// One row of `/etc/hosts`.
-pub fn read(mut reader: Reader<'_>, out: &mut Document) {
-    let address = reader.required::<IpAddr>("name");
-    row(
-        &mut reader,
-        "hostnames",
-        address.map(|said| said.value),
-        out,
-    );
-    reader.finish();
+keys! {
+    /// One row of `/etc/hosts`.
+    pub struct StaticHostKeys("StaticHostConfig") {
+        /// The address.
+        required "name" address: IpAddr,
+        /// Its names, at least one.
+        "hostnames" hostnames: Vec<At<Hostname>>,
+    }
 }
 
-/// `address` and the names at `key`: shared with the older form.
+impl Kind for StaticHostKeys {
+    const ROLE: Role = Role::Other;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        row(&self, self.address.value, &self.hostnames, source, out);
+    }
+}
+
+/// `address` and its `names`, which stand in `record`.
 pub fn row(
-    reader: &mut Reader<'_>,
-    key: &'static str,
-    address: Option<IpAddr>,
+    record: &impl Record,
+    address: IpAddr,
+    names: &Option<At<Vec<At<Hostname>>>>,
+    source: &Source<'_>,
     out: &mut Document,
 ) {
-    let names = reader.scalars::<Hostname>(key).unwrap_or_default();
-    if names.is_empty() {
-        reader.refuse(key, "at least one host name must be given", None);
-    } else if let Some(address) = address {
-        out.hosts.push(HostEntry {
-            address,
-            names: names.into_iter().map(|said| said.value).collect(),
-            origin: reader.origin(),
-        });
+    let valid: Vec<Hostname> = names.clone().items().map(|name| name.value).collect();
+    if valid.is_empty() {
+        return record.refuse(source, names, "at least one host name must be given", None);
     }
+    out.hosts.push(HostEntry {
+        address,
+        names: valid,
+        origin: record.origin(source),
+    });
 }

@@ -2,41 +2,84 @@
 
 use core::net::IpAddr;
 
-use crate::config::machine::reader::Reader;
-use crate::config::{Document, Said};
-use crate::value::Hostname;
+use serde_json::{Value as Json, json};
 
-/// Time servers.
-pub fn read(mut reader: Reader<'_>, out: &mut Document) {
-    if reader.node("ntp").is_some() && reader.node("ptp").is_some() {
-        reader.refuse(
-            "ptp",
-            "ntp and ptp exclude each other",
-            Some("keep one of them"),
-        );
+use super::{Kind, Role};
+use crate::config::machine::record::{At, Items, Record as _};
+use crate::config::machine::scalar::{Scalar, Wrong};
+use crate::config::machine::source::Source;
+use crate::config::machine::tree::Node;
+use crate::config::{Document, Said};
+use crate::value::{Duration, Hostname};
+
+keys! {
+    /// Where the time comes from.
+    pub struct TimeSyncKeys("TimeSyncConfig") {
+        /// Whether the clock is set at all.
+        later "enabled": bool,
+        /// How long the boot waits for the time; 0 waits for ever.
+        later "bootTimeout": Duration,
+        /// From servers.
+        "ntp" ntp: NtpKeys,
+        /// From clocks of the machine.
+        "ptp" ptp: PtpKeys,
     }
-    if let Some(mut ntp) = reader.mapping("ntp", "ntp") {
-        servers(&mut ntp, out);
-        ntp.later("useNTS");
-        ntp.finish();
-    }
-    reader.later("ptp");
-    reader.later("enabled");
-    reader.later("bootTimeout");
-    reader.finish();
 }
 
-/// The list `servers`: addresses or names.
-pub fn servers(reader: &mut Reader<'_>, out: &mut Document) {
-    for said in reader.scalars::<String>("servers").unwrap_or_default() {
-        if said.value.parse::<IpAddr>().is_ok() || said.value.parse::<Hostname>().is_ok() {
-            out.time_servers.push(Said::new(said.value, said.origin));
+keys! {
+    /// Time servers.
+    pub struct NtpKeys("ntp") {
+        /// The servers: addresses or names.
+        "servers" servers: Vec<At<TimeServer>>,
+        /// Whether they prove who they are (RFC 8915).
+        later "useNTS": bool,
+    }
+}
+
+keys! {
+    /// Precision clocks.
+    pub struct PtpKeys("ptp") {
+        /// Their devices, such as `/dev/ptp0`.
+        later "devices": Vec<String>,
+    }
+}
+
+/// An NTP server.
+#[derive(Clone, Debug)]
+pub struct TimeServer(String);
+
+impl Scalar for TimeServer {
+    fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
+        if text.parse::<IpAddr>().is_ok() || text.parse::<Hostname>().is_ok() {
+            Ok(Self(text.to_owned()))
         } else {
-            reader.refuse(
-                "servers",
-                "a time server is an IP address or a host name",
-                None,
-            );
+            Err("a time server is an IP address or a host name".into())
         }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1, "description": "An address or a host name."})
+    }
+}
+
+impl Kind for TimeSyncKeys {
+    const ROLE: Role = Role::Other;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        if let (Some(_), Some(_)) = (&self.ntp, &self.ptp) {
+            let rule = "ntp and ptp exclude each other";
+            self.refuse_value(source, &self.ptp, rule, Some("keep one of them"));
+        }
+        if let Some(ntp) = self.ntp {
+            servers(ntp.value.servers, source, out);
+        }
+    }
+}
+
+/// The servers of a list, here or in the older form.
+pub fn servers(list: impl Items<Item = At<TimeServer>>, source: &Source<'_>, out: &mut Document) {
+    for At { value, mark } in list.items() {
+        out.time_servers
+            .push(Said::new(value.0, source.origin(mark)));
     }
 }

@@ -1,0 +1,317 @@
+//! JSON Schema of the documents (draft 2020-12), from the declarations that read them.
+//!
+//! It says what an editor can say while one types: keys, types, names, ranges. What is right across keys is said by
+//! `check`. Null, which counts as absent, is left out: an editor is right to ask for a value.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::kinds::{Header, KINDS, OTHERS};
+use super::legacy::LegacyKeys;
+use super::record::{Record, Shape as _};
+
+/// A declared key.
+pub struct Key {
+    /// As written.
+    pub name: &'static str,
+    /// Whether the mapping is nothing without it.
+    pub required: bool,
+    /// Its comment, one text a line.
+    pub doc: &'static [&'static str],
+    /// What it holds.
+    pub schema: fn(&mut Schemas) -> Json,
+}
+
+/// The schemas that others refer to, by name.
+#[derive(Default)]
+pub struct Schemas(BTreeMap<&'static str, Json>);
+
+impl Schemas {
+    /// A reference to the record `R` called `name`, which is described the first time it is met.
+    pub fn refer<R: Record>(&mut self, name: &'static str) -> Json {
+        if !self.0.contains_key(name) {
+            // Stands in until it is made, for a record that holds itself.
+            self.0.insert(name, json!({}));
+            let schema = self.record::<R>();
+            self.0.insert(name, schema);
+        }
+        json!({"$ref": format!("#/$defs/{name}")})
+    }
+
+    /// The schema of a whole document of kind `R`.
+    pub fn document<R: Record>(&mut self) -> Json {
+        self.record::<(Header, R)>()
+    }
+
+    fn record<R: Record>(&mut self) -> Json {
+        let mut keys = Vec::new();
+        R::declare(&mut keys);
+        let mut properties = Map::new();
+        for key in &keys {
+            let mut schema = (key.schema)(self);
+            describe(&mut schema, key.doc);
+            properties.insert(key.name.to_owned(), schema);
+        }
+        let required = keys.iter().filter(|key| key.required);
+        let required: Vec<&str> = required.map(|key| key.name).collect();
+        let mut schema = json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": R::OPEN,
+        });
+        describe(&mut schema, R::DOC);
+        schema
+    }
+}
+
+/// Puts the comment before what the schema says of itself.
+fn describe(schema: &mut Json, doc: &[&str]) {
+    let mut text: Vec<&str> = doc.iter().map(|line| line.trim()).collect();
+    text.extend(schema.get("description").and_then(Json::as_str));
+    let text = text.join(" ");
+    schema["description"] = text.into();
+}
+
+/// The schema of one document of a machine config: by its `kind`, or the older form.
+pub fn schema() -> Json {
+    let mut schemas = Schemas::default();
+    let older = LegacyKeys::schema(&mut schemas);
+    let mut definitions = Map::new();
+    let mut kinds = Vec::new();
+    for kind in &KINDS {
+        if let Some(reader) = &kind.reader {
+            definitions.insert(kind.name.to_owned(), (reader.schema)(&mut schemas));
+            kinds.push(json!({
+                "if": {"properties": {"kind": {"const": kind.name}}},
+                "then": {"$ref": format!("#/$defs/{}", kind.name)},
+            }));
+        }
+    }
+    let records = schemas.0.into_iter();
+    definitions.extend(records.map(|(name, schema)| (name.to_owned(), schema)));
+    let names = KINDS.iter().map(|kind| kind.name).chain(OTHERS);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "init-net: a document of a machine config",
+        "type": "object",
+        "properties": {
+            "apiVersion": {"const": super::API_VERSION},
+            "kind": {"enum": names.collect::<Vec<_>>(), "description": "What the document is about."},
+        },
+        "if": {"required": ["kind"]},
+        "then": {"required": ["apiVersion"], "allOf": kinds},
+        "else": older,
+        "$defs": definitions,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::super::tree::{Node, Value, parse as tree};
+    use super::*;
+
+    /// One full example a kind, with every key that its schema has.
+    const EXAMPLES: [&str; 8] = [
+        "kind: LinkConfig
+name: enp3s0
+up: yes
+mtu: 9000
+multicast: true
+addresses: [{address: 192.0.2.10/24, routePriority: 10}]
+routes:
+  - {destination: 198.51.100.0/24, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: 100, mtu: 1400}
+",
+        "kind: DHCPv4Config
+name: enp3s0
+routeMetric: 0x10
+ignoreHostname: true
+ignoreRoutes: false
+clientIdentifier: DUID
+duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
+",
+        "kind: HostnameConfig
+hostname: edge-17.lab.example
+auto: off
+",
+        "kind: ResolverConfig
+nameservers: [{address: '2001:db8::53', protocol: DoT, tlsServerName: dns.example}]
+searchDomains: {domains: [lab.example], disableDefault: true}
+hostDNS: {enabled: true, forwardKubeDNSToHost: true, resolveMemberNames: false}
+",
+        "kind: StaticHostConfig
+name: 192.0.2.200
+hostnames: [registry.lab.example, registry]
+",
+        "kind: TimeSyncConfig
+enabled: true
+bootTimeout: 1m30s
+ntp: {servers: [time1.lab.example, 192.0.2.123], useNTS: true}
+",
+        "kind: TimeSyncConfig
+ptp: {devices: [/dev/ptp0]}
+",
+        "machine:
+  sysctls: {vm.swappiness: 10, net.core.somaxconn: 1024}
+  time: {servers: [192.0.2.123], disabled: false, bootTimeout: 0}
+  network:
+    hostname: node7
+    nameservers: [192.0.2.53]
+    searchDomains: [lab.example]
+    disableSearchDomain: true
+    extraHostEntries: [{ip: 192.0.2.9, aliases: [nine]}]
+    kubespan: {enabled: true}
+    interfaces:
+      - {interface: eth2, ignore: true, whatever: 1}
+      - interface: eth0
+        ignore: false
+        deviceSelector: {driver: virtio_net}
+        addresses: [192.0.2.10/24, '2001:db8::1']
+        cidr: 192.0.2.11/24
+        routes: [{network: 0.0.0.0/0, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: main, mtu: 0}]
+        mtu: 1400
+        dhcp: true
+        dhcpOptions: {routeMetric: 300, ipv4: true, ipv6: true, duidv6: 00:01}
+        dummy: true
+        bond: {}
+        bridge: {}
+        bridgePort: {}
+        vlans: []
+        wireguard: {}
+        vip: {}
+",
+    ];
+
+    fn example(text: &str) -> String {
+        match text.starts_with("kind:") {
+            true => format!("apiVersion: v1alpha1\n{text}"),
+            false => text.to_owned(),
+        }
+    }
+
+    /// The schema behind a reference.
+    fn resolve<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+        match schema.get("$ref").and_then(Json::as_str) {
+            Some(path) => root.pointer(path.trim_start_matches('#')).unwrap(),
+            None => schema,
+        }
+    }
+
+    /// Walks `node` and its schema: every key is described; what is not met is taken out of `left`.
+    fn walk(root: &Json, schema: &Json, path: &str, node: &Node, left: &mut Vec<String>) {
+        let mut schema = resolve(root, schema);
+        if let Some(when) = schema.get("if")
+            && when.pointer("/properties/ignore").is_some()
+        {
+            let ignored = node.at("ignore").and_then(Node::truth) == Some(true);
+            schema = resolve(root, &schema[if ignored { "then" } else { "else" }]);
+        }
+        match &node.value {
+            Value::Scalar { .. } => {}
+            Value::List(items) => {
+                for item in items {
+                    walk(root, &schema["items"], path, item, left);
+                }
+            }
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    let path = format!("{path}/{}", key.text);
+                    left.retain(|name| *name != path);
+                    let property = schema.pointer(&format!("/properties/{}", key.text));
+                    let inner = property.or(schema.get("additionalProperties"));
+                    // `{}` and `true`: anything goes.
+                    if property.is_none() && inner == Some(&json!(false)) {
+                        panic!("{path} is not in the schema");
+                    }
+                    if let Some(inner) = inner {
+                        walk(root, inner, &path, value, left);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The paths of all keys below `schema`.
+    fn paths(root: &Json, schema: &Json, path: &str, found: &mut Vec<String>) {
+        let mut schema = resolve(root, schema);
+        if schema.get("if").is_some() {
+            schema = resolve(root, &schema["else"]);
+        }
+        if let Some(items) = schema.get("items") {
+            paths(root, items, path, found);
+        }
+        let properties = schema.get("properties").and_then(Json::as_object);
+        for (key, inner) in properties.into_iter().flatten() {
+            let path = format!("{path}/{key}");
+            found.push(path.clone());
+            paths(root, inner, &path, found);
+        }
+    }
+
+    fn kind_of(text: &str) -> &str {
+        let kind = text
+            .strip_prefix("kind: ")
+            .and_then(|text| text.lines().next());
+        kind.unwrap_or("LegacyKeys")
+    }
+
+    #[test]
+    fn examples_hold_every_key_of_the_schema_and_read_without_a_fault() {
+        let root = schema();
+        let mut left = Vec::new();
+        for kind in KINDS.iter().filter(|kind| kind.reader.is_some()) {
+            paths(&root, &root["$defs"][kind.name], kind.name, &mut left);
+        }
+        paths(&root, &root["else"], "LegacyKeys", &mut left);
+        for text in EXAMPLES {
+            let full = example(text);
+            let kind = kind_of(text);
+            let (nodes, faults) = tree(&full);
+            assert!(faults.is_empty(), "{full}");
+            walk(&root, &root["$defs"][kind], kind, &nodes[0], &mut left);
+            let (_, diagnostics) = parse(&full, "example.yaml");
+            let errors: Vec<_> = diagnostics
+                .iter()
+                .filter(|fault| fault.severity != crate::config::Severity::Note)
+                .collect();
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+        assert!(left.is_empty(), "no example has {left:?}");
+    }
+
+    #[test]
+    fn a_key_of_the_schema_is_known_and_any_other_is_not() {
+        let root = schema();
+        for kind in KINDS.iter().filter(|kind| kind.reader.is_some()) {
+            let name = kind.name;
+            let unknown = |key: &str| {
+                let text = format!("apiVersion: v1alpha1\nkind: {name}\n{key}: ~\n");
+                let (_, diagnostics) = parse(&text, "c");
+                let mut faults = diagnostics.iter();
+                faults.any(|fault| fault.message.contains("unknown key"))
+            };
+            let properties = root["$defs"][name]["properties"].as_object().unwrap();
+            for key in properties
+                .keys()
+                .filter(|key| *key != "kind" && *key != "apiVersion")
+            {
+                assert!(!unknown(key), "{name}: {key}");
+            }
+            assert!(unknown("nonsense"), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_key_and_record_says_what_it_is() {
+        let root = schema();
+        for (name, definition) in root["$defs"].as_object().unwrap() {
+            assert!(definition["description"].is_string(), "{name}");
+            for (key, property) in definition["properties"].as_object().unwrap() {
+                let text = property["description"].as_str().unwrap_or_default();
+                assert!(text.ends_with('.'), "{name}: {key}: {text}");
+            }
+        }
+    }
+}
