@@ -116,6 +116,12 @@ fn same_metric(spec: &AddressSpec, status: &AddressStatus) -> bool {
 fn same_lifetimes(spec: &AddressSpec, status: &AddressStatus, now: Instant) -> bool {
     let from_now = |end: Option<Instant>| end.map(|end| end.max(now));
     let preferred = spec.preferred_until.or(spec.valid_until);
+    if spec.family == Family::Inet4 && spec.valid_until.is_none() && status.valid_until.is_none() {
+        // A permanent IPv4 address never ends and is never deprecated by time (`check_lifetime`, net/ipv4/devinet.c), and
+        // only its flag tells that it is.
+        let is_over = preferred.is_some_and(|end| end <= now);
+        return is_over == (status.flags & AddressStatus::DEPRECATED != 0);
+    }
     same_lifetime(spec.valid_until, status.valid_until)
         && same_lifetime(from_now(preferred), from_now(status.preferred_until))
 }

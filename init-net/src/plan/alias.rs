@@ -5,7 +5,7 @@ use crate::state::{Desired, Op};
 
 pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     for spec in desired.aliases.values() {
-        let Some((link, _)) = observed.at(&spec.link_name, desired) else {
+        let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {
             continue;
         };
         let now = observed.links.get(&link.index);

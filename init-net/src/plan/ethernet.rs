@@ -11,7 +11,7 @@ use crate::value::{Channels, EthernetOptions, Rings};
 pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     let nothing = EthernetOptions::default();
     for spec in desired.ethernet.values() {
-        let Some((link, _)) = observed.at(&spec.link_name, desired) else {
+        let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {
             continue;
         };
         let (want, have) = (

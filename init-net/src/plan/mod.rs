@@ -31,12 +31,21 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
     link::plan(desired, &mut look, &mut ops);
     alias::plan(desired, &look, &mut ops);
     ethernet::plan(desired, &look, &mut ops);
-    sysctl::plan(desired, &look, &mut ops);
+    sysctl::plan(desired, observed, &mut ops);
     wireguard::plan(desired, &look, &mut ops);
     address::plan(desired, &look, &mut ops);
     route::plan(desired, &look, &mut ops);
-    rule::plan(desired, &look, &mut ops);
+    rule::plan(desired, observed, &mut ops);
     file::plan(desired, observed, &mut ops);
     order::sort(&mut ops);
     ops
+}
+
+/// The link called `name` in `desired`, with the name that ops print, and whether it is to be up.
+fn at(
+    name: &crate::value::LinkName,
+    desired: &Desired,
+    look: &Look<'_>,
+) -> Option<(crate::state::LinkAt, bool)> {
+    look.at(name, desired)
 }

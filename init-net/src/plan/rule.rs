@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::look::Look;
-use crate::state::{Desired, Family, OUR_PROTOCOL, Op, RuleOp, RuleSpec, RuleStatus};
+use crate::state::{Desired, Family, OUR_PROTOCOL, Observed, Op, RuleOp, RuleSpec, RuleStatus};
 use crate::value::{Prefix, RuleAction};
 
 /// Those of the kernel itself: local, main and default. 0 would also let it choose another one.
 const RESERVED: [u32; 3] = [0, 32766, 32767];
 
-pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
     let mut by_priority: HashMap<(Family, u32), Vec<(usize, &RuleStatus)>> = HashMap::new();
     for (index, status) in observed.rules.iter().enumerate() {
         let key = (status.family, status.priority);

@@ -1,10 +1,9 @@
 //! Kernel parameters: what differs is written, where the kernel has it.
 
-use super::look::Look;
-use crate::state::{Desired, Op, SysctlSpec};
+use crate::state::{Desired, Observed, Op, SysctlSpec};
 use crate::value::{SysctlKey, same_sysctl_value};
 
-pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
     let differs = |spec: &&SysctlSpec| {
         // One without a file belongs to a module that is not loaded, or to a protocol that is off.
         let now = observed.sysctls.get(&spec.key);

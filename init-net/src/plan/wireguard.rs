@@ -12,7 +12,7 @@ pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
         let KindSpec::Wireguard(want) = &spec.kind else {
             continue;
         };
-        let Some((link, _)) = observed.at(&spec.name, desired) else {
+        let Some((link, _)) = super::at(&spec.name, desired, observed) else {
             continue;
         };
         // Not seen: made just now, or a link of another kind under this name.
