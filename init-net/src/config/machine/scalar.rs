@@ -1,6 +1,6 @@
 //! [`Scalar`]: a value that is written as one text, number or truth value, and the JSON Schema of it.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::borrow::Cow;
 
 use serde_json::{Value as Json, json};
@@ -187,6 +187,16 @@ impl Scalar for IpAddr {
 
     fn schema() -> Json {
         json!({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})
+    }
+}
+
+impl Scalar for Ipv4Addr {
+    fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|_| "expected an IPv4 address".into())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "format": "ipv4"})
     }
 }
 
