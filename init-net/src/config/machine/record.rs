@@ -184,6 +184,21 @@ impl<T: Shape> Shape for Quiet<T> {
     }
 }
 
+/// A value that is checked, with `later`, and of which nothing more is to be said.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent<T>(core::marker::PhantomData<T>);
+
+impl<T: Shape> Shape for Silent<T> {
+    fn read(scope: &Scope<'_>, key: &'static str, node: &Node) -> Option<Self> {
+        let _ = T::read(scope, key, node);
+        None
+    }
+
+    fn schema(schemas: &mut Schemas) -> Json {
+        T::schema(schemas)
+    }
+}
+
 /// Something that is not looked at, with `later`.
 #[derive(Clone, Copy, Debug)]
 pub struct Any;

@@ -10,8 +10,8 @@ use crate::config::nearest::nearest;
 use crate::value::{
     AdSelect, ArpAllTargets, ArpValidate, BondMode, Duration, FailOverMac, Hostname, IpvlanMode,
     LacpActive, LacpRate, LinkName, Mac, MacvlanMode, Mtu, PortRange, Prefix, PrimaryReselect,
-    Protocol, RouteKind, RoutePreference, RouteTable, RuleAction, Secret, SysctlKey, VlanProtocol,
-    WakeOn, XmitHashPolicy,
+    Protocol, PublicKey, RouteKind, RoutePreference, RouteTable, RuleAction, Secret, SecretKey,
+    SysctlKey, VlanId, VlanProtocol, WakeOn, XmitHashPolicy,
 };
 
 /// What is wrong with a value. Never holds its text: that may be secret.
@@ -145,6 +145,9 @@ scalar_from_str! {
         "pattern": "^[0-9]{1,5}(-[0-9]{1,5})?$",
         "description": "A port, or a range such as 9100-9110.",
     }),
+    PublicKey => key_schema(),
+    SecretKey => key_schema(),
+    VlanId => integer_schema(1, 4094),
     SysctlKey => json!({"type": "string", "pattern": "^[!-~]+[./][!-~]+$"}),
     RouteTable => json!({
         "type": ["integer", "string"],
@@ -209,6 +212,11 @@ impl Scalar for SocketAddr {
     fn schema() -> Json {
         json!({"type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"})
     }
+}
+
+/// 32 bytes in base64.
+fn key_schema() -> Json {
+    json!({"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"})
 }
 
 impl Scalar for Secret {

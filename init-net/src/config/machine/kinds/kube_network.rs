@@ -1,7 +1,7 @@
 //! `KubeNetworkConfig`, and `cluster.network` of the older form.
 
 use super::{Kind, Role};
-use crate::config::machine::record::{At, Record};
+use crate::config::machine::record::{At, Record, Silent};
 use crate::config::machine::source::Source;
 use crate::config::{Document, Said};
 use crate::value::{Hostname, Prefix};
@@ -10,7 +10,7 @@ keys! {
     /// The networks of the cluster's pods and services.
     pub struct KubeNetworkKeys("KubeNetworkConfig") {
         /// The domain of the names in the cluster.
-        later "dnsDomain": Hostname,
+        later "dnsDomain": Silent<Hostname>,
         /// The networks of pods, at most one a family.
         "podSubnets" pod_subnets: Vec<At<Prefix>>,
         /// The networks of services, at most one a family.

@@ -10,7 +10,7 @@
 //! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
 mod bgp;
-mod dhcp;
+pub(super) mod dhcp;
 mod ethernet;
 mod firewall;
 mod header;
