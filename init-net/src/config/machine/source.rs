@@ -147,23 +147,32 @@ impl<'t> Source<'t> {
         }
         hidden.sort_unstable();
         let mut text = String::new();
-        let mut at = 0;
+        let (mut at, mut shifted) = (0, caret);
         for span in &hidden {
             if span.end <= at {
                 continue;
             }
-            text.push_str(line.get(at..span.start.max(at)).unwrap_or_default());
+            let start = span.start.max(at);
+            text.push_str(line.get(at..start).unwrap_or_default());
+            if span.end <= caret.start {
+                // What stands before the caret moves it.
+                let place = |byte: usize| text.len() + HIDDEN.len() + (byte - span.end);
+                shifted = Span::new(place(caret.start), place(caret.end));
+            } else if span.start < caret.end {
+                // A caret never shows how long a secret is.
+                let end = text.len() + if caret.start < start { 0 } else { HIDDEN.len() };
+                let from = if caret.start < start { shifted.start } else { text.len() };
+                text.push_str(HIDDEN);
+                text.push_str(if span.end < line.len() { line.get(span.end..).map_or("", |_| "") } else { "" });
+                shifted = Span::new(from, end.max(from));
+                at = span.end;
+                continue;
+            }
             text.push_str(HIDDEN);
             at = span.end;
         }
         text.push_str(line.get(at..).unwrap_or_default());
-        let first = hidden.first().map_or(usize::MAX, |span| span.start);
-        let caret = match caret {
-            _ if caret.end <= first => caret,
-            _ if caret.start < first => Span::new(caret.start, first),
-            _ => Span::new(first, first + HIDDEN.len()),
-        };
-        (text, caret)
+        (text, shifted)
     }
 }
 

@@ -3,7 +3,8 @@
 //! JSON is accepted as the YAML subset that it is. Semantics follow what the field's tools accept: `<<` merges,
 //! aliases, and no duplicate keys.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
@@ -378,24 +379,25 @@ impl Builder {
         if merged.is_empty() && are_few_and_distinct(&entries) {
             return entries;
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashMap::new();
         let mut twice = Vec::new();
-        entries.retain(|(key, _)| {
-            let first = seen.insert(key.text.clone());
-            if !first {
+        entries.retain(|(key, _)| match seen.entry(key.text.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(key.mark.line);
+                true
+            }
+            Entry::Occupied(first) => {
+                let (text, line) = (shown(&key.text), first.get());
                 twice.push(Fault {
-                    message: format!("the key {} stands here twice", shown(&key.text)),
+                    message: format!("the key {text} stands here twice, first in line {line}"),
                     mark: key.mark,
                 });
+                false
             }
-            first
         });
         self.faults.append(&mut twice);
-        entries.extend(
-            merged
-                .into_iter()
-                .filter(|(key, _)| seen.insert(key.text.clone())),
-        );
+        let fresh = |(key, _): &(Key, Node)| seen.insert(key.text.clone(), 0).is_none();
+        entries.extend(merged.into_iter().filter(fresh));
         entries
     }
 }
@@ -490,7 +492,7 @@ mod tests {
     fn faults() {
         check(
             "a: 1\na: 2\n",
-            "{a=1} | 2:1 the key \"a\" stands here twice",
+            "{a=1} | 2:1 the key \"a\" stands here twice, first in line 1",
         );
         check(
             "a: {<<: 1}\n",

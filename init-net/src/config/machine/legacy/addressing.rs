@@ -164,7 +164,7 @@ impl AddressingKeys {
         .filter_map(|(key, place)| Some((key, place?)))
         .collect();
         for (key, place) in &found {
-            let rule = format!("{key} on a port of {master}, which line {line} makes it");
+            let rule = format!("a port of {master} (line {line}) has no {key} of its own");
             self.refuse_value(source, place, &rule, Some(&format!("move it to {master}")));
         }
         !found.is_empty()
