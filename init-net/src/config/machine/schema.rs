@@ -148,7 +148,7 @@ hostnames: [registry.lab.example, registry]
         "kind: TimeSyncConfig
 enabled: true
 bootTimeout: 1m30s
-ntp: {servers: [time1.lab.example, 192.0.2.123], useNTS: true}
+ntp: {servers: [time1.lab.example, time2.lab.example], useNTS: true}
 ",
         "kind: TimeSyncConfig
 ptp: {devices: [/dev/ptp0]}
@@ -257,7 +257,8 @@ neighbors:
     searchDomains: [lab.example]
     disableSearchDomain: true
     extraHostEntries: [{ip: 192.0.2.9, aliases: [nine]}]
-    kubespan: {enabled: false}
+    kubespan: {enabled: false, advertiseKubernetesNetworks: true, allowDownPeerBypass: true, harvestExtraEndpoints: true,
+      mtu: 1420, filters: {endpoints: ['!10.0.0.0/8'], excludeAdvertisedNetworks: [192.0.2.0/24]}}
     interfaces:
       - {interface: eth2, ignore: true, whatever: 1}
       - interface: eth0
@@ -295,6 +296,7 @@ neighbors:
         bond: {deviceSelectors: [{driver: mlx5_core}], mode: active-backup, primary: eth9, primaryReselect: better,
           failOverMac: active, arpInterval: 100, arpValidate: all, arpAllTargets: any, packetsPerSlave: 1,
           tlbDynamicLb: 0}
+cluster: {network: {podSubnets: [10.244.0.0/16], serviceSubnets: [10.96.0.0/12]}}
 ",
     ];
 
@@ -305,28 +307,36 @@ neighbors:
         }
     }
 
-    /// The schema behind a reference.
-    fn resolve<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+    /// The schema behind a reference, and what it is called: keys of a record that stands in many places are met once.
+    fn resolve<'s>(root: &'s Json, schema: &'s Json, path: &mut String) -> &'s Json {
         match schema.get("$ref").and_then(Json::as_str) {
-            Some(path) => root.pointer(path.trim_start_matches('#')).unwrap(),
+            Some(reference) => {
+                *path = reference.rsplit('/').next().unwrap().to_owned();
+                root.pointer(reference.trim_start_matches('#')).unwrap()
+            }
             None => schema,
         }
     }
 
     /// Walks `node` and its schema: every key is described; what is not met is taken out of `left`.
     fn walk(root: &Json, schema: &Json, path: &str, node: &Node, left: &mut Vec<String>) {
-        let mut schema = resolve(root, schema);
+        let mut path = path.to_owned();
+        let mut schema = resolve(root, schema, &mut path);
         if let Some(when) = schema.get("if")
             && when.pointer("/properties/ignore").is_some()
         {
             let ignored = node.at("ignore").and_then(Node::truth) == Some(true);
-            schema = resolve(root, &schema[if ignored { "then" } else { "else" }]);
+            schema = resolve(
+                root,
+                &schema[if ignored { "then" } else { "else" }],
+                &mut path,
+            );
         }
         match &node.value {
             Value::Scalar { .. } => {}
             Value::List(items) => {
                 for item in items {
-                    walk(root, &schema["items"], path, item, left);
+                    walk(root, &schema["items"], &path, item, left);
                 }
             }
             Value::Map(entries) => {
@@ -349,12 +359,13 @@ neighbors:
 
     /// The paths of all keys below `schema`.
     fn paths(root: &Json, schema: &Json, path: &str, found: &mut Vec<String>) {
-        let mut schema = resolve(root, schema);
+        let mut path = path.to_owned();
+        let mut schema = resolve(root, schema, &mut path);
         if schema.get("if").is_some() {
-            schema = resolve(root, &schema["else"]);
+            schema = resolve(root, &schema["else"], &mut path);
         }
         if let Some(items) = schema.get("items") {
-            paths(root, items, path, found);
+            paths(root, items, &path, found);
         }
         let properties = schema.get("properties").and_then(Json::as_object);
         for (key, inner) in properties.into_iter().flatten() {

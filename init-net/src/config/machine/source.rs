@@ -147,32 +147,35 @@ impl<'t> Source<'t> {
         }
         hidden.sort_unstable();
         let mut text = String::new();
-        let (mut at, mut shifted) = (0, caret);
+        let mut at = 0;
+        let mut marked = None;
         for span in &hidden {
             if span.end <= at {
                 continue;
             }
             let start = span.start.max(at);
-            text.push_str(line.get(at..start).unwrap_or_default());
-            if span.end <= caret.start {
-                // What stands before the caret moves it.
-                let place = |byte: usize| text.len() + HIDDEN.len() + (byte - span.end);
-                shifted = Span::new(place(caret.start), place(caret.end));
-            } else if span.start < caret.end {
-                // A caret never shows how long a secret is.
-                let end = text.len() + if caret.start < start { 0 } else { HIDDEN.len() };
-                let from = if caret.start < start { shifted.start } else { text.len() };
-                text.push_str(HIDDEN);
-                text.push_str(if span.end < line.len() { line.get(span.end..).map_or("", |_| "") } else { "" });
-                shifted = Span::new(from, end.max(from));
-                at = span.end;
-                continue;
+            if marked.is_none() && caret.start < span.end {
+                // Never wider than what stands for the secret: its length is part of it.
+                let hides = text.len() + (start - at);
+                let from = text.len() + caret.start.saturating_sub(at);
+                marked = Some(match caret {
+                    _ if caret.end <= start => {
+                        Span::new(from, from + caret.end.saturating_sub(caret.start))
+                    }
+                    _ if caret.start < start => Span::new(from, hides),
+                    _ => Span::new(hides, hides + HIDDEN.len()),
+                });
             }
+            text.push_str(line.get(at..start).unwrap_or_default());
             text.push_str(HIDDEN);
             at = span.end;
         }
+        let marked = marked.unwrap_or_else(|| {
+            let from = text.len() + caret.start.saturating_sub(at);
+            Span::new(from, from + caret.end.saturating_sub(caret.start))
+        });
         text.push_str(line.get(at..).unwrap_or_default());
-        (text, shifted)
+        (text, marked)
     }
 }
 

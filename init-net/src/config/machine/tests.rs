@@ -1,5 +1,8 @@
 //! The documents, as people write them.
 
+mod hostile;
+mod older;
+
 use proptest::prelude::*;
 
 use super::parse;
@@ -446,6 +449,23 @@ fn a_long_line_of_faults_stays_small() {
             "{marked}"
         );
     }
+}
+
+#[test]
+fn a_caret_behind_a_secret_stays_where_it_belongs() {
+    let text = "machine: {network: {kubespan: {token: hunter2, nonsense: 1}}}";
+    let (_, diagnostics) = parse(text, "c");
+    let place = diagnostics.iter().find_map(|fault| {
+        let unknown = fault.message.contains("nonsense");
+        fault.place.as_ref().filter(|_| unknown)
+    });
+    let place = place.unwrap();
+    assert_eq!(&place.text[place.caret.start..place.caret.end], "nonsense");
+    assert!(
+        place.text.contains("token: ***, nonsense"),
+        "{}",
+        place.text
+    );
 }
 
 fn samples() -> Vec<String> {

@@ -190,7 +190,11 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
                 builder.take(event, mark)
             }
             Err(error) => Err(Fault {
-                message: error.info().to_owned(),
+                message: match error.info() {
+                    // The parser looks ahead, so its own limit may come before ours.
+                    "recursion limit exceeded" => "too deeply nested".to_owned(),
+                    info => info.to_owned(),
+                },
                 mark: builder.offsets.mark(*error.marker(), *error.marker()),
             }),
         };
