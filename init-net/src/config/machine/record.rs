@@ -342,7 +342,7 @@ fn read_noted<R: Record>(source: &Source<'_>, node: &Node, noted: bool) -> Optio
         what: "document",
         entries: &[],
         mark: node.mark,
-        lost: "value",
+        lost: Cell::new("value"),
         broken: Cell::new(false),
         noted: Cell::new(noted),
     };
@@ -360,7 +360,7 @@ pub struct Scope<'s> {
     /// Of the mapping.
     mark: Mark,
     /// What a bad value costs: `value`, or the record that is whole.
-    lost: &'static str,
+    lost: Cell<&'static str>,
     /// Whether a value was not right.
     broken: Cell<bool>,
     /// Whether a note says already that all of this has no effect yet.
@@ -393,7 +393,7 @@ impl<'s> Scope<'s> {
             what: R::WHAT,
             entries,
             mark: node.mark,
-            lost: if R::WHOLE { R::WHAT } else { self.lost },
+            lost: Cell::new(if R::WHOLE { R::WHAT } else { self.lost.get() }),
             broken: Cell::new(false),
             noted: Cell::new(self.noted.get()),
         };
@@ -418,6 +418,14 @@ impl<'s> Scope<'s> {
         } else {
             At::<T>::read(self, key, node)
         }
+    }
+
+    /// As [`Self::value`], of a key without which the mapping is not read.
+    pub fn needed<T: Shape>(&self, key: &'static str, node: &Node) -> Option<At<T>> {
+        let above = self.lost.replace(self.what);
+        let value = self.value(key, node);
+        self.lost.set(above);
+        value
     }
 
     /// Checks the value of `key` and notes that it has no effect yet.
@@ -461,7 +469,7 @@ impl<'s> Scope<'s> {
         if let Some(fix) = fix {
             fault = fault.with_fix(fix);
         }
-        let effect = format!("this {} is ignored", self.lost);
+        let effect = format!("this {} is ignored", self.lost.get());
         self.source.report(fault.with_effect(effect));
     }
 }

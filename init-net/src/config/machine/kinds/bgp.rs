@@ -133,7 +133,12 @@ impl BgpKeys {
                 }
             };
             if twice {
-                neighbor.refuse(source, &neighbor.mark(), "a second one of these", None);
+                neighbor.refuse(
+                    source,
+                    &neighbor.mark(),
+                    "this neighbor stands here already",
+                    None,
+                );
             }
             if neighbor.bfd.is_some() && self.vrf.is_some() {
                 let rule = "there is no bfd in a VRF";

@@ -1,7 +1,7 @@
 //! `EthernetConfig`.
 
 use super::{Kind, Role};
-use crate::config::machine::record::{At, Items as _, Record, Table};
+use crate::config::machine::record::{At, Record, Table};
 use crate::config::machine::source::Source;
 use crate::config::{Document, EthernetConfig, LinkRef};
 use crate::value::{Channels, EthernetOptions, LinkName, Rings, WakeOn};
@@ -92,8 +92,11 @@ impl Kind for EthernetKeys {
                 self.refuse_value(source, name, rule, None);
             }
         }
-        if self.wake_on_lan.is_some() {
-            let mut wake: Vec<WakeOn> = self.wake_on_lan.items().collect();
+        if let Some(wake) = &self.wake_on_lan
+            // What is left of a list that was not right says nothing about "nothing".
+            && !(wake.is_empty() && self.is_partial())
+        {
+            let mut wake = wake.value.clone();
             wake.sort_unstable();
             wake.dedup();
             options.wake_on_lan = Some(wake);

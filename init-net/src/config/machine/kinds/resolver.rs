@@ -101,10 +101,24 @@ impl Kind for ResolverKeys {
 impl SearchKeys {
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         own_domain(self.disable_default, source, out);
-        if let Some(domains) = self.domains {
-            let domains = domains.value.into_iter();
-            out.search_domains = Some(domains.map(|domain| domain.said(source)).collect());
-        }
+        let partial = self.is_partial();
+        search_domains(self.domains, partial, source, out);
+    }
+}
+
+/// The domains that are searched, here or in the older form; `partial`: not all that was written was right, so what
+/// is left does not say "none".
+pub fn search_domains(
+    domains: Option<At<Vec<At<Hostname>>>>,
+    partial: bool,
+    source: &Source<'_>,
+    out: &mut Document,
+) {
+    if let Some(domains) = domains
+        && !(domains.is_empty() && partial)
+    {
+        let domains = domains.value.into_iter();
+        out.search_domains = Some(domains.map(|domain| domain.said(source)).collect());
     }
 }
 

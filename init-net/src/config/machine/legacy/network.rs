@@ -45,6 +45,7 @@ keys! {
 impl NetworkKeys {
     /// Takes it all; `worker`: the machine is one, and shares no address with others.
     pub fn apply(self, worker: bool, source: &Source<'_>, stream: &Stream<'_>, out: &mut Document) {
+        let partial = self.is_partial();
         let places = [("machine.network.hostname", self.hostname.place())];
         if !stream.replaces(source, "HostnameConfig", &places) {
             let hostname = self.hostname.map(|name| name.said(source));
@@ -62,10 +63,7 @@ impl NetworkKeys {
             let servers = self.nameservers.items().map(|server| server.said(source));
             out.nameservers.extend(servers);
             resolver::own_domain(self.disable_search_domain, source, out);
-            if let Some(domains) = self.search_domains {
-                let domains = domains.value.into_iter();
-                out.search_domains = Some(domains.map(|domain| domain.said(source)).collect());
-            }
+            resolver::search_domains(self.search_domains, partial, source, out);
         }
         let places = [("machine.network.kubespan", self.kubespan.place())];
         if !stream.replaces(source, "KubeSpanConfig", &places)
