@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::firewall::FirewallConfig;
-use super::link::{DeviceSelector, LinkConfig};
+use super::link::{AliasConfig, DeviceSelector, LinkConfig};
 use super::probe::ProbeConfig;
 use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
@@ -65,6 +65,8 @@ pub struct Document {
     pub links: Vec<LinkConfig>,
     /// `ifname=`: names given by hardware address.
     pub names: Vec<IfName>,
+    /// Names of our own for physical links, by what the links are.
+    pub aliases: Vec<AliasConfig>,
     /// Settings of network cards.
     pub ethernet: Vec<EthernetConfig>,
     /// Static (and leased) addresses.
@@ -122,6 +124,7 @@ impl Document {
             preference: 0,
             links: Vec::new(),
             names: Vec::new(),
+            aliases: Vec::new(),
             ethernet: Vec::new(),
             addresses: Vec::new(),
             routes: Vec::new(),

@@ -1,6 +1,7 @@
 //! Links as a source says them: state, kind, membership, aliases, selectors.
 
 use super::LinkRef;
+use super::expression::Expression;
 use crate::value::{
     BondOptions, BridgeOptions, BridgePortOptions, BridgeVlan, IpvlanMode, LinkName, Mac,
     MacvlanMode, Mtu, Origin, RouteTable, VlanId, VlanProtocol, VxlanOptions, WireguardOptions,
@@ -149,6 +150,19 @@ pub enum KindConfig {
         /// Options.
         options: VxlanOptions,
     },
+}
+
+/// A name of our own for physical links (`LinkAliasConfig`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasConfig {
+    /// The name, or what stands before the number.
+    pub name: String,
+    /// Whether a number follows: `net%d`.
+    pub numbered: bool,
+    /// Which links.
+    pub matches: Expression,
+    /// Where it was said.
+    pub origin: Origin,
 }
 
 /// `deviceSelector`: globs, all of which must fit; `None` fits anything. One without any fits nothing.

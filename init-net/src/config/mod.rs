@@ -8,6 +8,7 @@
 pub mod cmdline;
 pub mod diagnostic;
 mod document;
+pub mod expression;
 mod firewall;
 mod link;
 pub mod machine;
@@ -28,7 +29,7 @@ pub use document::{
     Said, SysctlConfig, WaitLevel,
 };
 pub use firewall::{DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig};
-pub use link::{DeviceSelector, KindConfig, LinkConfig, LinkSettings};
+pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
 pub use probe::{ProbeConfig, ProbeTarget};
 pub use route::{NextHopConfig, RouteConfig, RuleConfig};
 pub use vip::{VipConfig, VipProvider};

@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::look::Look;
 use crate::state::{
-    Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op, RouteOp, RouteSpec, RouteStatus, Scope,
+    Desired, Family, LinkAt, OUR_PROTOCOL, Op, RouteOp, RouteSpec, RouteStatus, Scope,
 };
 use crate::value::{Prefix, RouteKind, RouteMetrics, RouteTable};
 
 /// RTNH_F_ONLINK, include/uapi/linux/rtnetlink.h.
 const ONLINK: u32 = 4;
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
+pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     // Once by slot: looking through all routes for each would be quadratic, a second at ten thousand.
     let mut slots: HashMap<Slot, Vec<(usize, &RouteStatus)>> = HashMap::new();
     for (index, status) in observed.routes.iter().enumerate() {
@@ -55,12 +56,13 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         }
     }
     for (index, status) in observed.routes.iter().enumerate() {
-        // A link that goes down takes its routes with it.
+        // A link that goes, or goes down, takes its routes with it.
         let goes = status
             .out_link_name
             .as_ref()
             .and_then(|name| super::at(name, desired, observed));
-        let stays = goes.is_none_or(|(_, up)| up);
+        let stays =
+            goes.is_none_or(|(_, up)| up) && !observed.gone.contains(&status.out_link_index);
         if status.protocol == OUR_PROTOCOL && !kept.contains(&index) && stays {
             ops.push(Op::RouteDel(removal(status)));
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::core::Doubt;
 use super::rtnetlink::{Rtnetlink, RtnetlinkError};
-use crate::state::{LinkStatus, Observed};
+use crate::state::{KindStatus, LinkStatus, OUR_GROUP, Observed};
 use crate::sys;
 use crate::value::Instant;
 use crate::wire;
@@ -41,6 +41,9 @@ pub fn observe(
         for link in look.links.values_mut().filter(|link| link.is_physical()) {
             link.driver = sys::net_device::driver(&link.name);
         }
+        if look.links.values().any(has_vlans) {
+            look.bridge_vlans = rtnetlink.bridge_vlans(at)?;
+        }
     }
     if doubt.has(Doubt::ADDRESSES) {
         look.addresses = rtnetlink.addresses(at)?;
@@ -62,6 +65,17 @@ pub fn observe(
         look.files = contents(files.chain(links.values().map(conf)).collect());
     }
     Ok(look)
+}
+
+/// Whether VLANs on its ports may be compared: it is a bridge of ours, or one that filters by them. The hundreds of ports
+/// of a CNI's bridge cost nothing then.
+fn has_vlans(link: &LinkStatus) -> bool {
+    match &link.kind_data {
+        Some(KindStatus::Bridge(options)) => {
+            link.group == OUR_GROUP || options.vlan_filtering == Some(true)
+        }
+        _ => false,
+    }
 }
 
 /// What `compile` may want to write, whatever the configuration: read before the first plan, so that a file that is

@@ -20,8 +20,9 @@ const SETTLE_PERIOD: Duration = Duration::from_millis(20);
 /// A boot takes what it can get; a person who applies is told first.
 const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
 
-/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round.
-const MAX_ROUNDS: usize = 8;
+/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round. As many as a supervisor
+/// takes (`core::MAX_ROUNDS`): 8 levels of links on links, and what is on them.
+const MAX_ROUNDS: usize = 16;
 
 /// Reads everything and compiles it: what is desired, and everything that is wrong with the sources.
 pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> {

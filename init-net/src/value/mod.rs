@@ -6,6 +6,7 @@
 mod bond;
 mod bridge;
 mod ethernet;
+mod glob;
 mod hostname;
 mod layer;
 mod link_name;
@@ -31,6 +32,7 @@ pub use bond::{
 };
 pub use bridge::{BridgeOptions, BridgePortOptions, BridgeVlan};
 pub use ethernet::{Channels, EthernetOptions, Rings, WakeOn};
+pub use glob::{Glob, GlobError};
 pub use hostname::{Hostname, HostnameError};
 pub use layer::Layer;
 pub use link_name::{LinkName, LinkNameError};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::message::{frames, kind};
 use super::{Kind, Refusal, decode};
 use crate::state::{AddressStatus, LinkStatus, RouteStatus, RuleStatus};
-use crate::value::{Instant, RouteTable};
+use crate::value::{BridgeVlan, Instant, RouteTable};
 
 /// Where the answers stand after a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub struct Dump {
     interrupted: bool,
     /// Links by index.
     pub links: BTreeMap<u32, LinkStatus>,
+    /// VLANs of bridges and of their ports, by link.
+    pub bridge_vlans: BTreeMap<u32, Vec<BridgeVlan>>,
     /// Addresses.
     pub addresses: Vec<AddressStatus>,
     /// Routes of all tables but `local`.
@@ -107,6 +109,10 @@ impl Dump {
             match message.kind {
                 Kind::Link(link) => {
                     self.links.insert(link.index, link);
+                }
+                // Cards that switch by themselves send a second message, without VLANs.
+                Kind::BridgeVlans(index, vlans) => {
+                    self.bridge_vlans.entry(index).or_default().extend(vlans);
                 }
                 Kind::Address(address) => self.addresses.push(address),
                 Kind::Route(route) => self.routes.push(route),

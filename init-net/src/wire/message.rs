@@ -6,7 +6,7 @@ use netlink_packet_core::{Emitable, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_REQUEST, N
 
 use super::{Refusal, ack, address, link, route, rule};
 use crate::state::{AddressStatus, LinkStatus, Op, RouteStatus, RuleStatus};
-use crate::value::Instant;
+use crate::value::{BridgeVlan, Instant};
 
 /// Message types, include/uapi/linux/netlink.h and rtnetlink.h.
 pub(super) mod kind {
@@ -16,6 +16,7 @@ pub(super) mod kind {
     pub const RTM_NEWLINK: u16 = 16;
     pub const RTM_DELLINK: u16 = 17;
     pub const RTM_GETLINK: u16 = 18;
+    pub const RTM_SETLINK: u16 = 19;
     pub const RTM_NEWADDR: u16 = 20;
     pub const RTM_DELADDR: u16 = 21;
     pub const RTM_GETADDR: u16 = 22;
@@ -33,8 +34,9 @@ const HEADER: usize = 16;
 /// Where `nlmsg_flags` is in it.
 const FLAGS: core::ops::Range<usize> = 6..8;
 
-/// Longest message that is built, bytes. Ours are below 200: all that goes in is a bounded type. A longer one would
-/// mean a bug here, and the emitter behind it panics on attributes above 64 KiB.
+/// Longest message that is built, bytes. Ours are below 1,000, which takes a bond with every option and all targets; all
+/// that goes in is a bounded type. A longer one would mean a bug here, and the emitter behind it panics on attributes
+/// above 64 KiB.
 const MAX_MESSAGE: usize = 4096;
 
 /// Why an op has no message.
@@ -66,7 +68,23 @@ impl std::error::Error for WireError {}
 /// The message that does `op`; `seq` comes back in its acknowledgement.
 pub fn encode(op: &Op, seq: u32) -> Result<Vec<u8>, WireError> {
     match op {
+        Op::LinkAdd(link) => link::add(link, seq),
+        Op::LinkDel { link, .. } => link::delete(link, seq),
+        Op::LinkSetKind {
+            link,
+            kind,
+            primary,
+        } => link::set_kind(link, kind, primary.as_ref(), seq),
+        Op::LinkSetMaster {
+            link,
+            master,
+            group,
+        } => link::set_master(link, master.as_ref(), *group, seq),
+        Op::LinkSetPort { link, port } => link::set_port(link, port, seq),
+        Op::BridgeVlanAdd { link, vlan, own } => link::bridge::vlan_add(link, *vlan, *own, seq),
+        Op::BridgeVlanDel { link, vlan, own } => link::bridge::vlan_delete(link, *vlan, *own, seq),
         Op::LinkSetUp { link, up } => link::set_up(link, *up, seq),
+        Op::LinkSetMulticast { link, on } => link::set_multicast(link, *on, seq),
         Op::LinkRename { link, name } => link::rename(link, name, seq),
         Op::LinkSetMtu { link, mtu } => link::set_mtu(link, *mtu, seq),
         Op::LinkSetMac { link, mac } => link::set_mac(link, *mac, seq),
@@ -141,6 +159,8 @@ pub enum Kind {
     Link(LinkStatus),
     /// The link of this index is gone.
     LinkDel(u32),
+    /// A bridge or a port of this index, and the VLANs on it.
+    BridgeVlans(u32, Vec<BridgeVlan>),
     /// An address is there, or has changed.
     Address(AddressStatus),
     /// An address is gone.
@@ -210,7 +230,9 @@ fn kind_of(frame: &Frame<'_>, at: Instant) -> Kind {
             _ => Kind::Done,
         }),
         kind::NLMSG_OVERRUN => Some(Kind::Overrun),
-        kind::RTM_NEWLINK => link::decode(body).map(Kind::Link),
+        kind::RTM_NEWLINK => link::decode(body).map(Kind::Link).or_else(|| {
+            link::bridge::decode(body).map(|(index, vlans)| Kind::BridgeVlans(index, vlans))
+        }),
         kind::RTM_DELLINK => link::index(body).map(Kind::LinkDel),
         kind::RTM_NEWADDR => address::decode(body, at).map(Kind::Address),
         kind::RTM_DELADDR => address::decode(body, at).map(Kind::AddressDel),

@@ -1,7 +1,7 @@
 //! [`crate::state::Op`] to netlink bytes, netlink bytes to what is there. Pure: no socket, no clock.
 //!
 //! ```text
-//!  Op ──► encode ──► bytes      (address, link, route)
+//!  Op ──► encode ──► bytes      (address, link, route; options: what both directions share)
 //!  bytes ──► decode ──► Message (address, link, route, rule, ack)
 //!  dump requests and what collects their answers: dump, answer · which notifications matter: event
 //! ```
@@ -17,6 +17,7 @@ pub mod dump;
 pub mod event;
 mod link;
 mod message;
+mod options;
 mod route;
 mod rule;
 #[cfg(test)]

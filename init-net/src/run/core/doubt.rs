@@ -64,6 +64,7 @@ impl Doubt {
     pub(super) fn complete(self, look: &mut Observed, older: Observed) {
         if !self.has(Self::LINKS) {
             look.links = older.links;
+            look.bridge_vlans = older.bridge_vlans;
         }
         if !self.has(Self::ADDRESSES) {
             look.addresses = older.addresses;

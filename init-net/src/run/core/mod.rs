@@ -46,7 +46,9 @@ const MAX_COMPILES: usize = 3;
 /// Wait after a dump that failed (memory, an interrupted socket).
 const DUMP_RETRY: Duration = Duration::from_millis(100);
 
-/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off.
+/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off. Links on
+/// links take one a level, at most 8 in any kernel (MAX_NEST_DEV), and up to 4 more for what is made again and for
+/// addresses, routes and files.
 const MAX_ROUNDS: u32 = 16;
 
 /// Wait after [`MAX_ROUNDS`]: long enough not to burn a core in a fight, short enough to win it eventually.
@@ -321,7 +323,7 @@ impl Core {
         let mut ops = plan(&self.desired, observed);
         ops.retain(|op| !self.may_be_leased(op, observed));
         self.backoff.forget_all_but(&ops);
-        self.backoff.hold(&mut ops, now);
+        self.backoff.hold(&mut ops, &observed.links, now);
         self.settled = ops.is_empty();
         if ops.is_empty() {
             self.rounds = 0;
