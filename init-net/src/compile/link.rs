@@ -124,7 +124,9 @@ fn not_applied(config: &LinkConfig, kind: &KindConfig) -> Diagnostic {
     let name = match &config.link {
         LinkRef::Name(name) => name.to_string(),
         LinkRef::Mac(mac) => mac.to_string(),
-        LinkRef::Primary | LinkRef::EveryPhysical | LinkRef::Selector(_) => String::new(),
+        LinkRef::Primary | LinkRef::EveryPhysical | LinkRef::Selector(_) | LinkRef::Vlan { .. } => {
+            String::new()
+        }
     };
     Diagnostic::new(Severity::Note, format!("{kind} are not applied yet"))
         .with_place((&config.origin).into())

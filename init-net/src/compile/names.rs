@@ -100,6 +100,12 @@ impl<'a> Names<'a> {
                 }
             }
             LinkRef::Selector(_) => Vec::new(),
+            LinkRef::Vlan { parent, id } => {
+                let parents = self.resolve(parent).into_iter();
+                parents
+                    .map(|parent| LinkName::of_vlan(&parent, *id))
+                    .collect()
+            }
             LinkRef::EveryPhysical => self.physical().map(|(name, _)| name.clone()).collect(),
         }
     }
