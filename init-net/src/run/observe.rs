@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::core::Doubt;
 use super::kernel::Kernel;
 use super::rtnetlink::RtnetlinkError;
-use crate::state::{Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, Observed};
+use crate::state::{CardStatus, Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, Observed};
 use crate::sys;
 use crate::value::{Instant, SysctlKey};
 use crate::wire;
@@ -40,9 +40,7 @@ pub fn observe(
     };
     if doubt.has(Doubt::LINKS) {
         look.links = rtnetlink.links(at)?;
-        for link in look.links.values_mut().filter(|link| link.is_physical()) {
-            link.driver = sys::net_device::driver(&link.name);
-        }
+        look_at_cards(&mut look.links, known);
         if look.links.values().any(has_vlans) {
             look.bridge_vlans = rtnetlink.bridge_vlans(at)?;
         }
@@ -126,6 +124,39 @@ fn settings(
     }
     let read = |key: &SysctlKey| Some((key.clone(), sys::sysctl::read(key).ok()?));
     look.sysctls = desired.sysctls.keys().filter_map(read).collect();
+}
+
+/// Adds what sysfs tells of network cards. A card does not change: what is `known` of it is taken from there, but for its
+/// speed, which comes and goes with the carrier.
+pub fn look_at_cards(
+    links: &mut BTreeMap<u32, LinkStatus>,
+    known: Option<&BTreeMap<u32, LinkStatus>>,
+) {
+    for link in links.values_mut().filter(|link| link.is_physical()) {
+        let same = |old: &&LinkStatus| {
+            old.name == link.name
+                && old.permanent_addr == link.permanent_addr
+                && old.has_carrier() == link.has_carrier()
+        };
+        if let Some(old) = known.and_then(|known| known.get(&link.index)).filter(same) {
+            link.driver = old.driver.clone();
+            link.card = old.card.clone();
+            continue;
+        }
+        let card = sys::net_device::card(&link.name);
+        link.driver = card.driver;
+        link.card = CardStatus {
+            driver_version: card.driver_version,
+            bus_path: card.bus_path,
+            pci_id: card.pci_id,
+            vendor_id: card.vendor_id,
+            product_id: card.product_id,
+            vendor: card.vendor,
+            product: card.product,
+            speed_mbit: card.speed_mbit,
+            full_duplex: card.full_duplex,
+        };
+    }
 }
 
 /// What `compile` may want to write, whatever the configuration: read before the first plan, so that a file that is

@@ -30,7 +30,10 @@ pub use ethernet::{AliasSpec, EthernetSpec};
 pub use firewall::{FirewallRuleSpec, FirewallSpec, IngressSpec};
 pub use hosts::{HostSpec, render_hosts};
 pub use kind::{KindSpec, KindStatus};
-pub use link::{BondSlave, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd, iff};
+pub use link::{
+    BondSlave, CardStatus, FieldOrigin, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd,
+    iff,
+};
 pub use op::{
     AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
     WireguardPeerOp,
