@@ -21,6 +21,15 @@ pub enum Error {
         /// What is wrong with it.
         source: crate::elf::ElfError,
     },
+    /// No loader or library of this name for this processor.
+    NoLibrary {
+        /// The file's name.
+        name: String,
+        /// Who needs it: a program, or another library.
+        program: PathBuf,
+        /// The root folders that were searched.
+        roots: Vec<PathBuf>,
+    },
     /// No module of this name, neither as a file nor built into the kernel.
     UnknownModule {
         /// The name as given.
@@ -47,6 +56,15 @@ impl fmt::Display for Error {
         match self {
             Self::Read { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Program { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::NoLibrary {
+                name,
+                program,
+                roots,
+            } => write!(
+                f,
+                "{}: needs {name}, which is not below {roots:?}",
+                program.display()
+            ),
             Self::UnknownModule { name, folder } => write!(
                 f,
                 "no module {name:?} in {}: neither in modules.dep nor in modules.builtin",

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::cpio;
 use crate::cpio::Entry;
 use crate::elf;
+use crate::libraries;
 use crate::modules::ModuleTree;
 
 /// How the archive is packed.
@@ -40,6 +41,7 @@ pub struct Image {
 enum Source {
     Ready(Entry),
     Program(PathBuf),
+    Linked(PathBuf, Vec<PathBuf>),
     HostFile(PathBuf, u32),
 }
 
@@ -61,6 +63,13 @@ impl Image {
     #[must_use]
     pub fn binary(self, path: &str, program: impl Into<PathBuf>) -> Self {
         self.source(path, Source::Program(program.into()))
+    }
+
+    /// A program of the host, mode 0755, together with its loader and libraries, each from the first of `roots` that has
+    /// it (`/` is this machine). Tools for a look inside, not for `/init`: [`Image::binary`] holds that to be static.
+    #[must_use]
+    pub fn program(self, path: &str, program: impl Into<PathBuf>, roots: &[PathBuf]) -> Self {
+        self.source(path, Source::Linked(program.into(), roots.to_vec()))
     }
 
     /// A file with these contents.
@@ -120,6 +129,16 @@ impl Image {
                     Entry::File {
                         mode: 0o755,
                         contents,
+                    }
+                }
+                Source::Linked(file, roots) => {
+                    for (path, contents) in libraries::needed_by(file, roots)? {
+                        let mode = 0o755;
+                        tree.insert(&path, Entry::File { mode, contents })?;
+                    }
+                    Entry::File {
+                        mode: 0o755,
+                        contents: read(file)?,
                     }
                 }
             };
@@ -309,6 +328,10 @@ mod tests {
             "two contents",
         );
         refused(Image::new().binary("/init", "/bin/sh"), "needs the loader");
+        refused(
+            Image::new().program("/bin/sh", "/bin/sh", &["/nowhere".into()]),
+            "is not below",
+        );
         refused(
             Image::new().binary("/init", "/nowhere"),
             "/nowhere: No such",

@@ -3,8 +3,9 @@
 //! ```text
 //!  entries ──► Image (sorted, parents made) ──► cpio (newc bytes) ──► gzip
 //!     ▲
-//!     ├── elf      refuses a program that needs a loader the image does not have
-//!     └── modules  names → .ko files with everything they need, and the indexes that find them
+//!     ├── elf        refuses a program that needs a loader the image does not have
+//!     ├── libraries  a tool that is not static → its loader and libraries
+//!     └── modules    names → .ko files with everything they need, and the indexes that find them
 //! ```
 //!
 //! Reproducible means: entries sorted by path, owner 0:0, time 0, inode numbers counted from 1, no padding that
@@ -26,6 +27,7 @@ pub mod cpio;
 pub mod elf;
 mod error;
 mod image;
+pub mod libraries;
 pub mod modules;
 
 pub use error::Error;

@@ -25,6 +25,12 @@ struct Arguments {
     /// A statically linked program; repeatable
     #[arg(long, value_name = "PATH=FILE", value_parser = pair)]
     binary: Vec<(String, String)>,
+    /// A program with its loader and libraries; repeatable
+    #[arg(long, value_name = "PATH=FILE", value_parser = pair)]
+    program: Vec<(String, String)>,
+    /// Where loader and libraries are looked for, first hit wins; repeatable
+    #[arg(long, value_name = "DIR", default_value = "/", requires = "program")]
+    library_root: Vec<PathBuf>,
     /// A file, mode 0644; repeatable
     #[arg(long, value_name = "PATH=FILE", value_parser = pair)]
     file: Vec<(String, String)>,
@@ -72,6 +78,9 @@ fn build(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut image = Image::new();
     for (path, file) in &arguments.binary {
         image = image.binary(path, file);
+    }
+    for (path, file) in &arguments.program {
+        image = image.program(path, file, &arguments.library_root);
     }
     for (path, file) in &arguments.file {
         image = image.host_file(path, file, 0o644);

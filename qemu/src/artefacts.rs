@@ -1,4 +1,4 @@
-//! What the lab boots: the kernel and busybox that `scripts/setup` fetched, and the binary under test.
+//! What the lab boots: the kernels, busybox and tools that `scripts/setup` fetched, and the binary under test.
 
 use std::env;
 use std::fs;
@@ -11,6 +11,16 @@ use crate::Result;
 /// How to get what the lab fetches.
 const SETUP: &str = "run scripts/setup";
 
+/// Which of the lab's two kernels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Series {
+    /// The distribution's own.
+    #[default]
+    Stable,
+    /// One of a later series from the same archive.
+    Newer,
+}
+
 /// A distribution kernel.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -21,17 +31,34 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// `INIT_NET_KERNEL` with `INIT_NET_MODULES`, or what `scripts/setup` fetched.
+    /// The stable kernel, as [`Kernel::of`] finds it.
+    ///
+    /// # Errors
+    /// As [`Kernel::of`].
+    pub fn find() -> Result<Self> {
+        Self::of(Series::Stable)
+    }
+
+    /// `INIT_NET_KERNEL` with `INIT_NET_MODULES` (`INIT_NET_KERNEL_NEWER` with `INIT_NET_MODULES_NEWER`), or what
+    /// `scripts/setup` fetched.
     ///
     /// # Errors
     /// [`Error::Missing`] when neither is there.
-    pub fn find() -> Result<Self> {
-        let fetched = target_folder().join("lab/kernel");
-        let image = match env::var_os("INIT_NET_KERNEL") {
+    pub fn of(series: Series) -> Result<Self> {
+        let (folder, image, modules) = match series {
+            Series::Stable => ("lab/kernel", "INIT_NET_KERNEL", "INIT_NET_MODULES"),
+            Series::Newer => (
+                "lab/kernel-newer",
+                "INIT_NET_KERNEL_NEWER",
+                "INIT_NET_MODULES_NEWER",
+            ),
+        };
+        let fetched = target_folder().join(folder);
+        let image = match env::var_os(image) {
             Some(path) => path.into(),
             None => fetched.join("vmlinuz"),
         };
-        let modules = match env::var_os("INIT_NET_MODULES") {
+        let modules = match env::var_os(modules) {
             Some(path) => path.into(),
             None => only_entry(&fetched.join("lib/modules")).unwrap_or(fetched),
         };
@@ -53,6 +80,31 @@ pub fn busybox() -> Result<PathBuf> {
         None => target_folder().join("lab/busybox/busybox"),
     };
     existing(path, "a static busybox", SETUP)
+}
+
+/// A root folder with the programs that guests ask their kernel with: `INIT_NET_TOOLS`, or what `scripts/setup` fetched.
+///
+/// # Errors
+/// [`Error::Missing`] when neither is there.
+pub fn tools() -> Result<PathBuf> {
+    let path = match env::var_os("INIT_NET_TOOLS") {
+        Some(path) => path.into(),
+        None => target_folder().join("lab/tools"),
+    };
+    existing(path, "the guests' tools", SETUP)
+}
+
+/// The program `name` below `root`, in whichever folder the distribution put it.
+///
+/// # Errors
+/// [`Error::Missing`] when no folder for programs has it.
+pub fn program(root: &Path, name: &str) -> Result<PathBuf> {
+    let folders = ["usr/sbin", "sbin", "usr/bin", "bin"].into_iter();
+    let mut paths = folders.map(|folder| root.join(folder).join(name));
+    match paths.find(|path| path.is_file()) {
+        Some(path) => Ok(path),
+        None => existing(root.join("usr/sbin").join(name), "a tool", SETUP),
+    }
 }
 
 /// The binary under test: `INIT_NET_BINARY`, or what the same build of this workspace made.

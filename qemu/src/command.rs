@@ -42,6 +42,8 @@ pub struct Machine {
     pub disks: Vec<PathBuf>,
     /// Number of the inherited descriptor that is a connected socket for the monitor.
     pub monitor: i32,
+    /// Likewise for the guest's end of a [`crate::Session`], if it has one.
+    pub session: Option<i32>,
 }
 
 /// The program that [`Machine::arguments`] are for.
@@ -77,17 +79,8 @@ impl Machine {
         }
         option("append", self.cmdline.clone());
         for (index, nic) in self.nics.iter().enumerate() {
-            let tap = &nic.tap;
-            let mac = mac_text(nic.mac);
-            option(
-                "netdev",
-                format!("tap,id=net{index},ifname={tap},script=no,downscript=no"),
-            );
-            // No boot ROM: the file comes with another package, and nothing boots from the card.
-            option(
-                "device",
-                format!("virtio-net-pci,id=nic{index},netdev=net{index},mac={mac},romfile="),
-            );
+            option("netdev", list("type", &backend(index, nic)));
+            option("device", list("driver", &card(index, nic)));
         }
         for (index, disk) in self.disks.iter().enumerate() {
             let file = disk.display();
@@ -97,6 +90,11 @@ impl Machine {
             );
             option("device", format!("virtio-blk-pci,drive=disk{index}"));
         }
+        if let Some(session) = self.session {
+            option("device", "virtio-serial-pci".into());
+            option("chardev", format!("socket,id=session,fd={session}"));
+            option("device", "virtserialport,chardev=session".into());
+        }
         // Guests need no time of day, and random numbers at once.
         option("device", "virtio-rng-pci".into());
         for flag in ["-nodefaults", "-no-user-config", "-no-reboot", "-S"] {
@@ -104,6 +102,49 @@ impl Machine {
         }
         arguments
     }
+}
+
+/// Properties of the host's side of a card, as `-netdev` and `netdev_add` take them.
+pub(crate) fn backend(index: usize, nic: &Nic) -> Vec<(&'static str, String)> {
+    vec![
+        ("type", "tap".into()),
+        ("id", format!("net{index}")),
+        ("ifname", nic.tap.clone()),
+        ("script", "no".into()),
+        ("downscript", "no".into()),
+    ]
+}
+
+/// Properties of the guest's side of a card, as `-device` and `device_add` take them.
+pub(crate) fn card(index: usize, nic: &Nic) -> Vec<(&'static str, String)> {
+    vec![
+        ("driver", "virtio-net-pci".into()),
+        ("id", card_id(index)),
+        ("netdev", format!("net{index}")),
+        ("mac", mac_text(nic.mac)),
+        // No boot ROM: the file comes with another package, and nothing boots from the card.
+        ("romfile", String::new()),
+        // Without a speed and full duplex a bond sends no LACP frames from the card.
+        ("speed", "1000".into()),
+        ("duplex", "full".into()),
+    ]
+}
+
+/// The monitor's name of a card.
+pub(crate) fn card_id(index: usize) -> String {
+    format!("nic{index}")
+}
+
+/// `tap,id=net0`: the property `first` goes without its name.
+fn list(first: &str, properties: &[(&str, String)]) -> String {
+    let words = properties.iter().map(|(name, value)| {
+        if *name == first {
+            value.clone()
+        } else {
+            format!("{name}={value}")
+        }
+    });
+    words.collect::<Vec<_>>().join(",")
 }
 
 /// `52:54:00:00:00:01`.
@@ -132,6 +173,7 @@ mod tests {
             nics: vec![],
             disks: vec![],
             monitor: 7,
+            session: None,
         };
         check(
             &bare,
@@ -168,6 +210,7 @@ mod tests {
                 },
             ],
             disks: vec!["/d".into()],
+            session: Some(8),
             ..bare
         };
         check(
@@ -185,11 +228,14 @@ mod tests {
 -initrd /i
 -append quiet
 -netdev tap,id=net0,ifname=port0,script=no,downscript=no
--device virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=
+-device virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=,speed=1000,duplex=full
 -netdev tap,id=net1,ifname=port1,script=no,downscript=no
--device virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:fe,romfile=
+-device virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:fe,romfile=,speed=1000,duplex=full
 -drive file=/d,id=disk0,format=raw,if=none
 -device virtio-blk-pci,drive=disk0
+-device virtio-serial-pci
+-chardev socket,id=session,fd=8
+-device virtserialport,chardev=session
 -device virtio-rng-pci
 -nodefaults
 -no-user-config

@@ -1,4 +1,7 @@
-//! The image of a guest: init-net as `/init`, busybox for its scripts, the modules of a virtual machine.
+//! The image of a guest: init-net as `/init`, busybox for its scripts, the modules of a virtual machine; for those that are
+//! asked while they run, a session and real tools as well.
+
+use std::path::PathBuf;
 
 use initramfs::Image;
 
@@ -15,6 +18,51 @@ pub const MODULES: [&str; 5] = [
     "ext4",
 ];
 
+/// Every kind of link that a config can make, and the port that a [`crate::Session`] talks through. They only lie there:
+/// nothing loads them by itself.
+pub const LINK_MODULES: [&str; 11] = [
+    "8021q",
+    "bonding",
+    "bridge",
+    "dummy",
+    "ipvlan",
+    "macvlan",
+    "veth",
+    "virtio_console",
+    "vrf",
+    "vxlan",
+    "wireguard",
+];
+
+/// What a kernel is asked with, besides busybox: `ip -d -j`, `bridge -j`, `wg show all dump`.
+pub const TOOLS: [&str; 4] = ["bridge", "ethtool", "ip", "wg"];
+
+/// The guest's part of a [`crate::Session`], as a payload: init-net has handed off when it runs.
+///
+/// The shell reads a port byte by byte, so the body is left to head(1), which may read more than it needs: nothing comes
+/// before the answer is out. busybox's shell takes its own ip(8) whatever the path says; a function comes before that, and a
+/// script sees it in a subshell. A script does not get the port, so one that leaves a child behind does not keep it.
+pub const SESSION: &str = r#"#!/bin/sh
+export PATH=/usr/sbin:/bin
+ip() { /usr/sbin/ip "$@"; }
+port=none
+until [ -c "$port" ]; do
+    usleep 10000
+    for port in /dev/vport*p1; do :; done
+done
+exec 3<> "$port"
+while read -r length <&3; do
+    head -c "$length" <&3 > /tmp/script
+    (. /tmp/script) > /tmp/output 2> /tmp/errors < /dev/null 3<&-
+    status=$?
+    {
+        echo "$status $(stat -c %s /tmp/output) $(stat -c %s /tmp/errors)"
+        cat /tmp/output /tmp/errors
+    } >&3
+done
+poweroff -f
+"#;
+
 /// Programs of busybox that scripts of guests use, by name.
 pub const APPLETS: [&str; 24] = [
     "awk", "cat", "echo", "env", "grep", "head", "hostname", "ip", "kill", "ls", "mkdir", "mount",
@@ -30,11 +78,23 @@ pub const PAYLOAD: &str = "/payload";
 /// # Errors
 /// The binary under test or busybox is missing.
 pub fn image(kernel: &Kernel, script: &str) -> Result<Image> {
-    let image = tools(kernel)?
-        .binary("/init", artefacts::init_net()?)
-        .symlink("/bin/init-net", "/init")
-        .file(PAYLOAD, script, 0o755);
-    Ok(image)
+    with_payload(kernel, &[], script)
+}
+
+/// An image whose `/init` is init-net and whose payload is a [`SESSION`], with [`TOOLS`] and [`LINK_MODULES`]; the machine
+/// needs [`crate::vm::Builder::session`]. `modprobe` is there for scripts, where the kernel's own requests do not find it.
+///
+/// # Errors
+/// As [`image`], or the tools are missing.
+pub fn image_of_session(kernel: &Kernel) -> Result<Image> {
+    let tools = artefacts::tools()?;
+    let roots = [tools.clone(), PathBuf::from("/")];
+    let mut image = with_payload(kernel, &LINK_MODULES, SESSION)?;
+    for tool in TOOLS {
+        let program = artefacts::program(&tools, tool)?;
+        image = image.program(&format!("/usr/sbin/{tool}"), program, &roots);
+    }
+    Ok(image.symlink("/bin/modprobe", "busybox"))
 }
 
 /// An image whose `/init` is `script` (for busybox sh), with init-net as a program beside it.
@@ -42,17 +102,25 @@ pub fn image(kernel: &Kernel, script: &str) -> Result<Image> {
 /// # Errors
 /// As [`image`].
 pub fn image_of_script(kernel: &Kernel, script: &str) -> Result<Image> {
-    let image = tools(kernel)?
+    let image = basis(kernel, &[])?
         .binary("/bin/init-net", artefacts::init_net()?)
         .file("/init", script, 0o755);
     Ok(image)
 }
 
-/// busybox with its programs, and the modules.
-fn tools(kernel: &Kernel) -> Result<Image> {
+fn with_payload(kernel: &Kernel, modules: &[&str], payload: &str) -> Result<Image> {
+    let image = basis(kernel, modules)?
+        .binary("/init", artefacts::init_net()?)
+        .symlink("/bin/init-net", "/init")
+        .file(PAYLOAD, payload, 0o755);
+    Ok(image)
+}
+
+/// busybox with its programs, and the modules: [`MODULES`] and more.
+fn basis(kernel: &Kernel, modules: &[&str]) -> Result<Image> {
     let mut image = Image::new()
         .binary("/bin/busybox", artefacts::busybox()?)
-        .modules(&kernel.modules, &MODULES);
+        .modules(&kernel.modules, &[&MODULES, modules].concat());
     for applet in APPLETS {
         image = image.symlink(&format!("/bin/{applet}"), "busybox");
     }

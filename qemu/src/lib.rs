@@ -5,8 +5,9 @@
 //!      │ Lab::new("dhcp")                 one namespace, one folder under target/lab, evidence for a failure
 //!      ├── namespace   bridges, veth pairs, taps; gone with the last file descriptor
 //!      ├── peer        dnsmasq (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs)
-//!      ├── guest       the image: init-net, busybox, modules, a script
-//!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier by QMP; killed on drop
+//!      ├── guest       the image: init-net, busybox, modules, a script or a session with real tools
+//!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier and new cards by QMP; killed on drop
+//!      ├── session     a script into a running guest, status and output out
 //!      └── diagnostics on failure: serial log, peers' logs, argv, under target/lab/failures
 //! ```
 //!
@@ -28,6 +29,7 @@ pub mod namespace;
 pub mod peer;
 pub mod probe;
 pub mod process;
+pub mod session;
 pub mod vm;
 
 pub use clock::Deadline;
@@ -36,4 +38,5 @@ pub use error::Result;
 pub use lab::Lab;
 pub use log::Log;
 pub use namespace::Namespace;
+pub use session::Session;
 pub use vm::Vm;

@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use serde_json::json;
 
 use crate::Error;
 use crate::Lab;
 use crate::Log;
 use crate::Result;
+use crate::Session;
 use crate::artefacts::Kernel;
 use crate::command;
 use crate::command::Machine;
@@ -22,6 +24,7 @@ use crate::monitor::Monitor;
 use crate::probe;
 use crate::process;
 use crate::process::Process;
+use crate::session::Answer;
 
 /// Memory of a guest, MiB: the kernel, an unpacked image with a debug build of the binary, and room.
 const MEMORY: u32 = 384;
@@ -35,9 +38,33 @@ pub struct Builder {
     nics: Vec<Nic>,
     disks: Vec<PathBuf>,
     echo: Option<String>,
+    memory: u32,
+    name: Option<String>,
+    session: bool,
 }
 
 impl Builder {
+    /// A name for this guest's files and logs: a lab with two guests must be able to tell them apart.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// Memory in MiB, for a guest with more in it than usual.
+    #[must_use]
+    pub fn memory(mut self, mebibytes: u32) -> Self {
+        self.memory = mebibytes;
+        self
+    }
+
+    /// A channel for [`Vm::run`]; the guest's part is [`crate::guest::SESSION`].
+    #[must_use]
+    pub fn session(mut self) -> Self {
+        self.session = true;
+        self
+    }
+
     /// The initramfs, as [`initramfs::Image::build`] makes it.
     #[must_use]
     pub fn initrd(mut self, image: Vec<u8>) -> Self {
@@ -83,26 +110,76 @@ impl Builder {
     /// # Errors
     /// QEMU is missing or refuses; the lab's evidence has what it said.
     pub fn start(self, lab: &Lab) -> Result<Vm> {
+        let evidence = |what: &str| match &self.name {
+            None => what.to_owned(),
+            Some(name) => format!("{name}-{what}"),
+        };
         let initrd = match self.initrd {
             None => None,
             Some(bytes) => {
-                let path = lab.folder().join("initramfs.cpio");
+                let path = lab.folder().join(evidence("initramfs.cpio"));
                 fs::write(&path, bytes).context(path.display().to_string())?;
                 Some(path)
             }
         };
-        let (ours, theirs) = UnixStream::pair().context("the monitor's socket")?;
+        let (monitor, monitor_end) = UnixStream::pair().context("the monitor's socket")?;
+        let (session, session_end) = if self.session {
+            let (ours, theirs) = UnixStream::pair().context("the session's socket")?;
+            let log = Log::default();
+            lab.keep(&evidence("session"), &log);
+            (Some(Session::new(ours, log)), Some(theirs))
+        } else {
+            (None, None)
+        };
         let machine = Machine {
             accelerator: probe::accelerator(&self.kernel),
-            memory: MEMORY,
+            memory: self.memory,
             kernel: self.kernel,
             initrd,
             cmdline: self.cmdline,
             nics: self.nics,
             disks: self.disks,
-            monitor: theirs.as_raw_fd(),
+            monitor: monitor_end.as_raw_fd(),
+            session: session_end.as_ref().map(AsRawFd::as_raw_fd),
         };
-        Vm::start(lab, &machine, ours, theirs, self.echo)
+        let mut command = lab.namespace().command(command::PROGRAM);
+        command
+            .args(machine.arguments())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for end in [Some(&monitor_end), session_end.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            process::keep_on_start(&mut command, end.as_raw_fd());
+        }
+        let mut process = Process::start(&mut command)?;
+        // QEMU has them; its end is seen by nobody else holding them.
+        drop((monitor_end, session_end));
+
+        let argv = Log::default();
+        argv.push(process.command());
+        lab.keep(&evidence("qemu-argv"), &argv);
+        if let Some(errors) = process.errors(None) {
+            lab.keep(&evidence("qemu-stderr"), &errors);
+        }
+        let serial = process.output(self.echo).unwrap_or_default();
+        lab.keep(&evidence("serial"), &serial);
+
+        let mut vm = Vm {
+            process,
+            serial,
+            monitor: Monitor::open(monitor)?,
+            session,
+            nics: machine.nics.len(),
+        };
+        for (index, nic) in machine.nics.iter().enumerate() {
+            if !nic.carrier {
+                vm.set_carrier(index, false)?;
+            }
+        }
+        vm.monitor.run("cont", json!({}))?;
+        Ok(vm)
     }
 
     fn card(mut self, tap: &str, mac: [u8; 6], carrier: bool) -> Self {
@@ -118,6 +195,9 @@ pub struct Vm {
     process: Process,
     serial: Log,
     monitor: Monitor,
+    session: Option<Session>,
+    /// Cards so far, for the next one's name.
+    nics: usize,
 }
 
 impl Vm {
@@ -130,46 +210,10 @@ impl Vm {
             nics: Vec::new(),
             disks: Vec::new(),
             echo: None,
+            memory: MEMORY,
+            name: None,
+            session: false,
         }
-    }
-
-    fn start(
-        lab: &Lab,
-        machine: &Machine,
-        ours: UnixStream,
-        theirs: UnixStream,
-        echo: Option<String>,
-    ) -> Result<Self> {
-        let mut command = lab.namespace().command(command::PROGRAM);
-        command
-            .args(machine.arguments())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        process::keep_on_start(&mut command, theirs.as_raw_fd());
-        let mut process = Process::start(&mut command)?;
-        drop(theirs);
-
-        let argv = Log::default();
-        argv.push(process.command());
-        lab.keep("qemu-argv", &argv);
-        if let Some(errors) = process.errors(None) {
-            lab.keep("qemu-stderr", &errors);
-        }
-        let serial = process.output(echo).unwrap_or_default();
-        lab.keep("serial", &serial);
-
-        let mut monitor = Monitor::open(ours)?;
-        for (index, nic) in machine.nics.iter().enumerate() {
-            if !nic.carrier {
-                set_link(&mut monitor, index, false)?;
-            }
-        }
-        monitor.run("cont", json!({}))?;
-        Ok(Self {
-            process,
-            serial,
-            monitor,
-        })
     }
 
     /// The serial port's log.
@@ -206,11 +250,52 @@ impl Vm {
     /// # Errors
     /// The monitor refuses: no such card.
     pub fn set_carrier(&mut self, index: usize, carrier: bool) -> Result<()> {
-        set_link(&mut self.monitor, index, carrier)
+        let arguments = json!({ "name": command::card_id(index), "up": carrier });
+        self.monitor.run("set_link", arguments).map(drop)
+    }
+
+    /// Puts a network card on `tap` into the running machine and returns its index for [`Vm::set_carrier`]. It has carrier
+    /// from the start.
+    ///
+    /// # Errors
+    /// The monitor refuses: no such tap, or one that another card has.
+    pub fn plug(&mut self, tap: &str, mac: [u8; 6]) -> Result<usize> {
+        let index = self.nics;
+        let nic = Nic {
+            tap: tap.to_owned(),
+            mac,
+            carrier: true,
+        };
+        let backend = object(command::backend(index, &nic));
+        self.monitor.run("netdev_add", backend)?;
+        self.monitor
+            .run("device_add", object(command::card(index, &nic)))?;
+        self.nics += 1;
+        Ok(index)
+    }
+
+    /// Runs `script` in the guest, as [`Session::run`].
+    ///
+    /// # Errors
+    /// As [`Session::run`]; a machine that was built without [`Builder::session`] has nobody to ask.
+    pub fn run(&mut self, script: &str, within: Duration) -> Result<Answer> {
+        match &mut self.session {
+            Some(session) => session.run(script, within),
+            None => Err(Error::Ended {
+                what: "a session that was never asked for".to_owned(),
+            }),
+        }
     }
 }
 
-fn set_link(monitor: &mut Monitor, index: usize, up: bool) -> Result<()> {
-    let arguments = json!({ "name": format!("nic{index}"), "up": up });
-    monitor.run("set_link", arguments).map(drop)
+/// The monitor's form of what is a list of properties on the command line.
+fn object(properties: Vec<(&str, String)>) -> Value {
+    let properties = properties.into_iter();
+    properties
+        .map(|(name, value)| {
+            // The monitor tells numbers from text, the command line does not.
+            let value = value.parse::<u64>().map_or(json!(value), Value::from);
+            (name.to_owned(), value)
+        })
+        .collect()
 }

@@ -10,6 +10,7 @@ use initramfs::Image;
 use qemu::Lab;
 use qemu::Vm;
 use qemu::artefacts::Kernel;
+use qemu::artefacts::Series;
 use qemu::guest;
 use qemu::peer::Dnsmasq;
 use qemu::peer::dnsmasq;
@@ -19,8 +20,8 @@ use qemu::vm;
 /// machine on which other things run. It is no verdict about speed: `scripts/bench` measures that.
 pub const BOOT: Duration = Duration::from_secs(120);
 
-/// Guests at a time: each wants a core, and the smallest machine that runs the tests has two.
-const GUESTS: usize = 2;
+/// Benches at a time: each has a guest, and a guest wants a core, and the smallest machine that runs the tests has two.
+const BENCHES: usize = 2;
 
 /// The lab's side of the LAN: gateway, DNS and DHCP server.
 pub const ROUTER: &str = "10.77.0.1";
@@ -31,6 +32,9 @@ pub const MAC2: [u8; 6] = [0x52, 0x54, 0, 0x77, 0, 2];
 
 /// The address that [`Bench::dhcp`] gives to [`MAC`].
 pub const ADDRESS: &str = "10.77.0.55";
+
+/// Where a guest has its machine config. Secrets may be in it.
+pub const MACHINE_CONFIG: &str = "/etc/init-net/machine.yaml";
 
 /// A script's functions: `tables` prints what the guest knows, one fact a line, each behind `@` and its kind.
 const SCRIPT_HEAD: &str = r#"#!/bin/sh
@@ -58,7 +62,7 @@ reach() {
 }
 "#;
 
-/// A lab with a bridge `lan` and a tap `port0` on it, and one of the slots for guests.
+/// A lab with a bridge `lan` and a tap `port0` on it, and one of the slots.
 pub struct Bench {
     // Before the slot: the namespace goes first.
     pub lab: Lab,
@@ -68,8 +72,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(name: &str) -> Self {
+        Self::on(Series::Stable, name)
+    }
+
+    /// A bench whose guests run this kernel.
+    pub fn on(series: Series, name: &str) -> Self {
         let slot = Slot::take();
-        let kernel = Kernel::find().unwrap_or_else(|error| panic!("{error}"));
+        let kernel = Kernel::of(series).unwrap_or_else(|error| panic!("{error}"));
         let lab = Lab::new(name).unwrap_or_else(|error| panic!("{error}"));
         let lan = lab.namespace();
         // The metadata address lives on the same link, as it does for a guest of a cloud.
@@ -85,7 +94,12 @@ impl Bench {
 
     /// A second tap, `port1`, on the same bridge.
     pub fn second_port(&self) {
-        self.lab.namespace().tap("port1", "lan").unwrap();
+        self.port("port1");
+    }
+
+    /// One more tap on the same bridge, for another card or another guest.
+    pub fn port(&self, name: &str) {
+        self.lab.namespace().tap(name, "lan").unwrap();
     }
 
     /// dnsmasq on the LAN, which gives [`ADDRESS`] to [`MAC`] for an hour; to be changed and started.
@@ -106,6 +120,15 @@ impl Bench {
     pub fn guest_of_script(&self, script: &str) -> vm::Builder {
         let image = guest::image_of_script(&self.kernel, &format!("{SCRIPT_HEAD}{script}"));
         self.boots(image.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// A guest with `config` as its machine config, to be started and handed to [`crate::guest::Guest::of`]. No card yet.
+    pub fn machine(&self, config: &str) -> vm::Builder {
+        let image = guest::image_of_session(&self.kernel);
+        let image = image.unwrap_or_else(|error| panic!("{error}"));
+        self.boots(image.file(MACHINE_CONFIG, config, 0o600))
+            .cmdline(&format!("initnet.init={}", guest::PAYLOAD))
+            .session()
     }
 
     /// Boots a guest with one card that waits until it is routable, prints its tables and powers off.
@@ -189,7 +212,7 @@ impl Facts {
     }
 }
 
-/// One of [`GUESTS`] places, given back on drop.
+/// One of [`BENCHES`] places, given back on drop.
 struct Slot;
 
 static TAKEN: Mutex<usize> = Mutex::new(0);
@@ -198,7 +221,7 @@ static FREED: Condvar = Condvar::new();
 impl Slot {
     fn take() -> Self {
         let taken = TAKEN.lock().unwrap();
-        let mut taken = FREED.wait_while(taken, |taken| *taken >= GUESTS).unwrap();
+        let mut taken = FREED.wait_while(taken, |taken| *taken >= BENCHES).unwrap();
         *taken += 1;
         Self
     }
@@ -212,3 +235,25 @@ impl Drop for Slot {
         FREED.notify_one();
     }
 }
+
+/// Makes a function of a [`Bench`] two tests, `NAME::stable` and `NAME::newer`, one on each kernel.
+macro_rules! on_both_kernels {
+    ($name:ident) => {
+        mod $name {
+            use qemu::artefacts::Series;
+
+            #[test]
+            fn stable() {
+                let name = concat!(stringify!($name), "-stable");
+                super::$name(crate::bench::Bench::on(Series::Stable, name));
+            }
+
+            #[test]
+            fn newer() {
+                let name = concat!(stringify!($name), "-newer");
+                super::$name(crate::bench::Bench::on(Series::Newer, name));
+            }
+        }
+    };
+}
+pub(crate) use on_both_kernels;

@@ -150,6 +150,12 @@ impl<'a> Names<'a> {
                 }
             }
             LinkRef::Selector(selector) => self.select(selector),
+            LinkRef::Vlan { parent, id } => {
+                let parents = self.resolve(parent).into_iter();
+                parents
+                    .map(|parent| LinkName::of_vlan(&parent, *id))
+                    .collect()
+            }
             LinkRef::EveryPhysical => self.physical().map(|(name, _)| name.clone()).collect(),
         }
     }

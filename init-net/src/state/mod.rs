@@ -18,7 +18,7 @@ mod rule;
 mod sysctl;
 mod vip;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use core::net::IpAddr;
@@ -133,6 +133,8 @@ pub struct Observed {
     pub ethernet: BTreeMap<u32, EthernetOptions>,
     /// Kernel parameters that [`Desired::sysctls`] names, those that exist.
     pub sysctls: BTreeMap<SysctlKey, String>,
+    /// Parameters of the baseline that were set, or found right, earlier in this boot: remembered, not looked at.
+    pub decided: BTreeSet<SysctlKey>,
     /// `gethostname(2)`; `None` when empty or `(none)`.
     pub hostname: Option<String>,
     /// Contents of the files that [`Desired::files`] names, where they exist.

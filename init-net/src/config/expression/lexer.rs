@@ -113,7 +113,8 @@ struct Quoted {
 
 impl Quoted {
     fn at(rest: &str) -> Option<Self> {
-        let letters = rest.find(['\'', '"'])?;
+        let is_quote = |b: u8| matches!(b, b'\'' | b'"');
+        let letters = rest.bytes().take(3).position(is_quote)?;
         let prefix = &rest[..letters];
         let (raw, bytes) = match prefix.to_ascii_lowercase().as_str() {
             "" => (false, false),

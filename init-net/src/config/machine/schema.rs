@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     /// One full example a kind, with every key that its schema has.
-    const EXAMPLES: [&str; 8] = [
+    const EXAMPLES: &[&str] = &[
         "kind: LinkConfig
 name: enp3s0
 up: yes
@@ -137,7 +137,7 @@ hostname: edge-17.lab.example
 auto: off
 ",
         "kind: ResolverConfig
-nameservers: [{address: '2001:db8::53', protocol: DoT, tlsServerName: dns.example}]
+nameservers: [{address: '2001:db8::53', protocol: DoT, tlsServerName: dns.example}, {address: 192.0.2.53}]
 searchDomains: {domains: [lab.example], disableDefault: true}
 hostDNS: {enabled: true, forwardKubeDNSToHost: true, resolveMemberNames: false}
 ",
@@ -148,39 +148,155 @@ hostnames: [registry.lab.example, registry]
         "kind: TimeSyncConfig
 enabled: true
 bootTimeout: 1m30s
-ntp: {servers: [time1.lab.example, 192.0.2.123], useNTS: true}
+ntp: {servers: [time1.lab.example, time2.lab.example], useNTS: true}
 ",
         "kind: TimeSyncConfig
 ptp: {devices: [/dev/ptp0]}
 ",
+        "kind: RoutingRuleConfig
+name: '1500'
+src: 10.210.0.0/24
+dst: 10.0.0.0/8
+table: '100'
+action: unicast
+iifName: eth0
+oifName: eth1
+fwMark: 0x10
+fwMask: 0xff
+suppressPrefixLength: 0
+",
+        "kind: BlackholeRouteConfig
+name: 10.0.0.0/8
+metric: 5000
+",
+        "kind: TCPProbeConfig
+name: api
+interval: 1.5s
+failureThreshold: 3
+timeout: 500ms
+endpoint: '[2001:db8::1]:6443'
+",
+        "kind: HTTPProbeConfig
+name: portal
+interval: 30s
+failureThreshold: 3
+timeout: 5s
+url: https://status.lab.example/ping
+",
+        "kind: Layer2VIPConfig
+name: 192.0.2.250
+link: bond0
+",
+        "kind: HCloudVIPConfig
+name: 192.0.2.251
+link: eth0
+apiToken: hunter2
+",
+        "kind: EthernetConfig
+name: enp3s0
+features: {rx-gro-hw: false, tx-checksum-ipv4: true}
+rings: {rx: 4096, tx: 4096, rx-mini: 1, rx-jumbo: 1, rx-buf-len: 2048, cqe-size: 64, tx-push: true, rx-push: false,
+  tx-push-buf-len: 128, tcp-data-split: true}
+channels: {rx: 1, tx: 1, other: 1, combined: 8}
+wakeOnLan: [magic, arp]
+",
+        "kind: NetworkDefaultActionConfig
+ingress: block
+",
+        "kind: NetworkRuleConfig
+name: ssh-and-agents
+portSelector: {ports: [22, 9100-9110], protocol: tcp}
+ingress: [{subnet: 10.0.0.0/8, except: 10.66.0.0/16}, {subnet: '2001:db8:aa::/48'}]
+",
+        "kind: SysctlConfig
+params: {net.ipv4.ip_forward: 1, vm.swappiness: 10}
+",
+        "kind: KubeNetworkConfig
+dnsDomain: cluster.local
+podSubnets: [10.244.0.0/16, 'fc00:db8:10::/56']
+serviceSubnets: [10.96.0.0/12, 'fc00:db8:20::/112']
+nodeCIDRMaskSizeIPv4: 24
+nodeCIDRMaskSizeIPv6: 64
+",
+        "kind: KubeSpanConfig
+enabled: false
+advertiseKubernetesNetworks: true
+allowDownPeerBypass: true
+harvestExtraEndpoints: true
+mtu: 1420
+filters: {endpoints: [0.0.0.0/0, '!10.0.0.0/8'], excludeAdvertisedNetworks: [192.0.2.0/24]}
+",
+        "kind: KubeSpanEndpointsConfig
+extraAnnouncedEndpoints: [192.0.2.77:51820]
+",
+        "kind: BGPInstanceConfig
+name: fabric
+localASN: 4200000017
+routerID: 192.0.2.1
+routeSource: 192.0.2.1
+advertise: [anycast0]
+multipath: true
+maxPaths: 4
+installRoutes: true
+neighbors:
+  - link: enp1s0f0
+    bfd: {transmitInterval: 300ms, receiveInterval: 300ms, detectMultiplier: 3}
+  - {address: 192.0.2.1, peerASN: 64512, localASN: 64513, passive: true, holdTime: 9s}
+",
         "machine:
+  type: controlplane
   sysctls: {vm.swappiness: 10, net.core.somaxconn: 1024}
   time: {servers: [192.0.2.123], disabled: false, bootTimeout: 0}
+  features:
+    hostDNS: {enabled: true, forwardKubeDNSToHost: true, resolveMemberNames: true}
+    stableHostname: true
+    nodeAddressSortAlgorithm: v2
   network:
     hostname: node7
     nameservers: [192.0.2.53]
     searchDomains: [lab.example]
     disableSearchDomain: true
     extraHostEntries: [{ip: 192.0.2.9, aliases: [nine]}]
-    kubespan: {enabled: true}
+    kubespan: {enabled: false, advertiseKubernetesNetworks: true, allowDownPeerBypass: true, harvestExtraEndpoints: true,
+      mtu: 1420, filters: {endpoints: ['!10.0.0.0/8'], excludeAdvertisedNetworks: [192.0.2.0/24]}}
     interfaces:
       - {interface: eth2, ignore: true, whatever: 1}
       - interface: eth0
         ignore: false
-        deviceSelector: {driver: virtio_net}
         addresses: [192.0.2.10/24, '2001:db8::1']
-        cidr: 192.0.2.11/24
         routes: [{network: 0.0.0.0/0, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: main, mtu: 0}]
         mtu: 1400
         dhcp: true
-        dhcpOptions: {routeMetric: 300, ipv4: true, ipv6: true, duidv6: 00:01}
+        dhcpOptions: {routeMetric: 300, ipv4: true, ipv6: true, duidv6: 00:01:02}
+        vip: {ip: 192.0.2.9, equinixMetal: {apiToken: hunter2}}
+        vlans:
+          - {vlanId: 5, addresses: [192.0.2.66/32], mtu: 1300, dhcp: false, dhcpOptions: {ipv6: true},
+            routes: [{gateway: 192.0.2.1}], vip: {ip: 192.0.2.8, hcloud: {apiToken: hunter2}}}
+      - interface: eth3
+        bridgePort: {master: br0}
+      - interface: br0
+        bridge: {interfaces: [eth4], stp: {enabled: true}, vlan: {vlanFiltering: true}}
+      - interface: dummy0
         dummy: true
-        bond: {}
-        bridge: {}
-        bridgePort: {}
-        vlans: []
-        wireguard: {}
-        vip: {}
+      - deviceSelector: {busPath: '0000:03:*', hardwareAddr: '*', permanentAddr: '52:54:*', pciID: '8086:*', driver: ice,
+          physical: true}
+      - interface: wg0
+        wireguard:
+          privateKey: IO5NYvFt1/g7tTSnUKEGslb58Zjo6SB3LQaR4tkvWqM=
+          listenPort: 51999
+          firewallMark: 7
+          peers:
+            - {publicKey: P4+9zru6Bwo3HxiQgi/8ob4NplGNy4YyaWRkronQyW8=, endpoint: 203.0.113.77:51820,
+              persistentKeepaliveInterval: 25s, allowedIPs: [10.60.0.0/16]}
+      - interface: bond0
+        bond: {interfaces: [eth5, eth6], mode: 802.3ad, xmitHashPolicy: layer3+4, lacpRate: fast, miimon: 100,
+          updelay: 200, downdelay: 200, adSelect: bandwidth, adActorSysPrio: 1, adUserPortKey: 2, minLinks: 1,
+          lpInterval: 1, useCarrier: true, allSlavesActive: 0, numPeerNotif: 2, peerNotifyDelay: 100, resendIgmp: 1}
+      - interface: bond1
+        bond: {deviceSelectors: [{driver: mlx5_core}], mode: active-backup, primary: eth9, primaryReselect: better,
+          failOverMac: active, arpInterval: 100, arpValidate: all, arpAllTargets: any, packetsPerSlave: 1,
+          tlbDynamicLb: 0}
+cluster: {network: {podSubnets: [10.244.0.0/16], serviceSubnets: [10.96.0.0/12]}}
 ",
     ];
 
@@ -191,28 +307,36 @@ ptp: {devices: [/dev/ptp0]}
         }
     }
 
-    /// The schema behind a reference.
-    fn resolve<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
+    /// The schema behind a reference, and what it is called: keys of a record that stands in many places are met once.
+    fn resolve<'s>(root: &'s Json, schema: &'s Json, path: &mut String) -> &'s Json {
         match schema.get("$ref").and_then(Json::as_str) {
-            Some(path) => root.pointer(path.trim_start_matches('#')).unwrap(),
+            Some(reference) => {
+                *path = reference.rsplit('/').next().unwrap().to_owned();
+                root.pointer(reference.trim_start_matches('#')).unwrap()
+            }
             None => schema,
         }
     }
 
     /// Walks `node` and its schema: every key is described; what is not met is taken out of `left`.
     fn walk(root: &Json, schema: &Json, path: &str, node: &Node, left: &mut Vec<String>) {
-        let mut schema = resolve(root, schema);
+        let mut path = path.to_owned();
+        let mut schema = resolve(root, schema, &mut path);
         if let Some(when) = schema.get("if")
             && when.pointer("/properties/ignore").is_some()
         {
             let ignored = node.at("ignore").and_then(Node::truth) == Some(true);
-            schema = resolve(root, &schema[if ignored { "then" } else { "else" }]);
+            schema = resolve(
+                root,
+                &schema[if ignored { "then" } else { "else" }],
+                &mut path,
+            );
         }
         match &node.value {
             Value::Scalar { .. } => {}
             Value::List(items) => {
                 for item in items {
-                    walk(root, &schema["items"], path, item, left);
+                    walk(root, &schema["items"], &path, item, left);
                 }
             }
             Value::Map(entries) => {
@@ -235,12 +359,13 @@ ptp: {devices: [/dev/ptp0]}
 
     /// The paths of all keys below `schema`.
     fn paths(root: &Json, schema: &Json, path: &str, found: &mut Vec<String>) {
-        let mut schema = resolve(root, schema);
+        let mut path = path.to_owned();
+        let mut schema = resolve(root, schema, &mut path);
         if schema.get("if").is_some() {
-            schema = resolve(root, &schema["else"]);
+            schema = resolve(root, &schema["else"], &mut path);
         }
         if let Some(items) = schema.get("items") {
-            paths(root, items, path, found);
+            paths(root, items, &path, found);
         }
         let properties = schema.get("properties").and_then(Json::as_object);
         for (key, inner) in properties.into_iter().flatten() {
@@ -265,7 +390,17 @@ ptp: {devices: [/dev/ptp0]}
             paths(&root, &root["$defs"][kind.name], kind.name, &mut left);
         }
         paths(&root, &root["else"], "LegacyKeys", &mut left);
-        for text in EXAMPLES {
+        // These break a rule of their own, or are refused; the scenarios have them.
+        let apart = [
+            "adActorSystem",
+            "arpIPTarget",
+            "cidr",
+            "importRoutes",
+            "bgpInstance",
+            "prefixes",
+            "vrf",
+        ];
+        for text in EXAMPLES.iter().copied() {
             let full = example(text);
             let kind = kind_of(text);
             let (nodes, faults) = tree(&full);
@@ -278,6 +413,11 @@ ptp: {devices: [/dev/ptp0]}
                 .collect();
             assert!(errors.is_empty(), "{errors:?}");
         }
+        left.retain(|path| {
+            !apart
+                .iter()
+                .any(|key| path.split('/').any(|part| part == *key))
+        });
         assert!(left.is_empty(), "no example has {left:?}");
     }
 

@@ -148,22 +148,34 @@ impl<'t> Source<'t> {
         hidden.sort_unstable();
         let mut text = String::new();
         let mut at = 0;
+        let mut marked = None;
         for span in &hidden {
             if span.end <= at {
                 continue;
             }
-            text.push_str(line.get(at..span.start.max(at)).unwrap_or_default());
+            let start = span.start.max(at);
+            if marked.is_none() && caret.start < span.end {
+                // Never wider than what stands for the secret: its length is part of it.
+                let hides = text.len() + (start - at);
+                let from = text.len() + caret.start.saturating_sub(at);
+                marked = Some(match caret {
+                    _ if caret.end <= start => {
+                        Span::new(from, from + caret.end.saturating_sub(caret.start))
+                    }
+                    _ if caret.start < start => Span::new(from, hides),
+                    _ => Span::new(hides, hides + HIDDEN.len()),
+                });
+            }
+            text.push_str(line.get(at..start).unwrap_or_default());
             text.push_str(HIDDEN);
             at = span.end;
         }
+        let marked = marked.unwrap_or_else(|| {
+            let from = text.len() + caret.start.saturating_sub(at);
+            Span::new(from, from + caret.end.saturating_sub(caret.start))
+        });
         text.push_str(line.get(at..).unwrap_or_default());
-        let first = hidden.first().map_or(usize::MAX, |span| span.start);
-        let caret = match caret {
-            _ if caret.end <= first => caret,
-            _ if caret.start < first => Span::new(caret.start, first),
-            _ => Span::new(first, first + HIDDEN.len()),
-        };
-        (text, caret)
+        (text, marked)
     }
 }
 

@@ -135,6 +135,7 @@ impl Machine {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::LoadModules(_) => self.queue.push_back(Event::ModulesLoaded),
             Effect::Observe(doubt) => {
                 let (now, kernel) = (self.now, &mut self.kernel);
                 kernel.at = now;

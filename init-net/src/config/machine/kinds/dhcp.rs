@@ -51,6 +51,13 @@ impl Names for Identifier {
 #[derive(Clone, Debug)]
 pub struct Duid(Vec<u8>);
 
+impl Duid {
+    /// Type and all.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Scalar for Duid {
     fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
         let byte = |pair: &str| match pair.bytes().all(|b| b.is_ascii_hexdigit()) && pair.len() == 2

@@ -9,19 +9,28 @@
 //! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
 //! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
-mod dhcp;
+mod bgp;
+pub(super) mod dhcp;
+mod ethernet;
+mod firewall;
 mod header;
 mod hostname;
+pub(super) mod kube_network;
+pub(super) mod kube_span;
 pub(super) mod link;
-mod resolver;
+mod probe;
+pub(super) mod resolver;
+mod routing;
 pub(super) mod static_host;
+pub(super) mod sysctl;
 pub(super) mod time_sync;
+pub(super) mod vip;
 
 use serde_json::Value as Json;
 
 pub use self::header::Header;
 
-use super::record::{Record, read_top};
+use super::record::{Record, read_quiet, read_top};
 use super::schema::Schemas;
 use super::source::Source;
 use super::tree::Node;
@@ -34,6 +43,8 @@ pub enum Role {
     Link,
     /// Runs DHCP on a link: it no longer runs on the others by default.
     Dhcp,
+    /// An address that moves between machines.
+    Vip,
     /// Anything else.
     Other,
 }
@@ -82,6 +93,22 @@ const fn applied<K: Kind>() -> Known {
     }
 }
 
+/// A kind that is checked and has no effect here.
+const fn checked<K: Kind>() -> Known {
+    Known {
+        name: K::WHAT,
+        role: K::ROLE,
+        reader: Some(Reader {
+            read: |source, node, out| {
+                if let Some((_, keys)) = read_quiet::<(Header, K)>(source, node) {
+                    keys.apply(source, out);
+                }
+            },
+            schema: |schemas| schemas.document::<K>(),
+        }),
+    }
+}
+
 const fn later(name: &'static str, role: Role) -> Known {
     Known {
         name,
@@ -106,21 +133,21 @@ pub const KINDS: [Known; 29] = [
     later("DummyLinkConfig", Role::Link),
     later("VethConfig", Role::Link),
     later("WireguardConfig", Role::Link),
-    later("Layer2VIPConfig", Role::Other),
-    later("HCloudVIPConfig", Role::Other),
+    applied::<vip::Layer2VipKeys>(),
+    applied::<vip::HCloudVipKeys>(),
     later("LinkAliasConfig", Role::Other),
-    later("EthernetConfig", Role::Other),
-    later("NetworkDefaultActionConfig", Role::Other),
-    later("NetworkRuleConfig", Role::Other),
-    later("RoutingRuleConfig", Role::Other),
-    later("BlackholeRouteConfig", Role::Other),
-    later("TCPProbeConfig", Role::Other),
-    later("HTTPProbeConfig", Role::Other),
-    later("KubeSpanConfig", Role::Other),
-    later("KubeSpanEndpointsConfig", Role::Other),
-    later("BGPInstanceConfig", Role::Other),
-    later("SysctlConfig", Role::Other),
-    later("SysfsConfig", Role::Other),
+    applied::<ethernet::EthernetKeys>(),
+    applied::<firewall::DefaultActionKeys>(),
+    applied::<firewall::NetworkRuleKeys>(),
+    applied::<routing::RoutingRuleKeys>(),
+    applied::<routing::BlackholeKeys>(),
+    applied::<probe::TcpProbeKeys>(),
+    applied::<probe::HttpProbeKeys>(),
+    checked::<kube_span::KubeSpanKeys>(),
+    checked::<kube_span::EndpointKeys>(),
+    checked::<bgp::BgpKeys>(),
+    applied::<sysctl::SysctlKeys>(),
+    applied::<kube_network::KubeNetworkKeys>(),
 ];
 
 /// Kinds of an operating system's configuration that are not about its network: accepted and left alone.
@@ -139,7 +166,6 @@ pub const OTHERS: [&str; 32] = [
     "KernelModuleConfig",
     "KmsgLogConfig",
     "KubeFlannelCNIConfig",
-    "KubeNetworkConfig",
     "KubeNodeConfig",
     "LVMConfig",
     "OOMConfig",
@@ -152,6 +178,7 @@ pub const OTHERS: [&str; 32] = [
     "SecurityProfileConfig",
     "SideroLinkConfig",
     "SwapVolumeConfig",
+    "SysfsConfig",
     "TrustedRootsConfig",
     "UdevRulesConfig",
     "UserVolumeConfig",

@@ -1,0 +1,168 @@
+//! A guest that is asked, and told, while it runs.
+
+use std::thread;
+use std::time::Duration;
+
+use qemu::Deadline;
+use qemu::Vm;
+use qemu::session::Answer;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::bench::BOOT;
+use crate::bench::MACHINE_CONFIG;
+use crate::json::Json;
+
+/// Between two questions of [`Guest::until`]: a guest under TCG takes some 30 ms to answer one.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// What `wg show all dump` prints of an interface and of a peer, wg(8); secrets are left out.
+const WIREGUARD_LINK: [&str; 5] = ["interface", "", "public_key", "listen_port", "fwmark"];
+const WIREGUARD_PEER: [&str; 9] = [
+    "interface",
+    "peer",
+    "",
+    "endpoint",
+    "allowed_ips",
+    "latest_handshake",
+    "rx",
+    "tx",
+    "keepalive",
+];
+
+/// A guest of [`crate::bench::Bench::machine`] that has handed off.
+pub struct Guest {
+    pub vm: Vm,
+}
+
+impl Guest {
+    /// Waits until init-net has handed off: only then there is somebody who answers.
+    #[track_caller]
+    pub fn of(vm: Vm) -> Self {
+        let mut guest = Self { vm };
+        guest.run("true");
+        guest
+    }
+
+    /// Runs a script in the guest's sh, which must succeed, and returns its output.
+    #[track_caller]
+    pub fn run(&mut self, script: &str) -> String {
+        let answer = self.answer(script);
+        let Answer {
+            status,
+            output,
+            errors,
+        } = answer;
+        assert_eq!(status, 0, "exit status of `{script}`:\n{output}{errors}");
+        output
+    }
+
+    /// Runs a script in the guest's sh, whatever comes of it.
+    #[track_caller]
+    pub fn answer(&mut self, script: &str) -> Answer {
+        match self.vm.run(script, BOOT) {
+            Ok(answer) => answer,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Waits for a level of readiness as init-net sees it: `links`, `local`, `routable`, `online`.
+    #[track_caller]
+    pub fn ready(&mut self, level: &str) {
+        self.run(&format!("init-net wait --level {level} --timeout 60s"));
+    }
+
+    /// Another machine config, applied by the running supervisor.
+    #[track_caller]
+    pub fn apply(&mut self, config: &str) -> String {
+        self.run(&format!(
+            "cat > {MACHINE_CONFIG} << 'END OF CONFIG'\n{config}\nEND OF CONFIG\n\
+             init-net apply --config {MACHINE_CONFIG}"
+        ))
+    }
+
+    /// An address answers.
+    #[track_caller]
+    pub fn ping(&mut self, address: &str) {
+        self.run(&format!("ping -c 1 -W 10 {address}"));
+    }
+
+    /// The answer to a question whose answer is JSON, such as `ip -d -j link`.
+    #[track_caller]
+    pub fn ask(&mut self, question: &str) -> Json {
+        let output = self.run(question);
+        Json::parse(question, &output)
+    }
+
+    /// Asks until `value` is at `path`: for what the kernel does in its own time. A question may fail meanwhile.
+    #[track_caller]
+    pub fn until(&mut self, question: &str, path: &str, value: impl Into<Value>) -> Json {
+        let value = value.into();
+        let deadline = Deadline::after(BOOT);
+        loop {
+            let Answer { output, errors, .. } = self.answer(question);
+            if let Ok(found) = serde_json::from_str::<Value>(&output)
+                && found.pointer(path) == Some(&value)
+            {
+                return Json::new(question, found);
+            }
+            assert!(
+                deadline.remaining().is_some(),
+                "{value} did not come at {path} of `{question}`:\n{output}{errors}"
+            );
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// A link with everything the kernel tells about it.
+    #[track_caller]
+    pub fn link(&mut self, name: &str) -> Json {
+        self.ask(&format!("ip -d -j link show dev {name}")).at("/0")
+    }
+
+    /// The addresses of a link, as a list.
+    #[track_caller]
+    pub fn addresses(&mut self, name: &str) -> Json {
+        let question = format!("ip -d -j address show dev {name}");
+        self.ask(&question).at("/0/addr_info")
+    }
+
+    /// Routes of every table, IPv4 (`-4`) or IPv6 (`-6`).
+    #[track_caller]
+    pub fn routes(&mut self, family: &str) -> Json {
+        self.ask(&format!("ip {family} -N -d -j route show table all"))
+    }
+
+    /// Policy rules, IPv4 (`-4`) or IPv6 (`-6`).
+    #[track_caller]
+    pub fn rules(&mut self, family: &str) -> Json {
+        self.ask(&format!("ip {family} -N -d -j rule"))
+    }
+
+    /// VLANs of every bridge port: a list of `ifname` and `vlans`.
+    #[track_caller]
+    pub fn bridge_vlans(&mut self) -> Json {
+        self.ask("bridge -j vlan")
+    }
+
+    /// WireGuard's interfaces and peers (those have a `peer`, their public key), without private and shared keys.
+    #[track_caller]
+    pub fn wireguard(&mut self) -> Json {
+        let question = "wg show all dump";
+        let lines = self.run(question);
+        let objects = lines.lines().map(|line| {
+            let values: Vec<&str> = line.split('\t').collect();
+            let names: &[&str] = if values.len() == WIREGUARD_LINK.len() {
+                &WIREGUARD_LINK
+            } else {
+                &WIREGUARD_PEER
+            };
+            let pairs = names.iter().zip(values);
+            pairs
+                .filter(|(name, _)| !name.is_empty())
+                .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                .collect::<Value>()
+        });
+        Json::new(question, objects.collect())
+    }
+}
