@@ -9,7 +9,7 @@ use crate::config::machine::scalar::{Scalar, Within, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
 use crate::config::{LinkConfig, LinkRef};
-use crate::value::{BridgePortOptions, BridgeVlan, LinkName, VlanId, VlanIdError};
+use crate::value::{BridgePortOptions, BridgeVlan, LinkName, VlanId};
 
 keys! {
     /// A link as a port of a bridge.
@@ -56,18 +56,6 @@ keys! {
         "pvid" pvid: bool,
         /// Whether it goes out without a tag.
         "untagged" untagged: bool,
-    }
-}
-
-impl Scalar for VlanId {
-    fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
-        let wrong = |error: VlanIdError| Wrong::from(error.to_string());
-        let number = u16::read(node, text).map_err(|_| wrong(VlanIdError))?;
-        VlanId::try_from(number).map_err(wrong)
-    }
-
-    fn schema() -> Json {
-        <Within<u16, 1, 4094>>::schema()
     }
 }
 

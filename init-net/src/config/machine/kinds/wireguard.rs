@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::link::LinkKeys;
 use super::{Kind, Role};
@@ -12,7 +12,7 @@ use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
 use crate::config::{Document, KindConfig};
 use crate::value::{
-    Duration, KeyError, LinkName, Prefix, PublicKey, SecretKey, WireguardOptions, WireguardPeer,
+    Duration, LinkName, Prefix, PublicKey, SecretKey, WireguardOptions, WireguardPeer,
 };
 
 keys! {
@@ -47,22 +47,6 @@ keys! {
         "allowedIPs" allowed_ips: Vec<At<Prefix>>,
     }
 }
-
-macro_rules! scalar_key {
-    ($($kind:ty),+) => {$(
-        impl Scalar for $kind {
-            fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
-                text.parse().map_err(|error: KeyError| error.to_string().into())
-            }
-
-            fn schema() -> Json {
-                json!({"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"})
-            }
-        }
-    )+};
-}
-
-scalar_key!(PublicKey, SecretKey);
 
 /// A time in whole seconds that 16 bits hold.
 #[derive(Clone, Copy, Debug)]
