@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::bridge_port::{self, VlanKeys};
+use super::bridge_port::{self, PortVlanKeys};
 use super::link::{self, LinkKeys};
 use super::{Kind, Role};
 use crate::config::machine::record::{At, Placed as _, Record, plain};
@@ -22,9 +22,9 @@ keys! {
         /// Its ports.
         "links" links: Vec<At<LinkName>>,
         /// The spanning tree.
-        "stp" stp: StpKeys,
+        "stp" stp: SpanningTreeKeys,
         /// VLANs on the bridge.
-        "vlan" vlan: BridgeVlanKeys,
+        "vlan" vlan: SwitchVlanKeys,
         /// Whether packets to a group go only where somebody joined it.
         "multicastSnooping" multicast_snooping: bool,
         /// Whether the bridge asks who is in a group.
@@ -39,7 +39,7 @@ keys! {
 
 keys! {
     /// The spanning tree, IEEE 802.1D.
-    pub struct StpKeys("stp") {
+    pub struct SpanningTreeKeys("stp") {
         /// Whether it is made.
         "enabled" enabled: bool,
         /// The bridge with the lowest one is the root.
@@ -55,7 +55,7 @@ keys! {
 
 keys! {
     /// VLANs on a bridge.
-    pub struct BridgeVlanKeys("vlan") {
+    pub struct SwitchVlanKeys("vlan") {
         /// Whether ports have VLANs.
         "filtering" filtering: bool,
         /// Which tag.
@@ -63,7 +63,7 @@ keys! {
         /// The VLAN that ports get without being told; 0: none.
         "defaultPVID" default_pvid: Within<u16, 0, 4094>,
         /// The VLANs of the bridge's own end.
-        "vlans" vlans: Vec<VlanKeys>,
+        "vlans" vlans: Vec<PortVlanKeys>,
     }
 }
 
@@ -140,7 +140,7 @@ impl Kind for BridgeKeys {
     }
 }
 
-impl StpKeys {
+impl SpanningTreeKeys {
     fn apply(self, options: &mut BridgeOptions, source: &Source<'_>) {
         /// The kernel's times where none is said, hundredths of a second (br_dev_setup, net/bridge/br_device.c).
         const FORWARD_DELAY: u32 = 15_00;
@@ -173,7 +173,7 @@ impl StpKeys {
     }
 }
 
-impl BridgeVlanKeys {
+impl SwitchVlanKeys {
     /// The VLANs of the bridge's own end; the rest goes to `options`.
     fn apply(self, options: &mut BridgeOptions, source: &Source<'_>) -> Option<Vec<BridgeVlan>> {
         options.vlan_filtering = plain(self.filtering);

@@ -41,13 +41,13 @@ keys! {
         /// Whether the bridge answers ARP for what is behind other ports.
         "proxyARP" proxy_arp: bool,
         /// The VLANs of the port; without it those that the bridge gives to every port.
-        "vlans" vlans: Vec<VlanKeys>,
+        "vlans" vlans: Vec<PortVlanKeys>,
     }
 }
 
 keys! {
     /// One VLAN of a port, or several in a row.
-    pub struct VlanKeys("vlan") whole {
+    pub struct PortVlanKeys("vlan") whole {
         /// The VLAN; or `range`.
         "id" id: VlanId,
         /// The first and the last one, as in 100-199.
@@ -108,7 +108,7 @@ impl BridgePortKeys {
 }
 
 /// The VLANs that a list says, in order, each once; `None`: there is no list.
-pub fn vlans(list: Option<At<Vec<VlanKeys>>>, source: &Source<'_>) -> Option<Vec<BridgeVlan>> {
+pub fn vlans(list: Option<At<Vec<PortVlanKeys>>>, source: &Source<'_>) -> Option<Vec<BridgeVlan>> {
     list.as_ref()?;
     let mut vlans: Vec<BridgeVlan> = Vec::new();
     for keys in list.items() {
@@ -142,7 +142,7 @@ pub fn vlans(list: Option<At<Vec<VlanKeys>>>, source: &Source<'_>) -> Option<Vec
     Some(vlans)
 }
 
-impl VlanKeys {
+impl PortVlanKeys {
     fn ids(&self, source: &Source<'_>) -> Option<RangeInclusive<u16>> {
         let (first, last) = match (&self.id, &self.range) {
             (Some(id), None) => (id.value, id.value),

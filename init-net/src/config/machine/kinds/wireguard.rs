@@ -27,14 +27,14 @@ keys! {
         /// The firewall mark of the packets outside; 0: none.
         "firewallMark" firewall_mark: u32,
         /// The other machines.
-        "peers" peers: Vec<PeerKeys>,
+        "peers" peers: Vec<TunnelPeerKeys>,
         ..link: LinkKeys,
     }
 }
 
 keys! {
     /// Another machine of the tunnel.
-    pub struct PeerKeys("peer") whole {
+    pub struct TunnelPeerKeys("peer") whole {
         /// Who it is.
         required "publicKey" public_key: PublicKey,
         /// A secret between the two.
@@ -100,7 +100,7 @@ impl Kind for WireguardKeys {
     }
 }
 
-impl PeerKeys {
+impl TunnelPeerKeys {
     /// The peer beside the `others` of its device.
     fn peer(self, others: &[WireguardPeer], source: &Source<'_>) -> WireguardPeer {
         let mut allowed_ips: Vec<Prefix> = Vec::new();
