@@ -10,6 +10,8 @@ mod address;
 mod file;
 mod link;
 mod look;
+#[cfg(test)]
+pub(crate) mod model;
 mod order;
 mod route;
 #[cfg(test)]

@@ -12,6 +12,12 @@ const DEFAULT_MIIMON: u32 = 100;
 pub(super) fn change(want: &BondOptions, primary: Option<LinkAt>, have: &BondOptions) -> Change {
     let want = effective(want, Some(have));
     let mut options = differing(&want, have);
+    // The driver counts delays in intervals: with a new one they would be others.
+    if options.miimon.is_some() {
+        options.updelay = want.updelay;
+        options.downdelay = want.downdelay;
+        options.peer_notif_delay = want.peer_notif_delay;
+    }
     // A new mode resets options, and has some that the old one does not report.
     if options.mode.is_some() {
         options = want;

@@ -12,6 +12,8 @@ mod differ;
 mod kind;
 mod master;
 mod remove;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 
