@@ -217,7 +217,12 @@ fn data(kind: &KindSpec, parent_index: u32) -> Option<KindStatus> {
 
 /// Delays in whole intervals, options of another mode refused.
 fn set_bond(have: &mut BondOptions, want: &BondOptions) -> Result<(), i32> {
-    take!(have, want, [mode, miimon, fail_over_mac]);
+    take!(have, want, [mode, fail_over_mac]);
+    let needs_miimon = have.mode.is_some_and(|mode| !mode.has_arp_monitor());
+    if want.mode.is_some() && needs_miimon && have.miimon == Some(0) {
+        have.miimon = Some(100);
+    }
+    take!(have, want, [miimon]);
     if want.lacp_rate.is_some() && have.mode != Some(BondMode::Lacp) {
         return Err(EINVAL);
     }

@@ -30,6 +30,13 @@ pub(super) fn change(want: &BondOptions, primary: Option<LinkAt>, have: &BondOpt
         || options.ad_select.is_some()
         || options.ad_user_port_key.is_some()
         || options.tlb_dynamic_lb.is_some();
+    // Not in every mode, and only of who is a member: not of who has to leave first.
+    let preferred = options
+        .mode
+        .or(have.mode)
+        .is_some_and(BondMode::has_primary)
+        && !empty;
+    let primary = primary.filter(|_| preferred);
     let any = options != BondOptions::default() || primary.is_some();
     let name = primary.as_ref().map(|primary| primary.name.clone());
     Change {
