@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::plan;
+use super::{model, plan};
 use crate::state::{
     AddressOp, AddressSpec, AddressStatus, Desired, Family, HostnameSpec, LinkSpec, LinkStatus,
     OUR_PROTOCOL, Observed, Op, RouteSpec, RouteStatus, Scope, iff,
@@ -99,29 +99,6 @@ fn observed(links: &[LinkStatus]) -> Observed {
 fn after(mut state: Observed, ops: &[Op]) -> Observed {
     for op in ops {
         match op {
-            Op::LinkSetUp { link, up } => {
-                let status = state.links.get_mut(&link.index).unwrap();
-                status.flags = if *up { iff::UP | iff::LOWER_UP } else { 0 };
-                if !up {
-                    state
-                        .routes
-                        .retain(|route| route.out_link_index != link.index);
-                }
-            }
-            Op::LinkRename { link, name } => {
-                assert!(
-                    !state.links[&link.index].is_up(),
-                    "the kernel refuses to rename a link that is up"
-                );
-                state.links.get_mut(&link.index).unwrap().name = name.clone();
-            }
-            Op::LinkSetMtu { link, mtu } => {
-                state.links.get_mut(&link.index).unwrap().mtu = mtu.bytes()
-            }
-            Op::LinkSetMac { link, mac } => {
-                assert!(!state.links[&link.index].is_up());
-                state.links.get_mut(&link.index).unwrap().hardware_addr = Some(*mac);
-            }
             Op::AddressReplace(AddressOp {
                 link,
                 address,
@@ -232,7 +209,8 @@ fn after(mut state: Observed, ops: &[Op]) -> Observed {
             Op::WriteFile(file) => {
                 state.files.insert(file.path.clone(), file.content.clone());
             }
-            other => panic!("no plan of this file holds {other}"),
+            other => model::change(&mut state, other)
+                .unwrap_or_else(|errno| panic!("{other}: error {errno}")),
         }
     }
     state

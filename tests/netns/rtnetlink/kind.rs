@@ -483,10 +483,10 @@ fn a_bond_changes_with_as_little_as_the_driver_asks_for() {
         settles(
             &mut kernel,
             &set(faster.clone(), Some("m2")),
-            "ip link set dev bond0 type bond miimon 50 primary m2\n\
-             ip link set dev bond0 type bond updelay 250 downdelay 200 peer_notify_delay 300",
+            "ip link set dev bond0 type bond miimon 50 updelay 250 downdelay 200 \
+             peer_notify_delay 300 primary m2",
         );
-        // Only without members.
+        // Only without members. The driver knows the preferred one again by its name.
         let follow = BondOptions {
             fail_over_mac: Some(FailOverMac::Active),
             ..faster
@@ -494,14 +494,13 @@ fn a_bond_changes_with_as_little_as_the_driver_asks_for() {
         settles(
             &mut kernel,
             &set(follow, Some("m2")),
-            "ip link set dev m2 nomaster group 0\n\
-             ip link set dev m1 nomaster group 0\n\
+            "ip link set dev m1 nomaster group 0\n\
+             ip link set dev m2 nomaster group 0\n\
              ip link set dev bond0 type bond fail_over_mac active\n\
              ip link set dev m2 master bond0 group 0\n\
              ip link set dev m1 master bond0 group 0\n\
              ip link set dev m2 up\n\
-             ip link set dev m1 up\n\
-             ip link set dev bond0 type bond primary m2",
+             ip link set dev m1 up",
         );
         // A new mode.
         let lacp = |lacp_rate| BondOptions {
