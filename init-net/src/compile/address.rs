@@ -25,7 +25,7 @@ pub(super) fn merge(
                 let by = (document.layer, &config.origin);
                 match made.carries(&link, by) {
                     Ok(()) => insert(desired, spec(config, link, document.layer)),
-                    Err(fault) => diagnostics.push(fault),
+                    Err(fault) => diagnostics.push(*fault),
                 }
             }
         }

@@ -31,7 +31,7 @@ pub(super) fn merge(
             for link in names.resolve(&config.link) {
                 let by = (document.layer, &config.origin);
                 if let Err(fault) = made.carries(&link, by) {
-                    diagnostics.push(fault);
+                    diagnostics.push(*fault);
                     continue;
                 }
                 for kind in runs(config.method) {

@@ -31,7 +31,7 @@ pub(super) fn merge(
             };
             let mut spec = spec(config, document.layer);
             if let Err(fault) = give_links(&mut spec, config, find) {
-                diagnostics.push(fault);
+                diagnostics.push(*fault);
                 continue;
             }
             let by = (document.layer, &config.origin);
@@ -41,7 +41,7 @@ pub(super) fn merge(
                     other.message == fault.message && other.place == fault.place
                 };
                 if last_fault.as_ref() != Some(&config.origin) && !diagnostics.iter().any(known) {
-                    diagnostics.push(fault);
+                    diagnostics.push(*fault);
                 }
                 last_fault = Some(config.origin.clone());
                 continue;
@@ -106,7 +106,7 @@ fn give_links(
     spec: &mut RouteSpec,
     config: &RouteConfig,
     find: impl Fn(Option<&LinkRef>, Option<IpAddr>) -> Option<LinkName>,
-) -> Result<(), Diagnostic> {
+) -> Result<(), Box<Diagnostic>> {
     if spec.kind.is_nowhere() {
         // The kernel binds an IPv6 route to nowhere to the loopback link (ip6_route_info_create), one of IPv4 to none.
         let loopback = (spec.family == Family::Inet6).then(|| "lo".parse().ok());
@@ -130,7 +130,7 @@ fn give_links(
 }
 
 /// What is wrong with a route out of a member of a bond or bridge.
-fn on_member(spec: &RouteSpec, by: (Layer, &Origin), made: &Links) -> Option<Diagnostic> {
+fn on_member(spec: &RouteSpec, by: (Layer, &Origin), made: &Links) -> Option<Box<Diagnostic>> {
     let hops = spec.next_hops.iter().map(|hop| &hop.out_link_name);
     spec.out_link_name
         .iter()
@@ -301,8 +301,9 @@ fn same_slot(spec: &RouteSpec, stays: &RouteSpec) -> Diagnostic {
     .with_effect(format!("the kernel takes one: that of {}", stays.origin))
 }
 
-fn no_link(config: &RouteConfig) -> Diagnostic {
-    Diagnostic::new(Severity::Warning, "no link of this machine matches")
+fn no_link(config: &RouteConfig) -> Box<Diagnostic> {
+    let fault = Diagnostic::new(Severity::Warning, "no link of this machine matches")
         .with_place((&config.origin).into())
-        .with_effect("the route waits for its link")
+        .with_effect("the route waits for its link");
+    Box::new(fault)
 }

@@ -16,7 +16,7 @@ pub(super) fn merge(
             let families = match families(config) {
                 Ok(families) => families,
                 Err(fault) => {
-                    diagnostics.push(fault);
+                    diagnostics.push(*fault);
                     continue;
                 }
             };
@@ -35,7 +35,7 @@ pub(super) fn merge(
 }
 
 /// The family of source and destination; both where neither is said.
-fn families(config: &RuleConfig) -> Result<&'static [Family], Diagnostic> {
+fn families(config: &RuleConfig) -> Result<&'static [Family], Box<Diagnostic>> {
     let of = |prefix: Option<crate::value::Prefix>| prefix.map(|p| Family::of(p.address()));
     match (of(config.src), of(config.dst)) {
         (None, None) => Ok(&[Family::Inet4, Family::Inet6]),
@@ -45,7 +45,8 @@ fn families(config: &RuleConfig) -> Result<&'static [Family], Diagnostic> {
         )
         .with_place((&config.origin).into())
         .with_fix("write one rule for each family")
-        .with_effect("the rule is left out")),
+        .with_effect("the rule is left out")
+        .into()),
         (Some(Family::Inet4), _) | (_, Some(Family::Inet4)) => Ok(&[Family::Inet4]),
         _ => Ok(&[Family::Inet6]),
     }

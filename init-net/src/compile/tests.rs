@@ -702,7 +702,7 @@ fn settings_of_cards_merge_field_by_field() {
         (spec.options.rings.rx, spec.options.rings.tx),
         (Some(1), Some(3))
     );
-    assert_eq!(spec.options.features["rx-gro-hw"], false);
+    assert!(!spec.options.features["rx-gro-hw"]);
     assert_eq!(spec.origin, at("high"));
 }
 

@@ -32,7 +32,7 @@ pub(super) fn merge(
                         let id = (link.clone(), config.address);
                         desired.vips.insert(id, spec(config, link, document.layer));
                     }
-                    Err(fault) => diagnostics.push(fault),
+                    Err(fault) => diagnostics.push(*fault),
                 }
             }
         }

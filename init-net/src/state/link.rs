@@ -245,7 +245,7 @@ pub struct LinkStatus {
     pub driver: Option<String>,
     /// What else `/sys` tells of a network card.
     #[serde(flatten)]
-    pub card: CardStatus,
+    pub card: Box<CardStatus>,
 }
 
 /// Where a network card sits and who made it. `None`: `/sys` does not tell.
@@ -303,7 +303,7 @@ impl LinkStatus {
             slave_kind: String::new(),
             bridge_port: None,
             driver: None,
-            card: CardStatus::default(),
+            card: Box::default(),
         }
     }
 

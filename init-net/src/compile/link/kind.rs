@@ -3,7 +3,8 @@
 //! The kind of the highest source stands whole, members and options included: half a bond of one source and half of
 //! another is a bond that nobody described. What is not part of the kind (state, MTU, addresses) merges field by field.
 
-use super::super::{defaults, names::Names};
+use super::super::{alias::list, defaults, names::Names};
+use super::fault;
 use crate::config::{Diagnostic, KindConfig, LinkConfig, LinkRef, Severity};
 use crate::state::KindSpec;
 use crate::value::{BondOptions, LinkName, VlanProtocol};
@@ -26,7 +27,7 @@ pub(super) fn kind(
     let mut one = |link: &LinkRef, role: &str| match one(names, link, name, role, config) {
         Ok(found) => Some(found),
         Err(fault) => {
-            diagnostics.push(fault);
+            diagnostics.push(*fault);
             None
         }
     };
@@ -107,26 +108,25 @@ fn one(
     of: &LinkName,
     role: &str,
     config: &LinkConfig,
-) -> Result<LinkName, Diagnostic> {
+) -> Result<LinkName, Box<Diagnostic>> {
     let found = names.resolve(link);
-    let fault = |severity, message: String| {
-        Diagnostic::new(severity, message).with_place((&config.origin).into())
-    };
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(
-            fault(Severity::Warning, format!("{of}: no link fits its {role}"))
-                .with_effect(format!("{of} waits until one appears")),
-        ),
-        several => Err(fault(
-            Severity::Error,
-            format!("{of}: {} links fit its {role}", several.len()),
-        )
-        .with_fix(format!(
-            "say which: {}",
-            super::super::alias::list(several.iter())
-        ))
-        .with_effect(format!("{of} has no {role}"))),
+        [] => {
+            let message = format!("{of}: no link fits its {role}");
+            let fault = fault(Severity::Warning, message, &config.origin);
+            Err(fault
+                .with_effect(format!("{of} waits until one appears"))
+                .into())
+        }
+        several => {
+            let message = format!("{of}: {} links fit its {role}", several.len());
+            let candidates = list(several.iter());
+            let fault = fault(Severity::Error, message, &config.origin)
+                .with_fix(format!("say which: {candidates}"))
+                .with_effect(format!("{of} has no {role}"));
+            Err(fault.into())
+        }
     }
 }
 

@@ -168,7 +168,7 @@ impl Links {
         &self,
         name: &LinkName,
         (layer, origin): (Layer, &Origin),
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         let won = self
             .drafts
             .get(name)
@@ -184,9 +184,10 @@ impl Links {
             Severity::Error
         };
         let message = format!("{name} is a member of {master} and carries no addresses itself");
-        Err(fault(severity, message, origin)
+        let fault = fault(severity, message, origin)
             .with_fix(format!("configure {master}"))
-            .with_effect(format!("left out for {}", won.origin)))
+            .with_effect(format!("left out for {}", won.origin));
+        Err(fault.into())
     }
 
     /// The hardware address that a link will have, whether it is there or not: a VLAN has that of its parent, a bond that
