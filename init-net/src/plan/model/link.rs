@@ -1,17 +1,9 @@
-//! A model of the kernel's links for tests: does what an op says, refuses what the kernel refuses, and changes along what
-//! the kernel changes along.
+//! Links.
 
 use crate::state::{KindSpec, KindStatus, LinkAdd, LinkStatus, OUR_GROUP, Observed, Op, iff};
 use crate::value::{BondMode, BondOptions, BridgePortOptions, LinkName};
 
-/// errno(3).
-const EPERM: i32 = 1;
-const EEXIST: i32 = 17;
-const ENODEV: i32 = 19;
-const EINVAL: i32 = 22;
-const ERANGE: i32 = 34;
-const ENOTEMPTY: i32 = 39;
-const ENETDOWN: i32 = 100;
+use super::errno::*;
 
 /// Takes the fields of an object of options that are said.
 macro_rules! take {
@@ -21,7 +13,7 @@ macro_rules! take {
 }
 
 /// Does `op`, one about links; `Err` is what the kernel would say.
-pub(crate) fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
+pub(super) fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
     match op {
         Op::LinkAdd(add) => make(state, add),
         Op::LinkDel { link, .. } => {
@@ -149,8 +141,10 @@ fn make(state: &mut Observed, add: &LinkAdd) -> Result<(), i32> {
     if add.up {
         link.flags |= iff::UP | iff::LOWER_UP;
     }
-    if link.kind == "bridge" {
-        state.bridge_vlans.insert(index, Vec::new());
+    match link.kind.as_str() {
+        "bridge" => drop(state.bridge_vlans.insert(index, Vec::new())),
+        "wireguard" => drop(state.wireguard.insert(index, Default::default())),
+        _ => {}
     }
     state.links.insert(index, link);
     if let Some(peer) = peer {
@@ -405,6 +399,7 @@ fn remove(state: &mut Observed, index: u32) {
     }
     state.links.remove(&index);
     state.bridge_vlans.remove(&index);
+    state.wireguard.remove(&index);
     state
         .addresses
         .retain(|address| address.link_index != index);
