@@ -4,6 +4,7 @@ mod card;
 mod parameter;
 mod route;
 mod rule;
+mod wireguard;
 
 use init_net::plan::plan;
 use init_net::run::apply::apply;

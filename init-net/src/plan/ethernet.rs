@@ -73,17 +73,12 @@ fn channels(want: &Channels, have: &Channels) -> Channels {
     }
 }
 
-/// A name that the kernel does not know makes it refuse the whole message: each of those goes alone.
+/// One op each: a name that the kernel does not know, or that no card changes, makes it refuse the whole message.
 fn features(link: &LinkAt, want: &EthernetOptions, have: &EthernetOptions, ops: &mut Vec<Op>) {
-    let differ = |(name, on): &(&String, &bool)| have.features.get(*name) != Some(on);
-    let differing = want.features.iter().filter(differ);
-    let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) = differing
-        .map(|(name, on)| (name.clone(), *on))
-        .partition(|(name, _)| have.features.contains_key(name));
-    let alone = unknown.into_iter().map(|one| BTreeMap::from([one]));
-    let all = Some(known).into_iter().chain(alone);
-    ops.extend(
-        all.filter(|features| !features.is_empty())
-            .map(|features| Op::Ethernet(EthernetOp::Features(link.clone(), features))),
-    );
+    for (name, on) in &want.features {
+        if have.features.get(name) != Some(on) {
+            let feature = BTreeMap::from([(name.clone(), *on)]);
+            ops.push(Op::Ethernet(EthernetOp::Features(link.clone(), feature)));
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod ethernet;
 mod file;
 mod link;
 mod look;
+#[cfg(test)]
+pub(crate) mod model;
 mod order;
 mod route;
 mod rule;

@@ -133,3 +133,121 @@ fn same_endpoint(want: SocketAddr, have: SocketAddr) -> bool {
     };
     want.ip() == have.ip() && want.port() == have.port() && scope
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+
+    use super::*;
+    use crate::state::{LinkSpec, LinkStatus, Observed};
+    use crate::value::{Layer, Origin, SecretKey};
+
+    fn peer(number: u8, networks: &[&str]) -> WireguardPeer {
+        WireguardPeer {
+            public_key: PublicKey([number; 32]),
+            preshared_key: SecretKey::new([200 + number; 32]),
+            endpoint: None,
+            persistent_keepalive_interval: 0,
+            allowed_ips: networks.iter().map(|it| it.parse().unwrap()).collect(),
+        }
+    }
+
+    fn options(peers: &[WireguardPeer]) -> WireguardOptions {
+        WireguardOptions {
+            private_key: SecretKey::new([0xff; 32]),
+            public_key: None,
+            listen_port: Some(0),
+            firewall_mark: None,
+            peers: peers.to_vec(),
+        }
+    }
+
+    fn both(want: &WireguardOptions, have: &WireguardOptions) -> (Desired, Observed) {
+        let name: crate::value::LinkName = "wg0".parse().unwrap();
+        let mut spec = LinkSpec::new(name.clone(), Layer::Configuration, Origin::builtin(""));
+        spec.kind = KindSpec::Wireguard(want.clone());
+        let link = LinkStatus {
+            kind: "wireguard".into(),
+            ..LinkStatus::new(5, name.clone())
+        };
+        let desired = Desired {
+            links: [(name, spec)].into(),
+            ..Desired::default()
+        };
+        let observed = Observed {
+            links: [(5, link)].into(),
+            wireguard: [(5, have.clone())].into(),
+            ..Observed::default()
+        };
+        (desired, observed)
+    }
+
+    #[track_caller]
+    fn check(want: &WireguardOptions, have: &WireguardOptions, expect: &str) {
+        let (desired, observed) = both(want, have);
+        let mut ops = Vec::new();
+        super::plan(&desired, &Look::new(&observed), &mut ops);
+        let text: Vec<String> = ops.iter().map(ToString::to_string).collect();
+        let mut text = text.join("\n");
+        for number in 1..4 {
+            text = text.replace(
+                &PublicKey([number; 32]).to_string(),
+                &format!("KEY{number}"),
+            );
+        }
+        assert_eq!(text, expect);
+    }
+
+    #[test]
+    fn only_what_differs_is_sent_and_what_goes_goes_last() {
+        let have = WireguardOptions {
+            private_key: SecretKey::new([0xff; 32]).map(|key| key.clamped()),
+            listen_port: Some(40_000),
+            ..options(&[peer(1, &["10.0.0.0/24", "10.1.0.0/24"]), peer(2, &[])])
+        };
+        check(&have, &have, "");
+        let want = options(&[peer(2, &[]), peer(1, &["10.1.0.9/24", "10.0.0.0/24"])]);
+        check(&want, &have, "");
+        // A network moves to another peer, which the kernel does by itself when it is named there.
+        let want = options(&[peer(2, &["10.1.0.0/24"]), peer(1, &["10.0.0.0/24"])]);
+        check(
+            &want,
+            &have,
+            "wg set wg0 peer KEY2 allowed-ips 10.1.0.0/24 peer KEY1 allowed-ips 10.0.0.0/24",
+        );
+        let want = options(&[peer(3, &["10.0.0.0/24"]), peer(2, &[])]);
+        check(
+            &want,
+            &have,
+            "wg set wg0 peer KEY3 preshared-key (hidden) allowed-ips 10.0.0.0/24 peer KEY1 remove",
+        );
+        // Named at two peers: the last one has it, and keeps it.
+        let want = options(&[
+            peer(2, &["10.0.0.0/24"]),
+            peer(1, &["10.0.0.0/24", "10.1.0.0/24"]),
+        ]);
+        check(&want, &have, "");
+    }
+
+    #[test]
+    fn no_secret_is_in_any_text() {
+        let mut changed = options(&[peer(1, &["10.0.0.0/24"])]);
+        changed.private_key = SecretKey::new([0xaa; 32]);
+        let (desired, observed) = both(&changed, &options(&[]));
+        let mut ops = Vec::new();
+        super::plan(&desired, &Look::new(&observed), &mut ops);
+        let printed: Vec<String> = ops.iter().map(ToString::to_string).collect();
+        let texts = [
+            format!("{desired:?} {observed:?} {ops:?} {printed:?}"),
+            serde_json::to_string(&desired).unwrap(),
+            serde_json::to_string(&observed.wireguard).unwrap(),
+        ];
+        let base64 = |key: [u8; 32]| base64::engine::general_purpose::STANDARD.encode(key);
+        for text in texts {
+            for key in [[0xff; 32], [0xaa; 32], [201; 32]] {
+                assert!(!text.contains(&base64(key)));
+                assert!(!text.contains(&format!("{0}, {0}, {0}", key[0])), "{text}");
+            }
+        }
+    }
+}

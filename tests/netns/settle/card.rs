@@ -61,7 +61,9 @@ fn features_and_channels_of_a_veth() {
         assert_eq!(
             done,
             [
-                "ethtool -K eth0 rx-gro on tx-generic-segmentation off tx-tcp-segmentation off",
+                "ethtool -K eth0 rx-gro on",
+                "ethtool -K eth0 tx-generic-segmentation off",
+                "ethtool -K eth0 tx-tcp-segmentation off",
                 "ethtool -L eth0 rx 2 tx 3",
             ]
             .map(str::to_owned)

@@ -105,7 +105,7 @@ fn every_word_of_a_rule_arrives() {
 fn a_rule_changes_and_those_of_others_stay() {
     in_namespace(|| {
         ip("rule add from 10.9.0.0/16 lookup 50 priority 500 protocol 2");
-        ip("rule add from 10.8.0.0/16 lookup 50 priority 501 protocol 73 ipproto tcp dport 80");
+        ip("rule add from 10.8.0.0/16 lookup 50 priority 501 protocol 73 ipproto 6 dport 80");
         ip("rule add from 10.7.0.0/16 lookup 100 priority 502");
         let same_as_theirs = RuleSpec {
             src: Some("10.7.0.0/16".parse().unwrap()),

@@ -110,7 +110,7 @@ macro_rules! keys {
                             <$part_type as $crate::config::machine::record::Record>::take(
                                 $part, scope, key, node,
                             )
-                        )*),
+                        ),*),
                     }
                     true
                 }
@@ -169,7 +169,7 @@ macro_rules! keys {
     (@have required $value:ident) => { $value? };
     (@have optional $value:ident) => { $value };
     (@any) => { false };
-    (@any $($value:expr)+) => { $($value)||+ };
+    (@any $($value:expr),+) => { $($value)||+ };
     (@is whole whole) => { true };
     (@is open open) => { true };
     (@is required required) => { true };

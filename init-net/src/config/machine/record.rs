@@ -41,6 +41,11 @@ impl<T> Deref for At<T> {
     }
 }
 
+/// The value alone, where its place is of no more use.
+pub fn plain<T>(said: Option<At<T>>) -> Option<T> {
+    said.map(|said| said.value)
+}
+
 /// What a caret can stand under.
 pub trait Placed {
     /// Its place; `None`: it is not written.

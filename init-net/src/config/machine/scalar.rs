@@ -1,6 +1,6 @@
 //! [`Scalar`]: a value that is written as one text, number or truth value, and the JSON Schema of it.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::borrow::Cow;
 
 use serde_json::{Value as Json, json};
@@ -94,8 +94,16 @@ macro_rules! names_of_the_kernel {
 
 names_of_the_kernel! {
     AdSelect, ArpAllTargets, ArpValidate, BondMode, FailOverMac, IpvlanMode, LacpActive, LacpRate,
-    MacvlanMode, PrimaryReselect, Protocol, RouteKind, RoutePreference, RuleAction, VlanProtocol,
-    WakeOn, XmitHashPolicy,
+    MacvlanMode, PrimaryReselect, Protocol, RoutePreference, RuleAction, VlanProtocol, WakeOn,
+    XmitHashPolicy,
+}
+
+/// All but the last, which stands for types that are newer than this program.
+impl Names for RouteKind {
+    const NAMES: &'static [(&'static str, Self)] = match Self::NAMED {
+        [named @ .., _other] => named,
+        [] => &[],
+    };
 }
 
 /// `a, b or c`.
@@ -203,6 +211,16 @@ impl Scalar for Ipv4Addr {
     }
 }
 
+impl Scalar for Ipv6Addr {
+    fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|_| "expected an IPv6 address".into())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "format": "ipv6"})
+    }
+}
+
 impl Scalar for SocketAddr {
     fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
         let wrong = "expected an address and a port such as 192.0.2.1:51820 or [2001:db8::1]:51820";
@@ -250,6 +268,46 @@ macro_rules! scalar_integer {
 }
 
 scalar_integer!(u8, u16, u32, i32);
+
+/// A whole number from `LEAST` to `MOST`.
+#[derive(Clone, Copy, Debug)]
+pub struct Within<T, const LEAST: u32, const MOST: u32>(pub T);
+
+impl<T: TryFrom<u32>, const LEAST: u32, const MOST: u32> Scalar for Within<T, LEAST, MOST> {
+    fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
+        let wrong = || format!("expected a whole number from {LEAST} to {MOST}");
+        let number = u32::read(node, text).map_err(|_| Wrong::from(wrong()))?;
+        let number = Some(number).filter(|number| (LEAST..=MOST).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.map(Self).ok_or_else(|| wrong().into())
+    }
+
+    fn schema() -> Json {
+        integer_schema(LEAST.into(), MOST.into())
+    }
+}
+
+/// The hardware address of one station on an Ethernet.
+#[derive(Clone, Copy, Debug)]
+pub struct StationMac(pub Mac);
+
+impl Scalar for StationMac {
+    fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
+        let mac = Mac::read(node, text)?;
+        match mac.as_ethernet() {
+            None => Err("expected a hardware address of 6 bytes".into()),
+            Some([0, 0, 0, 0, 0, 0]) => Err("a hardware address is not all zero".into()),
+            Some([first, ..]) if first & 1 != 0 => {
+                Err("the address of a group is not that of one link".into())
+            }
+            Some(_) => Ok(Self(mac)),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[0-9A-Fa-f][02468ACEace]([:-][0-9A-Fa-f]{2}){5}$"})
+    }
+}
 
 /// A number in decimal, `0x` or `0o`; `None`: it is none, or beyond every type of ours. A leading zero is refused: Go
 /// reads it as octal, people mean decimal.

@@ -109,6 +109,7 @@ pub fn schema() -> Json {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kinds::{Known, Role};
     use super::super::parse;
     use super::super::tree::{Node, Value, parse as tree};
     use super::*;
@@ -120,9 +121,25 @@ name: enp3s0
 up: yes
 mtu: 9000
 multicast: true
-addresses: [{address: 192.0.2.10/24, routePriority: 10}]
+acceptRA: always
+rpFilter: loose
+forwarding: true
+arpIgnore: 1
+arpAnnounce: 2
+proxyARP: false
+ipv6: true
+ipv6AddressGeneration: stable-privacy
+addresses:
+  - {address: 192.0.2.10/32, routePriority: 10, peer: 192.0.2.11, preferredLifetime: 0s, validLifetime: 24h}
+  - {address: '2001:db8::10/64', noPrefixRoute: true, noDAD: true}
 routes:
-  - {destination: 198.51.100.0/24, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: 100, mtu: 1400}
+  - {destination: 198.51.100.0/24, gateway: 192.0.2.1, source: 192.0.2.10, metric: 5, table: 1000, mtu: 1400, advmss: 1200,
+    hopLimit: 64, initialCongestionWindow: 20, initialReceiveWindow: 20, minimumRTO: 50ms, quickAck: true, onLink: true}
+  - {destination: '2001:db8:1::/48', preference: high, nextHops: [{gateway: 'fe80::1', weight: 2}, {link: eth1}]}
+  - {destination: 10.0.0.0/8, type: unreachable}
+bridgePort: {bridge: br0, cost: 4, priority: 32, hairpin: false, guard: true, rootBlock: false, fastLeave: true,
+  isolated: true, learning: true, flood: true, multicastFlood: false, broadcastFlood: true, proxyARP: false,
+  vlans: [{id: 10, pvid: true, untagged: true}, {range: 100-199}]}
 ",
         "kind: DHCPv4Config
 name: enp3s0
@@ -131,6 +148,146 @@ ignoreHostname: true
 ignoreRoutes: false
 clientIdentifier: DUID
 duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
+",
+        "kind: DHCPv6Config
+name: enp3s0
+routeMetric: 200
+ignoreHostname: true
+clientIdentifier: duid
+duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
+",
+        "kind: VLANConfig
+name: storage
+vlanID: 210
+vlanMode: 802.1AD
+parent: bond0
+",
+        "kind: BondConfig
+name: bond0
+links: [eth0, eth1]
+bondMode: 802.3ad
+hardwareAddr: 52:54:00:00:00:01
+miimon: 100
+updelay: 200
+downdelay: 200
+peerNotifDelay: 100
+useCarrier: true
+xmitHashPolicy: layer3+4
+lacpRate: fast
+adSelect: bandwidth
+adActorSysPrio: 100
+adActorSystem: 52:54:00:00:00:02
+adUserPortKey: 7
+adLACPActive: off
+resendIGMP: 2
+minLinks: 1
+lpInterval: 1
+numPeerNotif: 2
+allSlavesActive: 0
+",
+        "kind: BondConfig
+name: bond1
+links: [eth0, eth1]
+bondMode: active-backup
+arpInterval: 500
+arpIpTargets: [192.0.2.1]
+nsIp6Targets: ['2001:db8::1']
+arpValidate: filter-active
+arpAllTargets: all
+missedMax: 3
+failOverMac: 2
+primary: eth1
+primaryReselect: failure
+",
+        "kind: BondConfig
+name: bond2
+links: [eth0]
+bondMode: balance-rr
+miimon: 100
+packetsPerSlave: 4
+",
+        "kind: BondConfig
+name: bond3
+links: [eth0]
+bondMode: balance-alb
+miimon: 100
+tlbLogicalLb: 0
+",
+        "kind: BridgeConfig
+name: br0
+hardwareAddr: 52:54:00:00:00:03
+links: [eth0]
+stp: {enabled: true, priority: 4096, forwardDelay: 4s, helloTime: 1s, maxAge: 6s}
+vlan: {filtering: true, protocol: 802.1q, defaultPVID: 0, vlans: [{id: 10, pvid: true, untagged: true}]}
+multicastSnooping: false
+multicastQuerier: true
+ageingTime: 5m
+groupForwardMask: 0x4000
+",
+        "kind: VRFConfig
+name: vrf-blue
+hardwareAddr: 52:54:00:00:00:04
+links: [eth0]
+table: '120'
+",
+        "kind: DummyLinkConfig
+name: anycast0
+hardwareAddr: 52:54:00:00:00:05
+",
+        "kind: VethConfig
+name: leg-a
+peer:
+  name: leg-b
+  up: true
+  mtu: 1400
+  multicast: false
+  acceptRA: off
+  rpFilter: strict
+  forwarding: true
+  arpIgnore: 1
+  arpAnnounce: 2
+  proxyARP: false
+  ipv6: true
+  ipv6AddressGeneration: none
+  bridgePort: {bridge: br0, cost: 4, priority: 32, hairpin: false, guard: true, rootBlock: false, fastLeave: true,
+    isolated: true, learning: true, flood: true, multicastFlood: false, broadcastFlood: true, proxyARP: false,
+    vlans: [{id: 10, pvid: true, untagged: true}, {range: 100-199}]}
+  addresses: [{address: 10.99.0.2/30}]
+  routes: [{gateway: 10.99.0.1}]
+",
+        "kind: WireguardConfig
+name: wg-mgmt
+privateKey: IO5NYvFt1/g7tTSnUKEGslb58Zjo6SB3LQaR4tkvWqM=
+listenPort: 51999
+firewallMark: 7
+peers:
+  - publicKey: P4+9zru6Bwo3HxiQgi/8ob4NplGNy4YyaWRkronQyW8=
+    presharedKey: IO5NYvFt1/g7tTSnUKEGslb58Zjo6SB3LQaR4tkvWqM=
+    endpoint: '[2001:db8::7]:51820'
+    persistentKeepaliveInterval: 25s
+    allowedIPs: [10.60.0.0/16]
+",
+        "kind: MacvlanConfig
+name: mac0
+parent: eth0
+mode: bridge
+hardwareAddr: 52:54:00:00:00:06
+",
+        "kind: IpvlanConfig
+name: ipv0
+parent: eth0
+mode: l3s
+",
+        "kind: VxlanConfig
+name: vx0
+vni: 42
+parent: eth0
+local: 192.0.2.1
+remote: 239.1.1.1
+port: 4789
+learning: true
+ttl: 8
+hardwareAddr: 52:54:00:00:00:07
 ",
         "kind: HostnameConfig
 hostname: edge-17.lab.example
@@ -302,8 +459,34 @@ cluster: {network: {podSubnets: [10.244.0.0/16], serviceSubnets: [10.96.0.0/12]}
 
     fn example(text: &str) -> String {
         match text.starts_with("kind:") {
-            true => format!("apiVersion: v1alpha1\n{text}"),
+            true => format!("apiVersion: v1alpha1\n{text}{}", common(text)),
             false => text.to_owned(),
+        }
+    }
+
+    /// What every kind of link has and only the example of `LinkConfig` writes itself.
+    fn common(text: &str) -> &'static str {
+        let kind = kind_of(text);
+        let makes_link = |known: &&Known| known.name == kind && known.role == Role::Link;
+        match KINDS.iter().find(makes_link) {
+            Some(_) if kind != "LinkConfig" => {
+                "up: true
+mtu: 1400
+multicast: true
+addresses: []
+routes: []
+bridgePort: {}
+acceptRA: yes
+rpFilter: strict
+forwarding: true
+arpIgnore: 1
+arpAnnounce: 2
+proxyARP: false
+ipv6: true
+ipv6AddressGeneration: none
+"
+            }
+            Some(_) | None => "",
         }
     }
 

@@ -266,7 +266,11 @@ fn strictness() {
     );
     check(
         &link("routes: [{gateway: 'fe80::1', destination: 10.0.0.0/8}]"),
-        &["4:44 route: destination, gateway and source are of one family"],
+        &[],
+    );
+    check(
+        &link("routes: [{gateway: 192.0.2.1, destination: '2001:db8::/32'}]"),
+        &["4:20 route: an IPv6 destination has no IPv4 gateway"],
     );
     check(
         &link("mtu: 1\nmtu: 2"),
@@ -344,8 +348,8 @@ fn documents_that_are_none() {
         &["2:7 unknown kind \"Zzz\""],
     );
     check(
-        "apiVersion: v1alpha1\nkind: BondConfig\nname: bond0\n",
-        &["2:7 note: kind BondConfig is not applied yet"],
+        "apiVersion: v1alpha1\nkind: LinkAliasConfig\nname: net0\n",
+        &["2:7 note: kind LinkAliasConfig is not applied yet"],
     );
     check(
         "just text",

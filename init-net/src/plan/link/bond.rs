@@ -12,6 +12,12 @@ const DEFAULT_MIIMON: u32 = 100;
 pub(super) fn change(want: &BondOptions, primary: Option<LinkAt>, have: &BondOptions) -> Change {
     let want = effective(want, Some(have));
     let mut options = differing(&want, have);
+    // The driver counts delays in intervals: with a new one they would be others.
+    if options.miimon.is_some() {
+        options.updelay = want.updelay;
+        options.downdelay = want.downdelay;
+        options.peer_notif_delay = want.peer_notif_delay;
+    }
     // A new mode resets options, and has some that the old one does not report.
     if options.mode.is_some() {
         options = want;
@@ -24,6 +30,13 @@ pub(super) fn change(want: &BondOptions, primary: Option<LinkAt>, have: &BondOpt
         || options.ad_select.is_some()
         || options.ad_user_port_key.is_some()
         || options.tlb_dynamic_lb.is_some();
+    // Not in every mode, and only of who is a member: not of who has to leave first.
+    let preferred = options
+        .mode
+        .or(have.mode)
+        .is_some_and(BondMode::has_primary)
+        && !empty;
+    let primary = primary.filter(|_| preferred);
     let any = options != BondOptions::default() || primary.is_some();
     let name = primary.as_ref().map(|primary| primary.name.clone());
     Change {

@@ -8,6 +8,7 @@ use crate::value::Mac;
 
 impl<'a> Links<'a, '_> {
     pub(super) fn change(&mut self, spec: &'a LinkSpec, status: &'a LinkStatus, change: Change) {
+        self.follow_below(status);
         let now = super::at(status);
         // Alternative names reach a link as well: only `ifname=` renames.
         let rename = spec.renamed_from.is_some() && status.name != spec.name;
@@ -27,6 +28,7 @@ impl<'a> Links<'a, '_> {
         let needs_down =
             status.is_up() && (rename || down_for_mac || down_to_join || down_for_kind);
         if needs_down {
+            self.taken_down.insert(status.index);
             self.ops.push(Op::LinkSetUp {
                 link: now.clone(),
                 up: false,
@@ -71,6 +73,22 @@ impl<'a> Links<'a, '_> {
         self.set_up(link, status, up, is_up);
     }
 
+    /// A VLAN goes down with what it stands on, and comes up with it (vlan_device_event, net/8021q/vlan.c).
+    fn follow_below(&mut self, status: &LinkStatus) {
+        let Some(on) = self.look.links.get(&below(status)) else {
+            return;
+        };
+        if status.kind != "vlan" {
+            return;
+        }
+        if self.taken_down.contains(&on.index) || self.leaves_bond(on) {
+            self.taken_down.insert(status.index);
+        }
+        if !self.up.contains(&on.index) || self.leaves_bond(on) {
+            self.up.remove(&status.index);
+        }
+    }
+
     /// A member of a bond has the hardware address that the bond gives it: one of its own counts before it joins.
     fn mac(&self, spec: &LinkSpec, status: &LinkStatus) -> Option<Mac> {
         let is_member = matches!(spec.master, Some(MasterSpec::Bond(_)))
@@ -96,6 +114,7 @@ impl<'a> Links<'a, '_> {
     fn set_up(&mut self, link: LinkAt, status: &LinkStatus, up: bool, is_up: bool) {
         if !up {
             self.up.remove(&status.index);
+            self.taken_down.insert(status.index);
         }
         if up == is_up {
             return;
@@ -103,7 +122,9 @@ impl<'a> Links<'a, '_> {
         if up {
             // ENETDOWN (vlan_dev_open, macvlan_open): the round after the parent came up.
             let needs_below = ["vlan", "macvlan", "ipvlan"].contains(&status.kind.as_str());
-            if needs_below && below(status) != 0 && !self.up.contains(&below(status)) {
+            let falls =
+                |below: &LinkStatus| !self.up.contains(&below.index) || self.leaves_bond(below);
+            if needs_below && self.look.links.get(&below(status)).is_some_and(falls) {
                 return;
             }
             self.up.insert(status.index);

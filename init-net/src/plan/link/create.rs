@@ -26,7 +26,10 @@ impl<'a> Links<'a, '_> {
             .filter(|master| !self.emptied.contains(&master.index));
         // The bond brings it up, and takes no member that is.
         let joins_bond = master.is_some() && matches!(spec.master, Some(MasterSpec::Bond(_)));
-        let stands_up = below.is_none_or(|below| self.up.contains(&below.index));
+        // Making ranks behind taking down and before bringing up.
+        let stands_up = below.is_none_or(|below| {
+            below.is_up() && !self.taken_down.contains(&below.index) && !self.leaves_bond(below)
+        });
         // Keys and kernel parameters count from the first packet.
         let waits =
             matches!(spec.kind, KindSpec::Wireguard(_)) || self.tuned.contains(spec.name.as_str());

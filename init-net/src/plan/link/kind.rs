@@ -71,6 +71,7 @@ impl<'a> Links<'a, '_> {
                         // Known to the kernel, and reported, only while it is a member.
                         .filter(|member| member.master_index == status.index)
                         .filter(|member| member.index != *primary_index)
+                        .filter(|member| !self.leaves_bond(member))
                 });
                 return Ok(super::bond::change(options, primary.map(at), have));
             }

@@ -50,6 +50,23 @@ impl<'a> Links<'a, '_> {
         true
     }
 
+    /// Whether it leaves a bond in this round, which closes what leaves it (__bond_release_one).
+    pub(super) fn leaves_bond(&self, status: &LinkStatus) -> bool {
+        let master = status.master_index;
+        if status.slave_kind != "bond" {
+            return false;
+        }
+        let stays = match self.placed.get(&status.index) {
+            // While the wanted one is not there, it stays in the one it is in.
+            Some(wanted) => self
+                .look
+                .named(wanted, self.desired)
+                .is_none_or(|wanted| wanted.index == master),
+            None => status.group != OUR_GROUP,
+        };
+        !stays || self.look.gone.contains(&master) || self.emptied.contains(&master)
+    }
+
     /// Takes out what we once put into a master and what nothing wants in one. The mark goes with it: a card that others
     /// put into a master later must not look like ours.
     pub(super) fn release_unwanted(&mut self) {

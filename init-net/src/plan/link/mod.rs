@@ -12,6 +12,8 @@ mod differ;
 mod kind;
 mod master;
 mod remove;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +23,7 @@ use crate::value::LinkName;
 
 pub(super) fn plan<'a>(desired: &'a Desired, look: &mut Look<'a>, ops: &mut Vec<Op>) {
     let mut links = Links::new(desired, look, ops);
-    links.remove_unwanted();
+    links.remove();
     for spec in in_order(desired) {
         links.settle(spec);
     }
@@ -39,6 +41,8 @@ struct Links<'a, 'p> {
     placed: HashMap<u32, &'a LinkName>,
     /// Links that are up at the end of this round.
     up: HashSet<u32>,
+    /// Links that are down in the course of it.
+    taken_down: HashSet<u32>,
     /// Bonds that give up their members in this round, to take them again in the next.
     emptied: HashSet<u32>,
     /// Links that have kernel parameters: those must be set before the link is up.
@@ -66,6 +70,7 @@ impl<'a, 'p> Links<'a, 'p> {
             members,
             placed: placed.collect(),
             up,
+            taken_down: HashSet::new(),
             emptied: HashSet::new(),
             tuned: desired
                 .sysctls
@@ -81,24 +86,13 @@ impl<'a, 'p> Links<'a, 'p> {
         let Some(status) = self.look.found(spec) else {
             return self.create(spec);
         };
-        if self.look.gone.contains(&status.index) {
-            return;
-        }
-        if goes_with_below(status) && self.look.gone.contains(&below(status)) {
+        if self.falls(status.index) {
             self.look.gone.insert(status.index);
             return;
         }
         match self.judge(spec, status) {
             Ok(change) => self.change(spec, status, change),
-            Err(reason) if is_ours(status) => {
-                self.look.gone.insert(status.index);
-                self.ops.push(Op::LinkDel {
-                    link: at(status),
-                    kind: status.kind.clone(),
-                    again: Some(reason),
-                });
-            }
-            // The kernel refuses it, and says so until the other one is gone.
+            // Not ours, or it would be gone: the kernel refuses the new one, and says so until the other one has left.
             Err(_) => self.create(spec),
         }
     }

@@ -132,3 +132,124 @@ impl Core {
         self.stale = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{KindSpec, LinkSpec, SysctlSpec};
+    use crate::value::{Layer, Origin};
+
+    const KEY: &str = "net.ipv4.conf.eth0.rp_filter";
+
+    fn desired(kept: bool) -> Desired {
+        let key: SysctlKey = KEY.parse().unwrap();
+        let spec = SysctlSpec {
+            key: key.clone(),
+            value: "1".into(),
+            kept,
+            layer: Layer::Default,
+            origin: Origin::builtin(""),
+            overrode: Vec::new(),
+        };
+        Desired {
+            sysctls: [(key, spec)].into(),
+            ..Desired::default()
+        }
+    }
+
+    fn observed(value: Option<&str>) -> Observed {
+        let value = value.map(|value| (KEY.parse().unwrap(), value.to_owned()));
+        Observed {
+            sysctls: value.into_iter().collect(),
+            ..Observed::default()
+        }
+    }
+
+    /// How many ops are planned when the parameter reads `value`, all of which are done.
+    #[track_caller]
+    fn check(devices: &mut Devices, desired: &Desired, value: Option<&str>, expect: usize) {
+        let mut observed = observed(value);
+        devices.decide(desired, &mut observed);
+        let ops = crate::plan::plan(desired, &observed);
+        assert_eq!(ops.len(), expect, "{value:?}");
+        for op in ops {
+            devices.remember(&Outcome { op, result: Ok(()) }, desired);
+        }
+    }
+
+    #[test]
+    fn the_baseline_has_the_first_word_and_others_the_last() {
+        let (baseline, mut devices) = (desired(false), Devices::default());
+        check(&mut devices, &baseline, Some("0"), 1);
+        check(&mut devices, &baseline, Some("1"), 0);
+        check(&mut devices, &baseline, Some("2"), 0);
+        // Its link went and came back, as the kernel makes it.
+        check(&mut devices, &baseline, None, 0);
+        check(&mut devices, &baseline, Some("0"), 1);
+        // Right from the start is decided as well.
+        let mut devices = Devices::default();
+        check(&mut devices, &baseline, Some("1"), 0);
+        check(&mut devices, &baseline, Some("0"), 0);
+        // What the configuration says is repaired, and the baseline is due again when it says nothing any more.
+        let configured = desired(true);
+        check(&mut devices, &configured, Some("0"), 1);
+        check(&mut devices, &configured, Some("0"), 1);
+        check(&mut devices, &baseline, Some("0"), 1);
+        check(&mut devices, &baseline, Some("0"), 0);
+    }
+
+    #[test]
+    fn where_nothing_may_be_written_the_baseline_is_given_up() {
+        let (baseline, mut devices) = (desired(false), Devices::default());
+        let op = Op::SetSysctl {
+            key: KEY.parse().unwrap(),
+            value: "1".into(),
+        };
+        let refused = |errno| Outcome {
+            op: op.clone(),
+            result: Err((errno, String::new())),
+        };
+        assert!(!devices.remember(&refused(libc::EINVAL), &baseline));
+        assert!(devices.remember(&refused(libc::EROFS), &baseline));
+        check(&mut devices, &baseline, Some("0"), 0);
+        assert!(!devices.remember(&refused(libc::EROFS), &desired(true)));
+    }
+
+    #[test]
+    fn a_module_is_asked_for_once_and_links_wait_for_it() {
+        let mut link = LinkSpec::new(
+            "bond0".parse().unwrap(),
+            Layer::Default,
+            Origin::builtin(""),
+        );
+        link.kind = KindSpec::Dummy;
+        let desired = Desired {
+            links: [(link.name.clone(), link)].into(),
+            ..Desired::default()
+        };
+        let (mut devices, mut effects) = (Devices::default(), Vec::new());
+        devices.load(&desired, &mut effects);
+        devices.load(&desired, &mut effects);
+        assert_eq!(effects.len(), 1);
+        let ops = crate::plan::plan(&desired, &Observed::default());
+        assert!(ops.iter().any(|op| devices.awaits(op)), "{ops:?}");
+        devices.loaded();
+        devices.load(&desired, &mut effects);
+        assert_eq!(effects.len(), 1);
+        assert!(!ops.iter().any(|op| devices.awaits(op)));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_looked_at_first() {
+        let (mut devices, desired) = (Devices::default(), desired(true));
+        let mut observed = observed(None);
+        assert!(!devices.wants_look(&Desired::default(), &observed));
+        assert!(devices.wants_look(&desired, &observed));
+        devices.looked(&desired, &observed);
+        assert!(!devices.wants_look(&desired, &observed));
+        // The link of the parameter came.
+        let eth0 = crate::state::LinkStatus::new(2, "eth0".parse().unwrap());
+        observed.links.insert(2, eth0);
+        assert!(devices.wants_look(&desired, &observed));
+    }
+}

@@ -343,7 +343,6 @@ impl Core {
             return;
         };
         self.revision += u64::from(self.devices.decide(&self.desired, observed));
-        let observed = &*observed;
         let mut ops = plan(&self.desired, observed);
         let Some(observed) = &self.observed else {
             return;

@@ -9,22 +9,36 @@
 //! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
 //! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
+mod address;
 mod bgp;
+mod bond;
+mod bridge;
+mod bridge_port;
 pub(super) mod dhcp;
+mod dummy;
 mod ethernet;
 mod firewall;
 mod header;
 mod hostname;
+mod ipvlan;
 pub(super) mod kube_network;
 pub(super) mod kube_span;
 pub(super) mod link;
+mod link_settings;
+mod macvlan;
 mod probe;
 pub(super) mod resolver;
+mod route;
 mod routing;
 pub(super) mod static_host;
 pub(super) mod sysctl;
 pub(super) mod time_sync;
+mod veth;
 pub(super) mod vip;
+mod vlan;
+mod vrf;
+mod vxlan;
+mod wireguard;
 
 use serde_json::Value as Json;
 
@@ -118,21 +132,24 @@ const fn later(name: &'static str, role: Role) -> Known {
 }
 
 /// Every kind about the network.
-pub const KINDS: [Known; 29] = [
+pub const KINDS: [Known; 32] = [
     applied::<link::LinkConfigKeys>(),
     applied::<dhcp::Dhcp4Keys>(),
     applied::<hostname::HostnameKeys>(),
     applied::<resolver::ResolverKeys>(),
     applied::<static_host::StaticHostKeys>(),
     applied::<time_sync::TimeSyncKeys>(),
-    later("DHCPv6Config", Role::Dhcp),
-    later("VLANConfig", Role::Link),
-    later("BondConfig", Role::Link),
-    later("BridgeConfig", Role::Link),
-    later("VRFConfig", Role::Link),
-    later("DummyLinkConfig", Role::Link),
-    later("VethConfig", Role::Link),
-    later("WireguardConfig", Role::Link),
+    applied::<dhcp::Dhcp6Keys>(),
+    applied::<vlan::VlanConfigKeys>(),
+    applied::<bond::BondKeys>(),
+    applied::<bridge::BridgeKeys>(),
+    applied::<vrf::VrfKeys>(),
+    applied::<dummy::DummyKeys>(),
+    applied::<veth::VethKeys>(),
+    applied::<wireguard::WireguardKeys>(),
+    applied::<macvlan::MacvlanKeys>(),
+    applied::<ipvlan::IpvlanKeys>(),
+    applied::<vxlan::VxlanKeys>(),
     applied::<vip::Layer2VipKeys>(),
     applied::<vip::HCloudVipKeys>(),
     later("LinkAliasConfig", Role::Other),
