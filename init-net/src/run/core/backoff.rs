@@ -197,14 +197,14 @@ fn key(op: &Op) -> String {
 
 /// Removing what is gone is success: the kernel took it along with a link, or somebody was faster.
 fn already_gone(op: &Op, errno: i32) -> bool {
-    let removes = match op {
+    let removes = matches!(
+        op,
         Op::AddressDel { .. }
-        | Op::RouteDel(_)
-        | Op::LinkDel { .. }
-        | Op::LinkSetMaster { master: None, .. }
-        | Op::BridgeVlanDel { .. } => true,
-        _ => false,
-    };
+            | Op::RouteDel(_)
+            | Op::LinkDel { .. }
+            | Op::LinkSetMaster { master: None, .. }
+            | Op::BridgeVlanDel { .. }
+    );
     removes
         && matches!(
             errno,
