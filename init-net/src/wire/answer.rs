@@ -108,7 +108,7 @@ impl Dump {
             self.interrupted |= message.interrupted;
             match message.kind {
                 Kind::Link(link) => {
-                    self.links.insert(link.index, link);
+                    self.links.insert(link.index, *link);
                 }
                 // Cards that switch by themselves send a second message, without VLANs.
                 Kind::BridgeVlans(index, vlans) => {

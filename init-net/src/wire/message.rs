@@ -163,7 +163,7 @@ pub struct Message {
 )]
 pub enum Kind {
     /// A link is there, or has changed.
-    Link(LinkStatus),
+    Link(Box<LinkStatus>),
     /// The link of this index is gone.
     LinkDel(u32),
     /// A bridge or a port of this index, and the VLANs on it.
@@ -237,9 +237,12 @@ fn kind_of(frame: &Frame<'_>, at: Instant) -> Kind {
             _ => Kind::Done,
         }),
         kind::NLMSG_OVERRUN => Some(Kind::Overrun),
-        kind::RTM_NEWLINK => link::decode(body).map(Kind::Link).or_else(|| {
-            link::bridge::decode(body).map(|(index, vlans)| Kind::BridgeVlans(index, vlans))
-        }),
+        kind::RTM_NEWLINK => link::decode(body)
+            .map(Box::new)
+            .map(Kind::Link)
+            .or_else(|| {
+                link::bridge::decode(body).map(|(index, vlans)| Kind::BridgeVlans(index, vlans))
+            }),
         kind::RTM_DELLINK => link::index(body).map(Kind::LinkDel),
         kind::RTM_NEWADDR => address::decode(body, at).map(Kind::Address),
         kind::RTM_DELADDR => address::decode(body, at).map(Kind::AddressDel),
