@@ -145,7 +145,7 @@ pub fn look_at_cards(
         }
         let card = sys::net_device::card(&link.name);
         link.driver = card.driver;
-        link.card = Box::new(CardStatus {
+        *link.card = CardStatus {
             driver_version: card.driver_version,
             bus_path: card.bus_path,
             pci_id: card.pci_id,
@@ -155,7 +155,7 @@ pub fn look_at_cards(
             product: card.product,
             speed_mbit: card.speed_mbit,
             full_duplex: card.full_duplex,
-        });
+        };
     }
 }
 

@@ -393,7 +393,9 @@ impl Shell {
         let known = self.core.last_observed().map(|observed| &observed.links);
         let now = sys::clock::now();
         match observe::observe(&mut self.kernel, doubt, known, desired, now) {
-            Ok(observed) => self.queue.push_back(Event::Observed(observed, doubt)),
+            Ok(observed) => self
+                .queue
+                .push_back(Event::Observed(Box::new(observed), doubt)),
             Err(error) => {
                 log::error!("dump: {error}");
                 self.queue.push_back(Event::DumpFailed);

@@ -238,8 +238,7 @@ fn kind_of(frame: &Frame<'_>, at: Instant) -> Kind {
         }),
         kind::NLMSG_OVERRUN => Some(Kind::Overrun),
         kind::RTM_NEWLINK => link::decode(body)
-            .map(Box::new)
-            .map(Kind::Link)
+            .map(|link| Kind::Link(Box::new(link)))
             .or_else(|| {
                 link::bridge::decode(body).map(|(index, vlans)| Kind::BridgeVlans(index, vlans))
             }),

@@ -20,7 +20,7 @@ pub enum Event {
     /// The kernel said what changed, or that it lost count.
     Changed(Doubt),
     /// A look at these parts of the machine; the others are empty.
-    Observed(Observed, Doubt),
+    Observed(Box<Observed>, Doubt),
     /// A dump could not be had.
     DumpFailed,
     /// The ops of the last [`Effect::Apply`], each with its result.

@@ -151,7 +151,7 @@ impl Core {
                 self.not_before = now + DUMP_RETRY;
                 self.dump_at = Some(self.not_before);
             }
-            Event::Observed(observed, of) => self.observed(observed, of, now, &mut effects),
+            Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::ModulesLoaded => {
                 self.devices.loaded();

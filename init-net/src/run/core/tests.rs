@@ -146,7 +146,7 @@ impl Machine {
                 let mut look = self.kernel.clone();
                 doubt.complete(&mut look, Observed::default());
                 self.looks.push(doubt);
-                self.queue.push_back(Event::Observed(look, doubt));
+                self.queue.push_back(Event::Observed(Box::new(look), doubt));
             }
             Effect::Apply(ops) => {
                 let outcomes = ops.into_iter().map(|op| self.apply(op)).collect();
