@@ -9,6 +9,7 @@
 //! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
 //! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
+mod alias;
 mod bgp;
 pub(super) mod dhcp;
 mod ethernet;
@@ -135,7 +136,7 @@ pub const KINDS: [Known; 29] = [
     later("WireguardConfig", Role::Link),
     applied::<vip::Layer2VipKeys>(),
     applied::<vip::HCloudVipKeys>(),
-    later("LinkAliasConfig", Role::Other),
+    applied::<alias::AliasKeys>(),
     applied::<ethernet::EthernetKeys>(),
     applied::<firewall::DefaultActionKeys>(),
     applied::<firewall::NetworkRuleKeys>(),
