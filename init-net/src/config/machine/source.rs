@@ -86,6 +86,45 @@ impl<'t> Source<'t> {
         }
     }
 
+    /// The place of the bytes `part` of `text`, as which the scalar at `mark` reads. Quotes, escapes, indents and line
+    /// ends are what a scalar may have more than its text, so what is in the text is met in the scalar in this order.
+    pub fn inside(&self, mark: Mark, text: &str, part: Span) -> Mark {
+        let raw = self
+            .text
+            .get(mark.span.start..mark.span.end)
+            .unwrap_or_default();
+        let mut met = raw.char_indices().peekable();
+        let (mut start, mut end) = (None, 0);
+        for (at, wanted) in text
+            .char_indices()
+            .take_while(|(at, _)| *at < part.end.max(part.start + 1))
+        {
+            // A folded line end reads as a space.
+            let fits = |c: char| c == wanted || c.is_whitespace() && wanted.is_whitespace();
+            while met.next_if(|(_, c)| !fits(*c)).is_some() {}
+            let Some((place, c)) = met.next() else {
+                // An escape that reads as something else: all of the scalar is meant.
+                return mark;
+            };
+            end = place + c.len_utf8();
+            if at >= part.start && start.is_none() {
+                start = Some(place);
+            }
+        }
+        // A fault at the end of the text has nothing under it.
+        let start = start.unwrap_or(end);
+        let before = raw.get(..start).unwrap_or_default();
+        let (line, column) = match before.rfind('\n') {
+            Some(at) => (
+                mark.line + before.matches('\n').count(),
+                1 + before.get(at + 1..).map_or(0, |line| line.chars().count()),
+            ),
+            None => (mark.line, mark.column + before.chars().count()),
+        };
+        let span = Span::new(mark.span.start + start, mark.span.start + end.max(start));
+        Mark { line, column, span }
+    }
+
     /// All faults, in the order found.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics.into_inner()
