@@ -4,11 +4,22 @@ use core::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::tree::{Mark, Node, Value};
+use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Place, Severity};
 use crate::value::{Origin, Span};
 
 /// Words that make a key secret, lower case. Public keys are hidden as well: no harm, and no list to keep.
 const SECRET: [&str; 6] = ["key", "token", "secret", "passw", "psk", "crt"];
+
+/// Keys of secrets. What is almost written so is secret too: a slip in a key must not show its value.
+const SECRET_KEYS: [&str; 6] = [
+    "privatekey",
+    "presharedkey",
+    "apitoken",
+    "password",
+    "secret",
+    "token",
+];
 
 /// Most faults of one text that are kept; one more says that there are others.
 const MAX_DIAGNOSTICS: usize = 100;
@@ -242,7 +253,7 @@ fn cut((text, caret): (String, Span)) -> (String, Span) {
 /// Whether values of this key are secret.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SECRET.iter().any(|word| key.contains(word))
+    SECRET.iter().any(|word| key.contains(word)) || nearest(&key, SECRET_KEYS).is_some()
 }
 
 fn find_secrets(node: &Node, secrets: &mut Vec<Span>) {
