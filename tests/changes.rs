@@ -69,7 +69,7 @@ fn no_errors(config: &Path, faults: &[Diagnostic]) {
     }
 }
 
-/// What is compared of a machine: indexes are new when a link is made again.
+/// What is compared of a machine: indexes are new when a link is made again, and files that nobody names any more stay.
 fn summary(have: &Observed) -> String {
     let mut all: Vec<String> = Vec::new();
     let name = |index: u32| {
@@ -101,7 +101,7 @@ fn summary(have: &Observed) -> String {
             .map(|route| format!("{:?} {:?} {:?}", route.dst, route.gateway, route.table)),
     );
     all.extend(have.rules.iter().map(|rule| format!("{rule:?}")));
-    all.push(format!("{:?} {:?}", have.hostname, have.files.keys()));
+    all.push(format!("{:?}", have.hostname));
     all.sort();
     all.join("\n")
 }

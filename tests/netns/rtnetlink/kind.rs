@@ -152,7 +152,7 @@ fn a_pair_is_made_once_and_goes_as_one() {
         settles(
             &mut kernel,
             &other,
-            "ip link del dev leg-b type veth\n\
+            "ip link del dev leg-a type veth  # made again: another peer\n\
              ip link add name leg-a group 73 up type veth peer name leg-c group 73\n\
              ip link set dev leg-c up",
         );

@@ -310,6 +310,10 @@ ntp: {servers: [time1.lab.example, time2.lab.example], useNTS: true}
         "kind: TimeSyncConfig
 ptp: {devices: [/dev/ptp0]}
 ",
+        "kind: LinkAliasConfig
+name: net%d
+selector: {match: 'link.driver == \"ice\" && glob(\"0000:3b:*\", link.bus_path)'}
+",
         "kind: RoutingRuleConfig
 name: '1500'
 src: 10.210.0.0/24

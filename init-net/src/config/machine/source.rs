@@ -4,11 +4,22 @@ use core::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::tree::{Mark, Node, Value};
+use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Place, Severity};
 use crate::value::{Origin, Span};
 
 /// Words that make a key secret, lower case. Public keys are hidden as well: no harm, and no list to keep.
 const SECRET: [&str; 6] = ["key", "token", "secret", "passw", "psk", "crt"];
+
+/// Keys of secrets. What is almost written so is secret too: a slip in a key must not show its value.
+const SECRET_KEYS: [&str; 6] = [
+    "privatekey",
+    "presharedkey",
+    "apitoken",
+    "password",
+    "secret",
+    "token",
+];
 
 /// Most faults of one text that are kept; one more says that there are others.
 const MAX_DIAGNOSTICS: usize = 100;
@@ -84,6 +95,45 @@ impl<'t> Source<'t> {
         } else {
             diagnostic.with_place(self.place(mark))
         }
+    }
+
+    /// The place of the bytes `part` of `text`, as which the scalar at `mark` reads. Quotes, escapes, indents and line
+    /// ends are what a scalar may have more than its text, so what is in the text is met in the scalar in this order.
+    pub fn inside(&self, mark: Mark, text: &str, part: Span) -> Mark {
+        let raw = self
+            .text
+            .get(mark.span.start..mark.span.end)
+            .unwrap_or_default();
+        let mut met = raw.char_indices().peekable();
+        let (mut start, mut end) = (None, 0);
+        for (at, wanted) in text
+            .char_indices()
+            .take_while(|(at, _)| *at < part.end.max(part.start + 1))
+        {
+            // A folded line end reads as a space.
+            let fits = |c: char| c == wanted || c.is_whitespace() && wanted.is_whitespace();
+            while met.next_if(|(_, c)| !fits(*c)).is_some() {}
+            let Some((place, c)) = met.next() else {
+                // An escape that reads as something else: all of the scalar is meant.
+                return mark;
+            };
+            end = place + c.len_utf8();
+            if at >= part.start && start.is_none() {
+                start = Some(place);
+            }
+        }
+        // A fault at the end of the text has nothing under it.
+        let start = start.unwrap_or(end);
+        let before = raw.get(..start).unwrap_or_default();
+        let (line, column) = match before.rfind('\n') {
+            Some(at) => (
+                mark.line + before.matches('\n').count(),
+                1 + before.get(at + 1..).map_or(0, |line| line.chars().count()),
+            ),
+            None => (mark.line, mark.column + before.chars().count()),
+        };
+        let span = Span::new(mark.span.start + start, mark.span.start + end.max(start));
+        Mark { line, column, span }
     }
 
     /// All faults, in the order found.
@@ -203,7 +253,7 @@ fn cut((text, caret): (String, Span)) -> (String, Span) {
 /// Whether values of this key are secret.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SECRET.iter().any(|word| key.contains(word))
+    SECRET.iter().any(|word| key.contains(word)) || nearest(&key, SECRET_KEYS).is_some()
 }
 
 fn find_secrets(node: &Node, secrets: &mut Vec<Span>) {

@@ -421,6 +421,10 @@ fn secrets_stay_out_of_diagnostics() {
         "machine: {network: {interfaces: [{interface: a b, wireguard: {privateKey: hunter2}}]}}",
         "apiVersion: v1alpha1\nkind: WireguardConfg\nname: wg0\nprivateKey: hunter2\nprivateKey: hunter2",
         "apiVersion: v1alpha1\nkind: LinkConfig\nname: a\nprivateKeyy: hunter2",
+        "apiVersion: v1alpha1\nkind: WireguardConfig\nname: a\nprivateKye: hunter2",
+        "apiVersion: v1alpha1\nkind: WireguardConfig\nname: a\nprivateKey: hunter2",
+        "apiVersion: v1alpha1\nkind: WireguardConfig\nname: a\npeers: [{presharedKey: hunter2}]",
+        "apiVersion: v1alpha1\nkind: WireguardConfig\nname: a\npeers: [{presharedKey: hunter2, : [",
         "apiVersion: v1alpha1\nkind: LinkConfig\nname: a\nsecret: {x: [hunter2, {y: hunter2}]}",
         "apiVersion: v1alpha1\nkind: LinkConfig\nname: a\napiToken: 'hunter2\n",
         "apiVersion: v1alpha1\nkind: LinkConfig\nname: a\npassword: |\n  hunter2\n\t- : x\n hunter2: [",
@@ -453,6 +457,41 @@ fn a_long_line_of_faults_stays_small() {
             "{marked}"
         );
     }
+}
+
+/// However it is written, the caret is under what is wrong in it.
+#[test]
+fn faults_of_a_question_have_their_place() {
+    let ways = [
+        "match: link.driver == zzz",
+        "match: 'link.driver == zzz'",
+        "match: \"link.driver == zzz\"",
+        "match: \"link.driver == \\\"ice\\\"  && link.driver == zzz\"",
+        "match: |\n    link.driver ==\n    zzz\n",
+        "match: >-\n    link.driver\n    == zzz\n",
+        "match: link.mtu > 5 &&\n    link.driver == zzz",
+    ];
+    for way in ways {
+        let text =
+            format!("apiVersion: v1alpha1\nkind: LinkAliasConfig\nname: a\nselector:\n  {way}\n");
+        let (_, diagnostics) = parse(&text, "c");
+        let place = diagnostics[0].place.as_ref().unwrap();
+        assert_eq!(
+            &place.text[place.caret.start..place.caret.end],
+            "zzz",
+            "{text}"
+        );
+        let line = text.lines().position(|line| line.contains("zzz")).unwrap() + 1;
+        let column = text.lines().nth(line - 1).unwrap().find("zzz").unwrap() + 1;
+        assert_eq!(
+            place.position,
+            format!("line {line}, column {column}"),
+            "{text}"
+        );
+    }
+    let cut =
+        "apiVersion: v1alpha1\nkind: LinkAliasConfig\nname: a\nselector: {match: link.mtu >}\n";
+    assert_eq!(parse(cut, "c").1.len(), 1);
 }
 
 #[test]

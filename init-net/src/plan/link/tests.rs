@@ -203,24 +203,6 @@ fn what_others_made_is_in_the_way_and_stays() {
     );
 }
 
-#[test]
-fn four_thousand_vlans_are_planned_in_no_time() {
-    let want = desired(
-        [spec("d0", KindSpec::Dummy)]
-            .into_iter()
-            .chain((1..=4000).map(|id| vlan(&format!("v{id}"), "d0", id))),
-    );
-    let mut have = machine();
-    for op in plan(&want, &have) {
-        model::change(&mut have, &op).unwrap();
-    }
-    // Not through the model: that one is quadratic.
-    let start = std::time::Instant::now();
-    assert_eq!(plan(&want, &have).len(), 4000);
-    // Milliseconds; quadratic would be a second and more.
-    assert!(start.elapsed().as_millis() < 500, "{:?}", start.elapsed());
-}
-
 /// Which master each of the cards and the dummy is in: none, bond0, bond1, br0, the VRF.
 type Masters = [u8; 4];
 

@@ -37,7 +37,9 @@ const MAX_ALT_NAMES: usize = 16;
 
 pub(super) fn add(link: &LinkAdd, seq: u32) -> Result<Vec<u8>, WireError> {
     let mut body = LinkMessage::default();
-    set_flag(&mut body, iff::UP, link.up);
+    if link.up {
+        set_flag(&mut body, iff::UP, true);
+    }
     let parent = link.parent.as_ref().map(|parent| parent.index);
     // A vxlan has an attribute of its own for the link that carries it.
     let below = parent.filter(|_| !matches!(link.kind, KindSpec::Vxlan { .. }));

@@ -10,6 +10,7 @@
 //! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
 
 mod address;
+mod alias;
 mod bgp;
 mod bond;
 mod bridge;
@@ -152,7 +153,7 @@ pub const KINDS: [Known; 32] = [
     applied::<vxlan::VxlanKeys>(),
     applied::<vip::Layer2VipKeys>(),
     applied::<vip::HCloudVipKeys>(),
-    later("LinkAliasConfig", Role::Other),
+    applied::<alias::AliasKeys>(),
     applied::<ethernet::EthernetKeys>(),
     applied::<firewall::DefaultActionKeys>(),
     applied::<firewall::NetworkRuleKeys>(),

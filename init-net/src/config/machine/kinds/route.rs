@@ -47,7 +47,7 @@ keys! {
 
 keys! {
     /// One of several gateways.
-    pub struct NextHopKeys("next hop") whole {
+    pub struct NextHopKeys("next hop") {
         /// The next hop; without it the destination is on the link.
         "gateway" gateway: IpAddr,
         /// Out of which link; that of the route unless said otherwise.
