@@ -88,7 +88,12 @@ fn goldens() {
 #[test]
 fn there_are_enough_of_them_and_each_says_something() {
     let folders = folders();
-    assert!(folders.len() >= 60, "only {} scenarios", folders.len());
+    assert!(folders.len() >= 300, "only {} scenarios", folders.len());
+    let documents = folders
+        .iter()
+        .filter(|folder| folder.join("machine.yaml").exists());
+    let documents = documents.count();
+    assert!(documents >= 120, "only {documents} scenarios of documents");
     for folder in folders {
         let text = fs::read_to_string(folder.join("cmdline")).unwrap();
         let empty_on_purpose = folder

@@ -157,10 +157,6 @@ pub struct Message {
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, taken apart at once"
-)]
 pub enum Kind {
     /// A link is there, or has changed.
     Link(Box<LinkStatus>),

@@ -123,13 +123,7 @@ fn document(
     if matches!(known.role, Role::Link | Role::Dhcp) && out.default_dhcp.is_none() {
         out.default_dhcp = Some(Said::new(false, source.origin(node.mark)));
     }
-    match &known.reader {
-        Some(reader) => (reader.read)(source, node, out),
-        None => {
-            let message = format!("kind {name} is not applied yet");
-            source.report(source.fault(Severity::Note, kind.mark, message));
-        }
-    }
+    (known.read)(source, node, out);
 }
 
 /// Reports that a document is none of ours.

@@ -81,13 +81,11 @@ pub fn schema() -> Json {
     let mut definitions = Map::new();
     let mut kinds = Vec::new();
     for kind in &KINDS {
-        if let Some(reader) = &kind.reader {
-            definitions.insert(kind.name.to_owned(), (reader.schema)(&mut schemas));
-            kinds.push(json!({
-                "if": {"properties": {"kind": {"const": kind.name}}},
-                "then": {"$ref": format!("#/$defs/{}", kind.name)},
-            }));
-        }
+        definitions.insert(kind.name.to_owned(), (kind.schema)(&mut schemas));
+        kinds.push(json!({
+            "if": {"properties": {"kind": {"const": kind.name}}},
+            "then": {"$ref": format!("#/$defs/{}", kind.name)},
+        }));
     }
     let records = schemas.0.into_iter();
     definitions.extend(records.map(|(name, schema)| (name.to_owned(), schema)));
@@ -573,7 +571,7 @@ ipv6AddressGeneration: none
     fn examples_hold_every_key_of_the_schema_and_read_without_a_fault() {
         let root = schema();
         let mut left = Vec::new();
-        for kind in KINDS.iter().filter(|kind| kind.reader.is_some()) {
+        for kind in &KINDS {
             paths(&root, &root["$defs"][kind.name], kind.name, &mut left);
         }
         paths(&root, &root["else"], "LegacyKeys", &mut left);
@@ -611,7 +609,7 @@ ipv6AddressGeneration: none
     #[test]
     fn a_key_of_the_schema_is_known_and_any_other_is_not() {
         let root = schema();
-        for kind in KINDS.iter().filter(|kind| kind.reader.is_some()) {
+        for kind in &KINDS {
             let name = kind.name;
             let unknown = |key: &str| {
                 let text = format!("apiVersion: v1alpha1\nkind: {name}\n{key}: ~\n");

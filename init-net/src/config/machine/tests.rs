@@ -348,10 +348,6 @@ fn documents_that_are_none() {
         &["2:7 unknown kind \"Zzz\""],
     );
     check(
-        "apiVersion: v1alpha1\nkind: LinkAliasConfig\nname: net0\n",
-        &["2:7 note: kind LinkAliasConfig is not applied yet"],
-    );
-    check(
         "just text",
         &["1:1 document: expected keys and values (a mapping)"],
     );

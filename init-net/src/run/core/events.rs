@@ -9,10 +9,6 @@ use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
 
 /// What can happen.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a handful wait at a time, and a look is most of them"
-)]
 #[derive(Debug)]
 pub enum Event {
     /// A deadline passed (or nothing did: spurious ticks are harmless).

@@ -7,7 +7,7 @@
 //! 2. give words a [`Names`](super::scalar::Names) list, and a value with a rule of its own a
 //!    [`Scalar`](super::scalar::Scalar): the rule is then checked where it is written, and is in the schema;
 //! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
-//! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
+//! 4. put `applied::<ItsKeys>()` in [`KINDS`], and a full example in the tests of `schema.rs`.
 
 mod address;
 mod alias;
@@ -80,13 +80,6 @@ pub struct Known {
     pub name: &'static str,
     /// What it is.
     pub role: Role,
-    /// `None`: known, and not applied yet.
-    pub reader: Option<Reader>,
-}
-
-/// What a declaration gives.
-#[derive(Debug)]
-pub struct Reader {
     /// Reads a document into another.
     pub read: fn(&Source<'_>, &Node, &mut Document),
     /// The schema of it.
@@ -97,14 +90,12 @@ const fn applied<K: Kind>() -> Known {
     Known {
         name: K::WHAT,
         role: K::ROLE,
-        reader: Some(Reader {
-            read: |source, node, out| {
-                if let Some((_, keys)) = read_top::<(Header, K)>(source, node) {
-                    keys.apply(source, out);
-                }
-            },
-            schema: |schemas| schemas.document::<K>(),
-        }),
+        read: |source, node, out| {
+            if let Some((_, keys)) = read_top::<(Header, K)>(source, node) {
+                keys.apply(source, out);
+            }
+        },
+        schema: |schemas| schemas.document::<K>(),
     }
 }
 
@@ -113,22 +104,12 @@ const fn checked<K: Kind>() -> Known {
     Known {
         name: K::WHAT,
         role: K::ROLE,
-        reader: Some(Reader {
-            read: |source, node, out| {
-                if let Some((_, keys)) = read_quiet::<(Header, K)>(source, node) {
-                    keys.apply(source, out);
-                }
-            },
-            schema: |schemas| schemas.document::<K>(),
-        }),
-    }
-}
-
-const fn later(name: &'static str, role: Role) -> Known {
-    Known {
-        name,
-        role,
-        reader: None,
+        read: |source, node, out| {
+            if let Some((_, keys)) = read_quiet::<(Header, K)>(source, node) {
+                keys.apply(source, out);
+            }
+        },
+        schema: |schemas| schemas.document::<K>(),
     }
 }
 
