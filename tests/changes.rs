@@ -1,16 +1,9 @@
 #![allow(clippy::unwrap_used)] // a test may end where it stands
 //! Changes of a configuration: one folder each below `tests/changes/`, from `before.yaml` to `after.yaml` and back.
 //!
-//! The golden `plan.txt` holds the ops of both ways, round by round, against the model of the kernel that the unit tests
-//! of `plan` use: only what has to change does. Afterwards the machine is as it was. `scripts/bless` rewrites the goldens;
+//! The golden `plan.txt` holds the ops of both ways, round by round, against the forecast of the kernel: only what has to
+//! change does. Afterwards the machine is as it was. `scripts/bless` rewrites the goldens;
 //! the diff is the review.
-
-// The model names types through `crate`.
-use init_net::{state, value};
-
-#[allow(dead_code, reason = "the unit tests use more of it")]
-#[path = "../init-net/src/plan/model/mod.rs"]
-mod model;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -48,7 +41,7 @@ fn settle(have: &mut Observed, config: &Path) -> String {
         writeln!(done, "round {round}").unwrap();
         for op in ops {
             writeln!(done, "  {op}").unwrap();
-            if let Err(errno) = model::change(have, &op) {
+            if let Err(errno) = plan::forecast::change(have, &op) {
                 panic!("{}: {op}: error {errno}; after\n{done}", config.display());
             }
         }

@@ -36,7 +36,7 @@ fn run(folder: &Path) -> BTreeMap<&'static str, String> {
         .map(|diagnostic| format!("{diagnostic}\n"))
         .collect();
     let value = serde_json::to_value(&desired).unwrap();
-    let ops = plan::plan(&desired, &observed);
+    let ops = plan::ahead(&desired, &observed);
     BTreeMap::from([
         ("check.txt", check),
         ("desired.yaml", init_net::cli::yaml::render(&value)),

@@ -47,6 +47,13 @@ fn first_process() -> ! {
 }
 
 fn run(command: Command) -> ExitCode {
+    // Who changes the machine goes on to the end, whoever listens.
+    if !matches!(
+        command,
+        Command::Boot(_) | Command::Supervise | Command::Apply { .. }
+    ) {
+        crate::run::end_with_the_reader();
+    }
     let result = match command {
         Command::Boot(boot) => crate::run::boot::main(&boot.options()),
         Command::Supervise => crate::run::supervise::main(),

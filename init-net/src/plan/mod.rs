@@ -10,10 +10,9 @@ mod address;
 mod alias;
 mod ethernet;
 mod file;
+pub mod forecast;
 mod link;
 mod look;
-#[cfg(test)]
-pub(crate) mod model;
 mod order;
 mod route;
 mod rule;
@@ -50,4 +49,29 @@ fn at(
     look: &Look<'_>,
 ) -> Option<(crate::state::LinkAt, bool)> {
     look.at(name, desired)
+}
+
+/// Rounds that are looked ahead. Masters and parents come a round before what is on them, a bond whose mode changes takes
+/// two: more than this is a configuration that never settles, and shows as what is repeated.
+const MAX_ROUNDS: usize = 16;
+
+/// What it takes to make `observed` what is `desired`, all rounds of it: what is made on links that are yet to be made is
+/// in it. An op that the kernel would refuse is shown once and left.
+pub fn ahead(desired: &Desired, observed: &Observed) -> Vec<Op> {
+    let mut state = observed.clone();
+    let (mut all, mut refused) = (Vec::new(), Vec::new());
+    for _ in 0..MAX_ROUNDS {
+        let mut ops = plan(desired, &state);
+        ops.retain(|op| !refused.contains(op));
+        if ops.is_empty() {
+            break;
+        }
+        for op in &ops {
+            if forecast::change(&mut state, op).is_err() {
+                refused.push(op.clone());
+            }
+        }
+        all.append(&mut ops);
+    }
+    all
 }

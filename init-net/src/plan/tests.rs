@@ -1,10 +1,10 @@
-//! Plans against a model kernel: after applying a plan, the next plan is empty.
+//! Plans against the forecast: after applying a plan, the next plan is empty.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{model, plan};
+use super::{forecast, plan};
 use crate::state::{
     AddressSpec, Desired, Family, HostnameSpec, LinkSpec, LinkStatus, OUR_PROTOCOL, Observed, Op,
     RouteSpec, RouteStatus, Scope, iff,
@@ -98,7 +98,7 @@ fn observed(links: &[LinkStatus]) -> Observed {
 /// What the kernel would say after `ops`. A route in whose place there is another one is refused, as everywhere.
 fn after(mut state: Observed, ops: &[Op]) -> Observed {
     for op in ops {
-        match model::change(&mut state, op) {
+        match forecast::change(&mut state, op) {
             Err(errno) if !matches!(op, Op::RouteAdd(_)) => panic!("{op}: error {errno}"),
             _ => {}
         }

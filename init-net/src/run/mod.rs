@@ -34,6 +34,12 @@ pub use crate::config::WaitLevel;
 /// Where the state, the report, the control socket and the rendered files live (DESIGN §4).
 pub const RUN_DIR: &str = "/run/init-net";
 
+/// What only prints ends with its reader: `init-net get links | head -n 1`.
+pub fn end_with_the_reader() {
+    // Without it a closed pipe is an error when something is printed, as everywhere.
+    let _ignored = crate::sys::signal::end_on_closed_pipe();
+}
+
 /// A fault of the sources for the log: an error whole, the rest as one line (`check` and the report have it all).
 pub fn log_diagnostic(diagnostic: &crate::config::Diagnostic) {
     use crate::config::Severity;

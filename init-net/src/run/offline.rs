@@ -82,7 +82,7 @@ pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
         .any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
-/// The ops that would run, as text: the supervisor's own when it is asked about the sources it keeps.
+/// The ops that would run, as text, all rounds of them: the supervisor's own when it is asked about the sources it keeps.
 pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String> {
     if sources.is_boot()
         && sources.observed == ObservedFrom::Kernel
@@ -99,7 +99,7 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
             ..Observed::default()
         },
     };
-    let ops = plan::plan(&desired, &observed);
+    let ops = plan::ahead(&desired, &observed);
     Ok((ops.iter().map(ToString::to_string).collect(), diagnostics))
 }
 

@@ -65,6 +65,14 @@ pub fn reset() -> io::Result<()> {
     )?)
 }
 
+/// SIGPIPE ends the program again, as the shell expects of what prints into a pipe. Rust ignores it from the start.
+pub fn end_on_closed_pipe() -> io::Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: SIG_DFL installs no handler, so no code of ours can run at an unexpected moment.
+    unsafe { sigaction(Signal::SIGPIPE, &default) }?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use nix::sys::signal::raise;

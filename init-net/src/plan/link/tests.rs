@@ -1,10 +1,10 @@
-//! Links against the model kernel: it refuses nothing of a plan, and what is not ours stays as it is.
+//! Links against the forecast: it refuses nothing of a plan, and what is not ours stays as it is.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::{model, plan};
+use super::super::{forecast, plan};
 use crate::state::{
     BondSlave, Desired, KindSpec, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Observed, Slave,
 };
@@ -67,7 +67,7 @@ fn settle(have: &mut Observed, want: &Desired) -> Vec<String> {
             return done;
         }
         for op in ops {
-            if let Err(errno) = model::change(have, &op) {
+            if let Err(errno) = forecast::change(have, &op) {
                 panic!("{op}: error {errno}; after {done:#?}");
             }
             done.push(op.to_string());

@@ -1,6 +1,6 @@
 //! Addresses, routes, rules, keys.
 
-use super::errno::{EEXIST, ENETDOWN};
+use super::errno::{EEXIST, ENETDOWN, EPERM, ESRCH};
 use crate::state::{
     AddressOp, AddressStatus, Family, NextHopStatus, OUR_PROTOCOL, Observed, RouteOp, RouteStatus,
     RuleOp, RuleStatus, WireguardOp,
@@ -57,13 +57,8 @@ pub(super) fn add_route(state: &mut Observed, route: &RouteOp, replaces: bool) -
     };
     match state.routes.iter().position(slot) {
         Some(_) if !replaces => return Err(EEXIST),
-        Some(index) => {
-            let taken = state.routes.remove(index);
-            assert_eq!(
-                taken.protocol, OUR_PROTOCOL,
-                "replaced a route of others: {route}"
-            );
-        }
+        Some(index) if state.routes[index].protocol != OUR_PROTOCOL => return Err(EPERM),
+        Some(index) => drop(state.routes.remove(index)),
         None => {}
     }
     let hops = route.next_hops.iter().map(|hop| NextHopStatus {
@@ -91,7 +86,7 @@ pub(super) fn add_route(state: &mut Observed, route: &RouteOp, replaces: bool) -
     Ok(())
 }
 
-pub(super) fn remove_route(state: &mut Observed, route: &RouteOp) {
+pub(super) fn remove_route(state: &mut Observed, route: &RouteOp) -> Result<(), i32> {
     let hit = |r: &RouteStatus| {
         r.protocol == OUR_PROTOCOL
             && r.dst == route.dst
@@ -105,12 +100,9 @@ pub(super) fn remove_route(state: &mut Observed, route: &RouteOp) {
                 .as_ref()
                 .is_none_or(|link| link.index == r.out_link_index)
     };
-    let index = state
-        .routes
-        .iter()
-        .position(hit)
-        .expect("removes a route that is there and ours");
+    let index = state.routes.iter().position(hit).ok_or(ESRCH)?;
     state.routes.remove(index);
+    Ok(())
 }
 
 pub(super) fn add_rule(state: &mut Observed, rule: &RuleOp) -> Result<(), i32> {
@@ -136,19 +128,16 @@ pub(super) fn add_rule(state: &mut Observed, rule: &RuleOp) -> Result<(), i32> {
     Ok(())
 }
 
-pub(super) fn remove_rule(state: &mut Observed, rule: &RuleOp) {
+pub(super) fn remove_rule(state: &mut Observed, rule: &RuleOp) -> Result<(), i32> {
     let hit = |r: &RuleStatus| {
         r.protocol == OUR_PROTOCOL
             && r.family == rule.family
             && r.priority == rule.priority
             && r.src == rule.src
     };
-    let index = state
-        .rules
-        .iter()
-        .position(hit)
-        .expect("removes a rule that is there and ours");
+    let index = state.rules.iter().position(hit).ok_or(ESRCH)?;
     state.rules.remove(index);
+    Ok(())
 }
 
 pub(super) fn set_wireguard(state: &mut Observed, op: &WireguardOp) {

@@ -1,7 +1,6 @@
-//! A model of the kernel for tests: does what an op says, refuses what the kernel refuses, and changes along what the
-//! kernel changes along. Enough of it for the rules of this folder.
-//!
-//! It names types through `crate`, so that a test program can take it in as well.
+//! What the kernel will say after an op: does what it says, refuses what the kernel refuses, and changes along what the
+//! kernel changes along. Enough of it to plan the rounds to come ([`super::ahead`]), and to test the plans of this folder:
+//! a plan that is refused here is wrong.
 
 mod link;
 mod network;
@@ -9,18 +8,24 @@ mod network;
 /// errno(3).
 mod errno {
     pub const EPERM: i32 = 1;
+    pub const ESRCH: i32 = 3;
+    pub const EBUSY: i32 = 16;
     pub const EEXIST: i32 = 17;
     pub const ENODEV: i32 = 19;
     pub const EINVAL: i32 = 22;
     pub const ERANGE: i32 = 34;
     pub const ENOTEMPTY: i32 = 39;
+    pub const EADDRNOTAVAIL: i32 = 99;
     pub const ENETDOWN: i32 = 100;
 }
 
 use crate::state::{EthernetOp, Observed, Op};
 
-/// Does `op`; `Err` is what the kernel would say. What no plan may try ends the test.
-pub(crate) fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
+/// Does `op`.
+///
+/// # Errors
+/// errno, as the kernel would say it; EPERM for what is not ours.
+pub fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
     match op {
         Op::AddressReplace(address) => network::set_address(state, address),
         Op::AddressDel { link, address, .. } => {
@@ -29,16 +34,15 @@ pub(crate) fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
                 a.link_index == link.index && a.address == *address
             };
             state.addresses.retain(|a| !hit(a));
-            assert!(
-                state.addresses.len() < before,
-                "removed what is not there: {op}"
-            );
+            if state.addresses.len() == before {
+                return Err(errno::EADDRNOTAVAIL);
+            }
         }
         Op::RouteAdd(route) => return network::add_route(state, route, false),
         Op::RouteReplace(route) => return network::add_route(state, route, true),
-        Op::RouteDel(route) => network::remove_route(state, route),
+        Op::RouteDel(route) => return network::remove_route(state, route),
         Op::RuleAdd(rule) => return network::add_rule(state, rule),
-        Op::RuleDel(rule) => network::remove_rule(state, rule),
+        Op::RuleDel(rule) => return network::remove_rule(state, rule),
         Op::Wireguard(device) => network::set_wireguard(state, device),
         Op::Ethernet(change) => {
             let (EthernetOp::Rings(link, _)
