@@ -13,6 +13,9 @@ pub enum Scenario {
     LostPacket,
     /// exec → exit, with one address and this many routes in the kernel.
     Static(usize),
+    /// exec → exit, with a machine config of 10,000 lines to read, check and compile. Nothing else does that: the floor is
+    /// the start of a process.
+    Check,
     /// exec → exit of a process that has nothing to do.
     Start,
     /// What stays in memory after the boot, and whether it sleeps.
@@ -20,12 +23,13 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dhcp,
         Self::LostPacket,
         Self::Static(1),
         Self::Static(1000),
         Self::Static(10_000),
+        Self::Check,
         Self::Start,
         Self::Rest,
     ];
@@ -36,6 +40,7 @@ impl Scenario {
             Self::Dhcp => "dhcp".into(),
             Self::LostPacket => "lost-packet".into(),
             Self::Static(routes) => format!("static-{routes}"),
+            Self::Check => "check".into(),
             Self::Start => "start".into(),
             Self::Rest => "rest".into(),
         }
@@ -46,6 +51,7 @@ impl Scenario {
             Self::Dhcp => "DHCP, exec to address + default route + resolver".into(),
             Self::LostPacket => "the same, first packet to the server lost".into(),
             Self::Static(routes) => format!("static, 1 address and {routes} routes, exec to exit"),
+            Self::Check => "check of a config of 10,000 lines, exec to exit".into(),
             Self::Start => "process start, exec to exit".into(),
             Self::Rest => "supervisor at rest".into(),
         }
@@ -54,7 +60,7 @@ impl Scenario {
     /// Rounds that count, of those asked for: what waits for seconds has no noise that many rounds would remove.
     pub fn rounds(self, asked: usize) -> usize {
         match self {
-            Self::Dhcp | Self::Start => asked,
+            Self::Dhcp | Self::Check | Self::Start => asked,
             Self::Static(routes) if routes < 10_000 => asked,
             Self::LostPacket | Self::Static(_) => asked.min(5),
             Self::Rest => asked.min(1),
@@ -81,6 +87,14 @@ impl Scenario {
                     "ip-batch",
                     Root::Iproute,
                     &format!("/bin/ip -batch /bench/routes-{routes}.batch"),
+                ),
+            ],
+            Self::Check => vec![
+                Contestant::new("floor", Root::Own, "/bin/floor exit"),
+                Contestant::new(
+                    "init-net",
+                    Root::Own,
+                    "/bin/init-net check --config /bench/vlans.yaml --observed none",
                 ),
             ],
             Self::Start => vec![

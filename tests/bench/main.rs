@@ -43,7 +43,7 @@ use table::Row;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "usage: scripts/bench [--rounds N] [--only SCENARIO]… [--peer NAME]… [-o json]
-scenarios: dhcp lost-packet static-1 static-1000 static-10000 start rest";
+scenarios: dhcp lost-packet static-1 static-1000 static-10000 check start rest";
 
 /// Rounds that count; one more before them does not.
 const ROUNDS: usize = 11;

@@ -170,6 +170,7 @@ impl Root {
                     let name = format!("bench/routes-{count}.yaml");
                     fs::write(root.join(name), machine_config(count))?;
                 }
+                fs::write(root.join("bench/vlans.yaml"), vlans())?;
             }
             Self::Iproute => {
                 for count in [1, 1000, 10_000] {
@@ -206,6 +207,22 @@ impl Root {
 
 fn destination(number: usize) -> String {
     format!("10.{}.{}.0/24", number >> 8, number & 0xff)
+}
+
+/// Lines of one document of [`vlans`], the separator among them.
+const VLAN_LINES: usize = 11;
+
+/// A machine config of 10,000 lines: VLANs with an address and a route each.
+fn vlans() -> String {
+    let one = |i: usize| {
+        let (high, low) = (i / 250, i % 250);
+        format!(
+            "apiVersion: v1alpha1\nkind: VLANConfig\nname: v{i}\nparent: eth0\nvlanID: {}\naddresses:\n  - address: \
+             10.{high}.{low}.1/24\nroutes:\n  - destination: 172.16.{high}.{low}/32\n    gateway: 10.{high}.{low}.2\n---\n",
+            i + 1
+        )
+    };
+    (0..10_000 / VLAN_LINES + 1).map(one).collect()
 }
 
 fn machine_config(count: usize) -> String {

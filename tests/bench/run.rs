@@ -208,7 +208,7 @@ impl Run<'_> {
                 .max(times.address?)
                 .max(times.route?)
                 .max(times.resolver?),
-            Scenario::Static(_) | Scenario::Start => times.exit?,
+            Scenario::Static(_) | Scenario::Check | Scenario::Start => times.exit?,
         };
         (end > start).then_some(end)
     }
