@@ -1,6 +1,10 @@
 //! What the integration tests share.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod link;
+pub mod namespace;
+pub mod settle;
+
 use std::collections::BTreeMap;
 
 use init_net::state::{LinkStatus, arphrd, iff};

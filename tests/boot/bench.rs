@@ -126,7 +126,12 @@ impl Bench {
     pub fn machine(&self, config: &str) -> vm::Builder {
         let image = guest::image_of_session(&self.kernel);
         let image = image.unwrap_or_else(|error| panic!("{error}"));
-        self.boots(image.file(MACHINE_CONFIG, config, 0o600))
+        self.session(image.file(MACHINE_CONFIG, config, 0o600))
+    }
+
+    /// A guest of [`guest::image_of_session`] with more in it. No card yet.
+    pub fn session(&self, image: Image) -> vm::Builder {
+        self.boots(image)
             .cmdline(&format!("initnet.init={}", guest::PAYLOAD))
             .session()
     }

@@ -7,6 +7,7 @@
 
 mod bench;
 mod carrier;
+mod checks;
 mod config;
 mod dhcp;
 mod guest;

@@ -1,11 +1,11 @@
-//! Network cards, with ethtool(8) as the oracle; and what is said where a family is missing.
+//! Network cards, with ethtool(8) as the oracle.
 
 use std::process::Command;
 
 use init_net::plan::plan;
 use init_net::run::apply::apply;
 use init_net::run::kernel::Kernel;
-use init_net::state::{Desired, EthernetSpec, LinkAt, Op, WireguardOp};
+use init_net::state::{Desired, EthernetSpec};
 use init_net::value::{Channels, EthernetOptions, Rings, WakeOn};
 
 use super::{look, origin, settle};
@@ -133,32 +133,5 @@ fn what_a_card_cannot_do_is_refused_with_a_reason() {
         // Once more: only what cannot be is left.
         let again = plan(&want, &look(&want));
         assert!(!again.iter().any(|op| op.to_string().contains("rx-gro")));
-    });
-}
-
-#[test]
-fn a_missing_family_is_named() {
-    // This host may have WireGuard: then there is nothing to see here.
-    if std::path::Path::new("/sys/module/wireguard").exists() {
-        return;
-    }
-    in_namespace(|| {
-        let op = Op::Wireguard(Box::new(WireguardOp {
-            link: LinkAt {
-                index: 1,
-                name: "wg0".parse().unwrap(),
-            },
-            private_key: None,
-            listen_port: Some(1),
-            firewall_mark: None,
-            peers: Vec::new(),
-        }));
-        let outcomes = apply(&mut Kernel::open().unwrap(), vec![op]);
-        let (errno, text) = outcomes[0].result.clone().unwrap_err();
-        assert_eq!(errno, 95);
-        assert!(
-            text.starts_with("this kernel has no generic netlink family wireguard"),
-            "{text}"
-        );
     });
 }

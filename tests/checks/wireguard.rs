@@ -1,12 +1,14 @@
-//! WireGuard, with wg(8) as the oracle. A kernel without it has its own test (`card::a_missing_family_is_named`).
+//! WireGuard, with wg(8) as the oracle; and what is said where the kernel has none.
 
 use std::process::Command;
 
-use init_net::state::{Desired, KindSpec, LinkSpec};
+use init_net::run::apply::apply;
+use init_net::run::kernel::Kernel;
+use init_net::state::{Desired, KindSpec, LinkAt, LinkSpec, Op, WireguardOp};
 use init_net::value::{Prefix, PublicKey, SecretKey, WireguardOptions, WireguardPeer};
 
-use super::{origin, settle, text};
-use crate::namespace::{in_namespace, ip};
+use tests::namespace::in_namespace;
+use tests::settle::{origin, settle, text};
 
 fn wg(arguments: &str) -> String {
     let output = Command::new("wg")
@@ -15,6 +17,16 @@ fn wg(arguments: &str) -> String {
         .expect("wg(8)");
     assert!(output.status.success(), "wg {arguments}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Loads or (`-r`) unloads a module.
+fn modprobe(arguments: &str) {
+    let mut command = Command::new("modprobe");
+    let status = command.args(arguments.split_whitespace()).status();
+    assert!(
+        status.expect("modprobe(8)").success(),
+        "modprobe {arguments}"
+    );
 }
 
 fn secret(number: u8) -> SecretKey {
@@ -56,15 +68,7 @@ fn peers() -> Vec<Vec<String>> {
     peers
 }
 
-#[test]
-fn a_device_and_its_peers() {
-    let made = Command::new("ip")
-        .args("link add probe type wireguard".split(' '))
-        .output();
-    if !made.expect("ip(8)").status.success() {
-        return;
-    }
-    ip("link del probe");
+pub fn a_device_and_its_peers() {
     in_namespace(|| {
         let mut options = WireguardOptions {
             private_key: Some(secret(0xff)),
@@ -142,4 +146,28 @@ fn a_device_and_its_peers() {
 
 fn peer_secret_text(number: u8) -> String {
     PublicKey([number; 32]).to_string()
+}
+
+pub fn a_missing_family_is_named() {
+    in_namespace(|| {
+        let op = Op::Wireguard(Box::new(WireguardOp {
+            link: LinkAt {
+                index: 1,
+                name: "wg0".parse().unwrap(),
+            },
+            private_key: None,
+            listen_port: Some(1),
+            firewall_mark: None,
+            peers: Vec::new(),
+        }));
+        modprobe("-r wireguard");
+        let outcomes = apply(&mut Kernel::open().unwrap(), vec![op]);
+        modprobe("wireguard");
+        let (errno, text) = outcomes[0].result.clone().unwrap_err();
+        assert_eq!(errno, 95);
+        assert!(
+            text.starts_with("this kernel has no generic netlink family wireguard"),
+            "{text}"
+        );
+    });
 }
