@@ -6,12 +6,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod bonds;
 mod carrier;
 mod config;
 mod dhcp;
+mod ethernet;
 mod guest;
 mod handoff;
 mod json;
+mod kinds;
 mod machine;
 mod metadata;
+mod routes;
+mod scale;
+mod stacks;
 mod statics;
+mod wireguard;
