@@ -57,7 +57,7 @@ fn active_backup(guest: &mut Guest) {
         member.is("/linkinfo/info_slave_data/mii_status", "UP");
         member.is("/mtu", 1400);
     }
-    guest.addresses("backup").one("local=10.1.0.1 protocol=73");
+    guest.addresses("backup").one("local=10.1.0.1");
 }
 
 fn lacp(guest: &mut Guest) {

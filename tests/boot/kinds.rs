@@ -91,7 +91,7 @@ fn stacked_vlans(guest: &mut Guest) {
     inner.is("/linkinfo/info_data/protocol", "802.1Q");
     inner.is("/linkinfo/info_data/id", 5);
     let addresses = guest.addresses("inner");
-    addresses.one("local=10.5.0.1 prefixlen=24 protocol=73");
+    addresses.one("local=10.5.0.1 prefixlen=24");
 }
 
 fn a_link_that_is_to_be_down(guest: &mut Guest) {
@@ -137,8 +137,8 @@ fn dummy(guest: &mut Guest) {
     let flags = dummy.at("/flags").to_string();
     assert!(flags.contains("\"MULTICAST\""), "{flags}");
     let addresses = guest.addresses("anycast0");
-    addresses.one("local=198.51.100.53 prefixlen=32 protocol=73");
-    addresses.one("local=2001:db8::53 prefixlen=128 protocol=73");
+    addresses.one("local=198.51.100.53 prefixlen=32");
+    addresses.one("local=2001:db8::53 prefixlen=128");
 }
 
 fn bridge(guest: &mut Guest) {

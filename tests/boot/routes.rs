@@ -34,8 +34,8 @@ fn addresses_routes_and_rules(bench: Bench) {
 
 fn addresses(guest: &mut Guest) {
     let addresses = guest.addresses("eth0");
-    addresses.one("local=10.77.0.20 prefixlen=24 protocol=73");
-    let peer = addresses.one("local=10.3.0.1 protocol=73");
+    addresses.one("local=10.77.0.20 prefixlen=24");
+    let peer = addresses.one("local=10.3.0.1");
     peer.is("/address", "10.3.0.2");
     let leaves = addresses.one("local=10.4.0.1 preferred_life_time=0 deprecated=true");
     let left = leaves.at("/valid_life_time").to_string();
@@ -43,7 +43,7 @@ fn addresses(guest: &mut Guest) {
     // From the start of the kernel on, which was not an hour ago.
     assert!((23 * 3600..=24 * 3600).contains(&left), "{leaves}");
     addresses.one("local=10.5.0.1 noprefixroute=true");
-    addresses.one("local=2001:db8:7::20 nodad=true protocol=73");
+    addresses.one("local=2001:db8:7::20 nodad=true");
     guest.routes("-4").none("dst=10.5.0.0/24");
 }
 

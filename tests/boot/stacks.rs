@@ -142,7 +142,7 @@ fn a_bridge_on_a_vlan_and_a_vrf_with_a_bond_inside(bench: Bench) {
 
     guest.link("up.20").is("/link", "eth0");
     guest.link("up.20").is("/master", "br0");
-    guest.addresses("br0").one("local=10.79.0.2 protocol=73");
+    guest.addresses("br0").one("local=10.79.0.2");
     guest.until("ip -j link show dev br0", "/0/operstate", "UP");
     guest.ping("10.79.0.1");
 
