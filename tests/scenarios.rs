@@ -2,7 +2,7 @@
 //! Scenarios: one folder each below `tests/scenarios/`, inputs and goldens.
 //!
 //! Inputs: `cmdline` (required), `machine.yaml`. Goldens: `check.txt` (diagnostics), `desired.yaml` (what `compile`
-//! prints), `plan.txt` (what `plan` prints). Every scenario runs against the same four links, see [`links`]. Nothing is
+//! prints), `plan.txt` (what `plan` prints). Every scenario runs against the same four links, see [`tests::links`]. Nothing is
 //! touched: no kernel, no file but the goldens. `scripts/bless` rewrites the goldens; the diff is the review.
 
 use std::collections::BTreeMap;
@@ -10,35 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use init_net::config::{cmdline, machine};
-use init_net::state::{LinkStatus, Observed, arphrd, iff};
+use init_net::state::Observed;
 use init_net::{compile, plan};
-
-/// lo, eth0 with carrier, eth1 without, eth2 with; all down but lo, as at boot.
-fn links() -> BTreeMap<u32, LinkStatus> {
-    let link = |index: u32, name: &str, hw_type: u16, mac: Option<&str>, flags: u32| LinkStatus {
-        hw_type,
-        flags,
-        hardware_addr: mac.map(|mac| mac.parse().unwrap()),
-        permanent_addr: mac.map(|mac| mac.parse().unwrap()),
-        ..LinkStatus::new(index, name.parse().unwrap())
-    };
-    let ether = arphrd::ETHER;
-    [
-        link(
-            1,
-            "lo",
-            arphrd::LOOPBACK,
-            None,
-            iff::UP | iff::LOOPBACK | iff::LOWER_UP,
-        ),
-        link(2, "eth0", ether, Some("52:54:00:12:34:00"), iff::LOWER_UP),
-        link(3, "eth1", ether, Some("52:54:00:12:34:01"), 0),
-        link(4, "eth2", ether, Some("52:54:00:12:34:02"), iff::LOWER_UP),
-    ]
-    .into_iter()
-    .map(|link| (link.index, link))
-    .collect()
-}
+use tests::links;
 
 /// The goldens that the inputs in `folder` lead to.
 fn run(folder: &Path) -> BTreeMap<&'static str, String> {

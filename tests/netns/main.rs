@@ -5,4 +5,5 @@ mod namespace;
 mod packet;
 mod program;
 mod rtnetlink;
+mod settle;
 mod system;

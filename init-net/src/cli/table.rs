@@ -18,6 +18,8 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("DRIVER", "driver"),
         ],
         "linkspecs" => &[
+            ("KIND", "kind"),
+            ("PARENT", "parentName"),
             ("UP", "up"),
             ("MTU", "mtu"),
             ("LAYER", "layer"),
@@ -43,6 +45,39 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("DST", "dst"),
             ("TABLE", "table"),
             ("PRIORITY", "priority"),
+        ],
+        "rulespecs" => &[
+            ("SRC", "src"),
+            ("DST", "dst"),
+            ("TABLE", "table"),
+            ("ACTION", "action"),
+            ("LAYER", "layer"),
+            ("ORIGIN", "origin"),
+        ],
+        "ethernet" => &[("LAYER", "layer"), ("ORIGIN", "origin")],
+        "aliases" => &[("ALIAS", "alias"), ("LAYER", "layer"), ("ORIGIN", "origin")],
+        "sysctls" => &[
+            ("VALUE", "value"),
+            ("CURRENT", "current"),
+            ("KEPT", "kept"),
+            ("LAYER", "layer"),
+        ],
+        "firewall" => &[
+            ("ACCEPT BY DEFAULT", "acceptByDefault"),
+            ("CLUSTER", "clusterSubnets"),
+            ("LAYER", "layer"),
+            ("ORIGIN", "origin"),
+        ],
+        "vips" => &[
+            ("PROVIDER", "provider"),
+            ("LAYER", "layer"),
+            ("ORIGIN", "origin"),
+        ],
+        "probes" => &[
+            ("TARGET", "target"),
+            ("INTERVAL", "interval"),
+            ("TIMEOUT", "timeout"),
+            ("LAYER", "layer"),
         ],
         "hostname" => &[("HOSTNAME", "hostname"), ("DOMAINNAME", "domainname")],
         "hostnamespecs" => &[

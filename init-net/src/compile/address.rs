@@ -2,14 +2,16 @@
 
 use core::net::IpAddr;
 
+use super::link::Links;
 use super::names::Names;
 use crate::config::{AddressConfig, Diagnostic, Document, Severity};
-use crate::state::{AddressSpec, Desired, Family, Scope};
+use crate::state::{AddressId, AddressSpec, Desired, Family, Scope};
 use crate::value::{Layer, LinkName, Prefix};
 
 pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
+    made: &Links,
     desired: &mut Desired,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -20,7 +22,11 @@ pub(super) fn merge(
                 diagnostics.push(no_link(config, names));
             }
             for link in links {
-                insert(desired, spec(config, link, document.layer));
+                let by = (document.layer, &config.origin);
+                match made.carries(&link, by) {
+                    Ok(()) => insert(desired, spec(config, link, document.layer)),
+                    Err(fault) => diagnostics.push(*fault),
+                }
             }
         }
     }
@@ -65,12 +71,24 @@ fn scope(address: Prefix) -> Scope {
 /// Documents come lowest layer first. Within a layer the first one said stays. For IPv6 the kernel knows one length of an
 /// address on a link: another one is the same address.
 fn insert(desired: &mut Desired, mut spec: AddressSpec) {
-    let same = |old: &&AddressSpec| {
-        let length = old.address == spec.address
-            || (spec.family == Family::Inet6 && old.address.address() == spec.address.address());
-        old.link_name == spec.link_name && length
+    let id = spec.id();
+    // Ids sort by link and address: the same address with another length stands beside it.
+    let least = AddressId {
+        address: least_length(spec.address),
+        ..id.clone()
     };
-    if let Some(old) = desired.addresses.values().find(same).cloned() {
+    let same = |old: &AddressSpec| {
+        old.address == spec.address
+            || (spec.family == Family::Inet6 && old.address.address() == spec.address.address())
+    };
+    let old = desired
+        .addresses
+        .range(least..)
+        .map(|(_, old)| old)
+        .take_while(|old| old.link_name == id.link && old.address.address() == id.address.address())
+        .find(|old| same(old))
+        .cloned();
+    if let Some(old) = old {
         if old.layer == spec.layer {
             return;
         }
@@ -78,7 +96,11 @@ fn insert(desired: &mut Desired, mut spec: AddressSpec) {
         spec.overrode = old.overrode;
         spec.overrode.push(old.origin);
     }
-    desired.addresses.insert(spec.id(), spec);
+    desired.addresses.insert(id, spec);
+}
+
+fn least_length(address: Prefix) -> Prefix {
+    Prefix::new(address.address(), 0).unwrap_or(address)
 }
 
 fn no_link(config: &AddressConfig, names: &Names<'_>) -> Diagnostic {

@@ -1,56 +1,11 @@
 //! Faults that show only when all sources are together.
 
-use super::names::Names;
-use crate::config::{AutoHostname, ConfigSource, Diagnostic, Document, LinkRef, Said, Severity};
-use crate::state::Desired;
-use crate::value::{Layer, LinkName, Origin};
+use crate::config::{ConfigSource, Diagnostic, Document, Said, Severity};
+use crate::value::Origin;
 
-pub(super) fn check(
-    documents: &[&Document],
-    names: &Names<'_>,
-    desired: &Desired,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    if names.known() {
-        missing_links(documents, names, desired, diagnostics);
-    }
+pub(super) fn check(documents: &[&Document], diagnostics: &mut Vec<Diagnostic>) {
     for document in documents {
         unapplied(document, diagnostics);
-    }
-}
-
-/// A link that something is configured on and nothing creates.
-fn missing_links(
-    documents: &[&Document],
-    names: &Names<'_>,
-    desired: &Desired,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let created: Vec<&LinkName> = documents
-        .iter()
-        .flat_map(|d| &d.links)
-        .filter(|link| link.kind.is_some())
-        .filter_map(|link| {
-            if let LinkRef::Name(name) = &link.link {
-                Some(name)
-            } else {
-                None
-            }
-        })
-        .collect();
-    for link in desired
-        .links
-        .values()
-        .filter(|link| link.layer != Layer::Default)
-    {
-        if names.link(&link.name).is_none() && !created.contains(&&link.name) {
-            diagnostics.push(
-                Diagnostic::new(Severity::Warning, format!("there is no link {}", link.name))
-                    .with_place((&link.origin).into())
-                    .with_fix("name an existing link; `init-net get links` lists them")
-                    .with_effect("it is configured when it appears; nothing waits for it"),
-            );
-        }
     }
 }
 
@@ -64,11 +19,6 @@ fn unapplied(document: &Document, diagnostics: &mut Vec<Diagnostic>) {
         }
     };
     let timeouts = &boot.timeouts;
-    note(
-        origin(&boot.firewall),
-        "the firewall is not applied yet",
-        "no packet is filtered",
-    );
     note(
         origin(&boot.need_net),
         "rd.neednet= has no effect",
@@ -98,15 +48,6 @@ fn unapplied(document: &Document, diagnostics: &mut Vec<Diagnostic>) {
             "nothing waits for IPv6",
         );
     }
-    let stable = document
-        .auto_hostname
-        .as_ref()
-        .filter(|said| said.value == AutoHostname::Stable);
-    note(
-        stable.map(|said| &said.origin),
-        "stable host names are not applied yet",
-        "no name is made up",
-    );
     if let Some(said) = boot.config.as_ref()
         && matches!(&said.value, ConfigSource::Url(url) if url.starts_with("https:"))
     {

@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::state::{AddressSpec, Desired, Family, FileSpec, render_hosts, render_resolv_conf};
@@ -28,15 +29,16 @@ pub(super) fn render(desired: &mut Desired) {
     if let Some(hostname) = &desired.hostname {
         files.push(("/etc/hostname".into(), format!("{}\n", hostname.hostname)));
     }
-    let links: Vec<&LinkName> = desired
-        .links
-        .keys()
-        .filter(|name| name.as_str() != "lo")
-        .collect();
     files.extend(
-        links
+        leases(desired)
             .into_iter()
-            .filter_map(|link| Some((format!("/run/net-{link}.conf"), klibc(desired, link)?))),
+            .filter(|(link, _)| link.as_str() != "lo" && desired.links.contains_key(*link))
+            .map(|(link, found)| {
+                (
+                    format!("/run/net-{link}.conf"),
+                    klibc(desired, link, &found),
+                )
+            }),
     );
     desired.files = files
         .into_iter()
@@ -62,29 +64,46 @@ fn default_address(desired: &Desired) -> Option<&AddressSpec> {
         .min_by_key(|spec| spec.family)
 }
 
+/// What klibc's ipconfig knows of a link.
+struct Leased<'a> {
+    address: &'a AddressSpec,
+    gateway: Option<IpAddr>,
+}
+
+/// The first IPv4 address and the gateway of each link.
+fn leases(desired: &Desired) -> BTreeMap<&LinkName, Leased<'_>> {
+    let mut found: BTreeMap<&LinkName, Leased<'_>> = BTreeMap::new();
+    let of_v4 = |spec: &&AddressSpec| spec.family == Family::Inet4;
+    for address in desired.addresses.values().filter(of_v4) {
+        found.entry(&address.link_name).or_insert(Leased {
+            address,
+            gateway: None,
+        });
+    }
+    for route in desired.routes.values() {
+        if route.dst.is_none()
+            && route.family == Family::Inet4
+            && let Some(leased) = route
+                .out_link_name
+                .as_ref()
+                .and_then(|link| found.get_mut(link))
+        {
+            leased.gateway = leased.gateway.or(route.gateway);
+        }
+    }
+    found
+}
+
 /// `/run/net-<if>.conf` as klibc's ipconfig leaves it: shell assignments, read by initramfs-tools hooks and cloud-init.
 ///
 /// Some of its readers are shells, so no byte from outside may reach it unchecked: every value here is an address, a
 /// [`LinkName`] or a host name, whose types admit neither quotes nor `$`; link names, which may hold more, are quoted.
-fn klibc(desired: &Desired, link: &LinkName) -> Option<String> {
-    let address = desired
-        .addresses
-        .values()
-        .find(|a| a.link_name == *link && a.family == Family::Inet4)?;
+fn klibc(desired: &Desired, link: &LinkName, Leased { address, gateway }: &Leased<'_>) -> String {
     let proto = if address.layer == Layer::Operator {
         "dhcp"
     } else {
         "none"
     };
-    let gateway = desired
-        .routes
-        .values()
-        .find(|route| {
-            route.out_link_name.as_ref() == Some(link)
-                && route.dst.is_none()
-                && route.family == Family::Inet4
-        })
-        .and_then(|route| route.gateway);
     let servers = desired
         .resolver
         .iter()
@@ -120,7 +139,7 @@ fn klibc(desired: &Desired, link: &LinkName) -> Option<String> {
     row("HOSTNAME", show(hostname.map(|h| h.hostname.clone())));
     row("DNSDOMAIN", show(hostname.map(|h| h.domainname.clone())));
     row("DOMAINSEARCH", search);
-    Some(text)
+    text
 }
 
 /// A POSIX shell word that stands for exactly `value`.

@@ -5,17 +5,28 @@
 //! [`Layer`] wins whole, the losers are kept as `overrode` for `explain`.
 
 mod address;
+mod alias;
 mod check;
 pub mod defaults;
+mod ethernet;
 mod files;
+mod firewall;
 mod hostname;
 pub mod lease;
 mod link;
 mod names;
+mod networks;
 mod operator;
+mod probe;
 mod resolver;
 mod route;
+mod rule;
+mod selector;
 mod settings;
+mod sysctl;
+#[cfg(test)]
+mod tests;
+mod vip;
 
 use std::collections::BTreeMap;
 
@@ -33,14 +44,23 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     let mut documents = first_hits(documents);
     documents.sort_by_key(|document| document.layer);
     let mut diagnostics = Vec::new();
-    let names = names::Names::new(&documents, links, &mut diagnostics);
+    let mut names = names::Names::new(&documents, links, &mut diagnostics);
 
     let mut desired = Desired::default();
-    operator::merge(&documents, &names, &mut desired, &mut diagnostics);
-    address::merge(&documents, &names, &mut desired, &mut diagnostics);
-    link::merge(&documents, &names, &mut desired, &mut diagnostics);
-    route::merge(&documents, &names, &mut desired, &mut diagnostics);
-    hostname::merge(&documents, &mut desired);
+    let made = link::Links::merge(&documents, &names, &mut diagnostics);
+    names.use_up(made.enslaved().map(|(name, _)| name.clone()), made.used());
+    operator::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
+    address::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
+    route::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
+    vip::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
+    made.finish(&documents, &names, &mut desired, &mut diagnostics);
+    rule::merge(&documents, &names, &mut desired, &mut diagnostics);
+    ethernet::merge(&documents, &names, &mut desired, &mut diagnostics);
+    alias::merge(&documents, &names, &mut desired);
+    sysctl::merge(&documents, &names, &mut desired, &mut diagnostics);
+    probe::merge(&documents, &mut desired, &mut diagnostics);
+    firewall::merge(&documents, &mut desired, &mut diagnostics);
+    hostname::merge(&documents, &names, &mut desired);
     resolver::merge(&documents, &mut desired);
     for document in &documents {
         desired
@@ -62,7 +82,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
         );
     }
     files::render(&mut desired);
-    check::check(&documents, &names, &desired, &mut diagnostics);
+    check::check(&documents, &mut diagnostics);
     (desired, diagnostics)
 }
 

@@ -2,14 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Diagnostic, Document, LinkRef, Severity};
+use super::selector::Selector;
+use crate::config::{DeviceSelector, Diagnostic, Document, LinkRef, Severity};
 use crate::state::LinkStatus;
 use crate::value::{LinkName, Mac};
 
-/// The links of the machine under the names they will have.
+/// The links of the machine under the names they will have. Every look-up is one of a map: thousands of VLANs and routes
+/// ask.
 pub(super) struct Names<'a> {
     /// By index: the final name, and the link as observed.
     links: BTreeMap<u32, (LinkName, &'a LinkStatus)>,
+    /// Indexes by final name.
+    by_name: BTreeMap<LinkName, u32>,
+    /// Indexes by any other name: that of the kernel before a rename, ours ([`Self::call`]), alternative ones.
+    by_other_name: BTreeMap<LinkName, u32>,
+    /// Indexes of physical links by hardware address.
+    by_mac: BTreeMap<Mac, u32>,
+    /// What documents create.
+    made: BTreeSet<LinkName>,
+    /// Members of bonds and bridges, known once the links are merged.
+    enslaved: BTreeSet<LinkName>,
+    /// Links that others stand on or that belong to others, known then, too.
+    used: BTreeSet<LinkName>,
+    /// Position for metrics that must differ.
+    ranks: BTreeMap<LinkName, u32>,
     /// What `bootdev=` or `BOOTIF=` says.
     boot: Option<LinkRef>,
     /// Links without default treatment.
@@ -26,32 +42,25 @@ impl<'a> Names<'a> {
             .iter()
             .map(|(index, link)| (*index, (link.name.clone(), link)))
             .collect();
-        for rename in documents.iter().flat_map(|document| &document.names) {
-            let found = named
-                .iter()
-                .find(|(_, (_, link))| link.is_physical() && has_mac(link, rename.mac));
-            let Some(index) = found.map(|(index, _)| *index) else {
-                continue;
-            };
-            let taken = named
-                .iter()
-                .any(|(other, (name, _))| *other != index && *name == rename.name);
-            if taken {
-                diagnostics.push(
-                    Diagnostic::new(
-                        Severity::Error,
-                        format!(
-                            "ifname={}:{}: another link has that name",
-                            rename.name, rename.mac
-                        ),
-                    )
-                    .with_fix("choose a name that the kernel does not give, such as net0 or lan0")
-                    .with_effect("the link keeps its name"),
-                );
-            } else if let Some((name, _)) = named.get_mut(&index) {
-                *name = rename.name.clone();
-            }
+        let by_mac = by_mac(links);
+        rename(documents, &by_mac, &mut named, diagnostics);
+        let by_name: BTreeMap<LinkName, u32> = named
+            .iter()
+            .map(|(index, (name, _))| (name.clone(), *index))
+            .collect();
+        let mut by_other_name = BTreeMap::new();
+        for (index, link) in links {
+            by_other_name.entry(link.name.clone()).or_insert(*index);
         }
+        let made: BTreeSet<LinkName> = documents
+            .iter()
+            .flat_map(|d| &d.links)
+            .filter(|link| link.kind.is_some())
+            .filter_map(|link| match &link.link {
+                LinkRef::Name(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
         let said =
             |pick: fn(&Document) -> Option<LinkRef>| documents.iter().rev().find_map(|d| pick(d));
         let boot = said(|d| d.boot.bootdev.as_ref().map(|said| said.value.clone()))
@@ -61,11 +70,59 @@ impl<'a> Names<'a> {
             .flat_map(|d| &d.ignored_links)
             .map(|said| said.value.clone())
             .collect();
-        Self {
+        let cards = named
+            .values()
+            .filter(|(_, link)| link.is_physical())
+            .map(|(name, _)| name);
+        let mut ranks: BTreeMap<LinkName, u32> = BTreeMap::new();
+        for name in cards.chain(&made) {
+            let next = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
+            ranks.entry(name.clone()).or_insert(next);
+        }
+        let mut names = Self {
             links: named,
+            by_name,
+            by_other_name,
+            by_mac,
+            made,
+            enslaved: BTreeSet::new(),
+            used: BTreeSet::new(),
+            ranks,
             boot,
             ignored,
+        };
+        let aliases = super::alias::find(documents, &names, diagnostics);
+        names.call(aliases);
+        names
+    }
+
+    /// Names of our own come after those of the kernel and before the alternative ones.
+    fn call(&mut self, aliases: Vec<(LinkName, u32)>) {
+        for (alias, index) in aliases {
+            self.by_other_name.entry(alias).or_insert(index);
         }
+        for (index, (_, link)) in &self.links {
+            let foreign = link.alias.iter().chain(&link.alt_names);
+            for name in foreign.filter_map(|name| name.parse::<LinkName>().ok()) {
+                self.by_other_name.entry(name).or_insert(*index);
+            }
+        }
+    }
+
+    /// What the links are for, known once they are merged: members of bonds and bridges are none of the links that are
+    /// meant without a name, and of what others stand on or belong to, something is said.
+    pub(super) fn use_up(
+        &mut self,
+        enslaved: impl Iterator<Item = LinkName>,
+        used: BTreeSet<LinkName>,
+    ) {
+        self.enslaved = enslaved.collect();
+        self.used = used;
+    }
+
+    /// Whether other links stand on it, or it belongs to another.
+    pub(super) fn is_used(&self, name: &LinkName) -> bool {
+        self.used.contains(name)
     }
 
     /// Whether anything is known of the machine's links at all.
@@ -79,15 +136,8 @@ impl<'a> Names<'a> {
         match link {
             LinkRef::Name(name) => vec![self.final_name(name)],
             LinkRef::Mac(mac) => {
-                let by_mac = |(name, link): &&(LinkName, &LinkStatus)| {
-                    link.is_physical() && has_mac(link, *mac) && !name.as_str().is_empty()
-                };
-                self.links
-                    .values()
-                    .find(by_mac)
-                    .map(|(name, _)| name.clone())
-                    .into_iter()
-                    .collect()
+                let found = self.by_mac.get(mac).and_then(|index| self.links.get(index));
+                found.map(|(name, _)| name.clone()).into_iter().collect()
             }
             LinkRef::Primary => {
                 match self.boot.as_ref().filter(|boot| **boot != LinkRef::Primary) {
@@ -99,48 +149,72 @@ impl<'a> Names<'a> {
                     }
                 }
             }
-            LinkRef::Selector(_) => Vec::new(),
+            LinkRef::Selector(selector) => self.select(selector),
+            LinkRef::Vlan { parent, id } => {
+                let parents = self.resolve(parent).into_iter();
+                parents
+                    .map(|parent| LinkName::of_vlan(&parent, *id))
+                    .collect()
+            }
             LinkRef::EveryPhysical => self.physical().map(|(name, _)| name.clone()).collect(),
         }
     }
 
-    /// Physical links in index order, without the ignored ones.
+    /// A selector looks for links that are found, never for those that documents make: those have names.
+    fn select(&self, selector: &DeviceSelector) -> Vec<LinkName> {
+        let selector = Selector::new(selector);
+        let found = self.links.values().filter(|(name, link)| {
+            !self.made.contains(name) && !self.ignored.contains(name) && selector.fits(link)
+        });
+        found.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Physical links in index order, without the ignored ones and those that belong to a bond or bridge.
     pub(super) fn physical(&self) -> impl Iterator<Item = (&LinkName, &'a LinkStatus)> {
-        let all = self.links.values().map(|(name, link)| (name, *link));
-        all.filter(|(name, link)| {
-            link.is_physical() && link.master_index == 0 && !self.ignored.contains(*name)
+        self.cards().filter(|(name, link)| {
+            let master = self
+                .links
+                .get(&link.master_index)
+                .map(|(_, master)| *master);
+            let free = link.master_index == 0
+                || link.slave_kind == "vrf"
+                || master.is_some_and(|master| master.kind == "vrf");
+            free && !self.ignored.contains(*name) && !self.enslaved.contains(*name)
         })
     }
 
-    /// Position of a link among the physical ones, for metrics that must differ; the links after them follow.
+    /// All physical links in index order.
+    pub(super) fn cards(&self) -> impl Iterator<Item = (&LinkName, &'a LinkStatus)> {
+        let all = self.links.values().map(|(name, link)| (name, *link));
+        all.filter(|(_, link)| link.is_physical())
+    }
+
+    /// Position of a link among the physical ones and, after them, those that documents make, for metrics that must
+    /// differ. It does not change when a link joins a bond.
     pub(super) fn rank(&self, name: &LinkName) -> u32 {
-        let position = self.physical().position(|(other, _)| other == name);
-        u32::try_from(position.unwrap_or_else(|| self.physical().count())).unwrap_or(u32::MAX)
+        let behind = || u32::try_from(self.ranks.len()).unwrap_or(u32::MAX);
+        self.ranks.get(name).copied().unwrap_or_else(behind)
     }
 
     /// The link behind a final name.
     pub(super) fn link(&self, name: &LinkName) -> Option<&'a LinkStatus> {
-        self.links
-            .values()
-            .find(|(final_name, _)| final_name == name)
-            .map(|(_, link)| *link)
+        let index = self.by_name.get(name)?;
+        self.links.get(index).map(|(_, link)| *link)
     }
 
-    /// What `name` (kernel name, alternative name, new name) will be called.
-    fn final_name(&self, name: &LinkName) -> LinkName {
-        let exact = self
-            .links
-            .values()
-            .find(|(final_name, _)| final_name == name);
-        let before = || self.links.values().find(|(_, link)| link.name == *name);
-        let alternative = || {
-            self.links
-                .values()
-                .find(|(_, link)| link.alt_names.iter().any(|alt| alt == name.as_str()))
-        };
-        exact
-            .or_else(before)
-            .or_else(alternative)
+    /// Whether a link of that final name is there or is made.
+    pub(super) fn exists(&self, name: &LinkName) -> bool {
+        self.by_name.contains_key(name) || self.made.contains(name)
+    }
+
+    /// What `name` (kernel name, new name, name of our own, alternative name) will be called.
+    pub(super) fn final_name(&self, name: &LinkName) -> LinkName {
+        if self.exists(name) {
+            return name.clone();
+        }
+        self.by_other_name
+            .get(name)
+            .and_then(|index| self.links.get(index))
             .map_or_else(|| name.clone(), |(found, _)| found.clone())
     }
 
@@ -151,9 +225,48 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Permanent address first: the current one changes when a link joins a bond.
-fn has_mac(link: &LinkStatus, mac: Mac) -> bool {
-    link.permanent_addr == Some(mac)
-        || (link.permanent_addr.is_none() && link.hardware_addr == Some(mac))
-        || link.hardware_addr == Some(mac)
+/// Permanent addresses first: the current one changes when a link joins a bond.
+fn by_mac(links: &BTreeMap<u32, LinkStatus>) -> BTreeMap<Mac, u32> {
+    let physical = || links.iter().filter(|(_, link)| link.is_physical());
+    let permanent = physical().map(|(index, link)| (link.permanent_addr, *index));
+    let current = physical().map(|(index, link)| (link.hardware_addr, *index));
+    let mut found = BTreeMap::new();
+    for (mac, index) in permanent.chain(current) {
+        if let Some(mac) = mac {
+            found.entry(mac).or_insert(index);
+        }
+    }
+    found
+}
+
+/// `ifname=`.
+fn rename(
+    documents: &[&Document],
+    by_mac: &BTreeMap<Mac, u32>,
+    named: &mut BTreeMap<u32, (LinkName, &LinkStatus)>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for rename in documents.iter().flat_map(|document| &document.names) {
+        let Some(index) = by_mac.get(&rename.mac) else {
+            continue;
+        };
+        let taken = named
+            .iter()
+            .any(|(other, (name, _))| other != index && *name == rename.name);
+        if taken {
+            diagnostics.push(
+                Diagnostic::new(
+                    Severity::Error,
+                    format!(
+                        "ifname={}:{}: another link has that name",
+                        rename.name, rename.mac
+                    ),
+                )
+                .with_fix("choose a name that the kernel does not give, such as net0 or lan0")
+                .with_effect("the link keeps its name"),
+            );
+        } else if let Some((name, _)) = named.get_mut(index) {
+            *name = rename.name.clone();
+        }
+    }
 }

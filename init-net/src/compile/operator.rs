@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::defaults;
+use super::link::Links;
 use super::names::Names;
 use crate::config::{AutoMethod, Diagnostic, Document, LinkRef, OperatorConfig, Severity};
 use crate::state::{Desired, OperatorKind, OperatorSpec};
@@ -12,6 +13,7 @@ use crate::value::{Layer, LinkName, Origin};
 pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
+    made: &Links,
     desired: &mut Desired,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -23,22 +25,27 @@ pub(super) fn merge(
     let mut notes: BTreeMap<AutoMethod, Origin> = BTreeMap::new();
     for document in documents {
         for config in &document.operators {
-            if !runs_dhcp4(config.method) {
-                notes
-                    .entry(config.method)
-                    .or_insert_with(|| config.origin.clone());
-                continue;
-            }
-            if matches!(config.method, AutoMethod::Any) {
-                notes
-                    .entry(config.method)
-                    .or_insert_with(|| config.origin.clone());
-            }
+            notes
+                .entry(config.method)
+                .or_insert_with(|| config.origin.clone());
             for link in names.resolve(&config.link) {
-                insert(
-                    desired,
-                    spec(config, link, document.layer, names, ignore_dns),
-                );
+                let by = (document.layer, &config.origin);
+                if let Err(fault) = made.carries(&link, by) {
+                    diagnostics.push(*fault);
+                    continue;
+                }
+                for kind in runs(config.method) {
+                    let link = link.clone();
+                    let spec = spec(
+                        *kind,
+                        config,
+                        link,
+                        document.layer,
+                        (names, made),
+                        ignore_dns,
+                    );
+                    insert(desired, spec);
+                }
             }
         }
     }
@@ -62,7 +69,14 @@ pub(super) fn merge(
         }
         insert(
             desired,
-            spec(&config, link, Layer::Default, names, ignore_dns),
+            spec(
+                OperatorKind::Dhcp4,
+                &config,
+                link,
+                Layer::Default,
+                (names, made),
+                ignore_dns,
+            ),
         );
     }
     for (method, origin) in notes {
@@ -124,15 +138,17 @@ pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<L
     names
         .resolve(&LinkRef::EveryPhysical)
         .into_iter()
-        .filter(|name| !configured.contains(name))
+        .filter(|name| !configured.contains(name) && !names.is_used(name))
         .collect()
 }
 
-fn runs_dhcp4(method: AutoMethod) -> bool {
-    matches!(
-        method,
-        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 | AutoMethod::Any
-    )
+/// The clients of a method.
+fn runs(method: AutoMethod) -> &'static [OperatorKind] {
+    match method {
+        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 | AutoMethod::Any => &[OperatorKind::Dhcp4],
+        AutoMethod::Dhcp6 | AutoMethod::Either6 => &[OperatorKind::Dhcp6],
+        AutoMethod::Auto6 | AutoMethod::LinkLocal6 | AutoMethod::Ibft => &[],
+    }
 }
 
 /// What a method lacks until the DHCPv6 and router discovery clients exist, and what happens instead.
@@ -155,26 +171,32 @@ fn not_applied(method: AutoMethod) -> Option<(&'static str, &'static str)> {
 }
 
 fn spec(
+    operator: OperatorKind,
     config: &OperatorConfig,
     link: LinkName,
     layer: Layer,
-    names: &Names<'_>,
+    (names, made): (&Names<'_>, &Links),
     ignore_dns: bool,
 ) -> OperatorSpec {
     let metric = config
         .metric
         .unwrap_or_else(|| defaults::ROUTE_METRIC + names.rank(&link));
-    let client_identifier = config.client_id.clone().unwrap_or_else(|| {
-        // The same identity in the initramfs and after it: type 1 and the permanent hardware address.
-        let mac = names
-            .link(&link)
-            .and_then(|status| status.stable_mac())
-            .and_then(|mac| mac.as_ethernet());
-        mac.map(|mac| [&[defaults::CLIENT_ID_ETHERNET][..], &mac[..]].concat())
-            .unwrap_or_default()
+    let said = match operator {
+        OperatorKind::Dhcp4 => &config.client_id,
+        OperatorKind::Dhcp6 => &config.duid,
+    };
+    let client_identifier = said.clone().unwrap_or_else(|| {
+        // The same identity in the initramfs and after it: made from the permanent hardware address.
+        let kind: &[u8] = match operator {
+            OperatorKind::Dhcp4 => &[defaults::CLIENT_ID_ETHERNET],
+            OperatorKind::Dhcp6 => &defaults::DUID_LL_ETHERNET,
+        };
+        let mac = made.stable_mac(&link, names);
+        let mac = mac.and_then(|mac| mac.as_ethernet());
+        mac.map(|mac| [kind, &mac[..]].concat()).unwrap_or_default()
     });
     OperatorSpec {
-        operator: OperatorKind::Dhcp4,
+        operator,
         link_name: link,
         route_metric: metric,
         client_identifier,

@@ -53,9 +53,10 @@ pub(super) fn merge(documents: &[&Document], desired: &mut Desired) {
             .as_ref()
             .map(|h| h.domainname.clone())
             .filter(|domain| !domain.is_empty());
+        let refused = |d: &Document| d.search_own_domain.as_ref().is_some_and(|said| !said.value);
         let overridden = documents
             .iter()
-            .any(|d| d.layer == Layer::Configuration && d.search_domains.is_some());
+            .any(|d| refused(d) || d.layer == Layer::Configuration && d.search_domains.is_some());
         search.extend(own.filter(|domain| !overridden && !search.contains(domain)));
         desired.resolver = Some(ResolverSpec {
             layer: servers

@@ -4,36 +4,62 @@ use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use super::defaults;
+use super::link::Links;
 use super::names::Names;
+use super::networks::Networks;
 use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Severity};
-use crate::state::{Desired, Family, RouteId, RouteSpec, Scope};
-use crate::value::{Layer, LinkName, Origin, Prefix, RouteKind, RouteTable};
+use crate::state::{Desired, Family, NextHopSpec, RouteId, RouteSpec, Scope};
+use crate::value::{Layer, LinkName, Origin, Prefix, RouteKind, RouteMetrics, RouteTable};
 
 pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
+    made: &Links,
     desired: &mut Desired,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let mut networks = Networks::new(desired.addresses.values());
+    let only_link = only_link(desired);
+    let mut last_fault: Option<Origin> = None;
     for document in documents {
         // Default routes of one source must differ in metric: the n-th default route of a source gets base + n.
         let mut defaults_seen: BTreeMap<Family, u32> = BTreeMap::new();
         for config in &document.routes {
-            let Some(link) = link_of(config, names, desired) else {
-                diagnostics.push(no_link(config));
-                continue;
+            let find = |link: Option<&LinkRef>, gateway: Option<IpAddr>| match link {
+                Some(link) => said_link(link, gateway, names, &networks),
+                None => guessed_link(gateway, names, &networks, only_link.as_ref()),
             };
-            let mut spec = spec(config, link, document.layer);
+            let mut spec = spec(config, document.layer);
+            if let Err(fault) = give_links(&mut spec, config, find) {
+                diagnostics.push(*fault);
+                continue;
+            }
+            let by = (document.layer, &config.origin);
+            if let Some(fault) = on_member(&spec, by, made) {
+                // Once for each argument or line, which may say an address as well.
+                let known = |other: &Diagnostic| {
+                    other.message == fault.message && other.place == fault.place
+                };
+                if last_fault.as_ref() != Some(&config.origin) && !diagnostics.iter().any(known) {
+                    diagnostics.push(*fault);
+                }
+                last_fault = Some(config.origin.clone());
+                continue;
+            }
+            spec.table = config.table.unwrap_or_else(|| table(&spec, made));
             if spec.dst.is_none() && config.metric.is_none() {
                 let seen = defaults_seen.entry(spec.family).or_default();
                 spec.priority += *seen;
                 *seen += 1;
             }
-            if let Some(host) = on_link_gateway(&spec, desired) {
+            for host in on_link_gateways(&spec, &networks) {
+                networks.add(&host);
                 insert(desired, host);
             }
+            networks.add(&spec);
             if let Some(stays) = insert(desired, spec.clone())
-                && (stays.gateway, &stays.out_link_name) != (spec.gateway, &spec.out_link_name)
+                && (stays.gateway, &stays.out_link_name, &stays.next_hops)
+                    != (spec.gateway, &spec.out_link_name, &spec.next_hops)
             {
                 diagnostics.push(same_slot(&spec, &stays));
             }
@@ -41,39 +67,97 @@ pub(super) fn merge(
     }
 }
 
-/// The link said, else the one whose network holds the gateway, else the boot device.
-fn link_of(config: &RouteConfig, names: &Names<'_>, desired: &Desired) -> Option<LinkName> {
-    if let Some(link) = &config.link {
-        return names.resolve(link).into_iter().next();
-    }
-    let holds = |gateway: IpAddr| {
-        let of_network = desired
-            .addresses
-            .values()
-            .find(|a| a.address.contains(gateway) || a.peer == Some(gateway));
-        of_network.map(|address| address.link_name.clone())
-    };
-    config.gateway.and_then(holds).or_else(|| {
-        // A single configured link is what was meant, even when the gateway lies outside its network.
-        let mut links: Vec<&LinkName> = desired.addresses.values().map(|a| &a.link_name).collect();
-        links.extend(desired.operators.keys().map(|(link, _)| link));
-        links.sort();
-        links.dedup();
-        match links.as_slice() {
-            [only] => Some((*only).clone()),
-            _ => names.resolve(&LinkRef::Primary).into_iter().next(),
-        }
-    })
+/// The link that was said; of several that fit, the one whose network holds the gateway.
+fn said_link(
+    link: &LinkRef,
+    gateway: Option<IpAddr>,
+    names: &Names<'_>,
+    networks: &Networks,
+) -> Option<LinkName> {
+    let found = names.resolve(link);
+    let holds = |link: &&LinkName| gateway.is_some_and(|gateway| networks.reaches(link, gateway));
+    found.iter().find(holds).or(found.first()).cloned()
 }
 
-fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
+/// The link whose network holds the gateway, else the only one that is configured, else the boot device.
+fn guessed_link(
+    gateway: Option<IpAddr>,
+    names: &Names<'_>,
+    networks: &Networks,
+    only_link: Option<&LinkName>,
+) -> Option<LinkName> {
+    let holds = gateway.and_then(|gateway| networks.link_to(gateway));
+    holds
+        .or(only_link)
+        .cloned()
+        .or_else(|| names.resolve(&LinkRef::Primary).into_iter().next())
+}
+
+/// A single configured link is what was meant, even when the gateway lies outside its network.
+fn only_link(desired: &Desired) -> Option<LinkName> {
+    let addressed = desired.addresses.values().map(|a| &a.link_name);
+    let mut links = addressed.chain(desired.operators.keys().map(|(link, _)| link));
+    let first = links.next()?;
+    links.all(|link| link == first).then(|| first.clone())
+}
+
+/// Fills in the link, or those of the next hops.
+fn give_links(
+    spec: &mut RouteSpec,
+    config: &RouteConfig,
+    find: impl Fn(Option<&LinkRef>, Option<IpAddr>) -> Option<LinkName>,
+) -> Result<(), Box<Diagnostic>> {
+    if spec.kind.is_nowhere() {
+        // The kernel binds an IPv6 route to nowhere to the loopback link (ip6_route_info_create), one of IPv4 to none.
+        let loopback = (spec.family == Family::Inet6).then(|| "lo".parse().ok());
+        spec.out_link_name = loopback.flatten();
+        return Ok(());
+    }
+    if config.next_hops.is_empty() {
+        let link = find(config.link.as_ref(), config.gateway);
+        spec.out_link_name = Some(link.ok_or_else(|| no_link(config))?);
+        return Ok(());
+    }
+    for hop in &config.next_hops {
+        let link = hop.link.as_ref().or(config.link.as_ref());
+        spec.next_hops.push(NextHopSpec {
+            gateway: hop.gateway,
+            out_link_name: find(link, hop.gateway).ok_or_else(|| no_link(config))?,
+            weight: hop.weight,
+        });
+    }
+    Ok(())
+}
+
+/// What is wrong with a route out of a member of a bond or bridge.
+fn on_member(spec: &RouteSpec, by: (Layer, &Origin), made: &Links) -> Option<Box<Diagnostic>> {
+    let hops = spec.next_hops.iter().map(|hop| &hop.out_link_name);
+    spec.out_link_name
+        .iter()
+        .chain(hops)
+        .find_map(|link| made.carries(link, by).err())
+}
+
+/// A route of a VRF, or of a link in one, belongs into its table, where the kernel puts the routes to the networks of its
+/// addresses.
+fn table(spec: &RouteSpec, made: &Links) -> RouteTable {
+    let of_hops = spec.next_hops.first().map(|hop| &hop.out_link_name);
+    let link = spec.out_link_name.as_ref().or(of_hops);
+    link.and_then(|link| made.vrf_table(link))
+        .unwrap_or(RouteTable::MAIN)
+}
+
+/// The route without its links.
+fn spec(config: &RouteConfig, layer: Layer) -> RouteSpec {
     // `0.0.0.0/0` is the default route of its family.
     let dst = config
         .destination
         .filter(|dst| !dst.is_default())
         .map(|dst| dst.network());
-    let said = config
-        .gateway
+    let first_hop = config.next_hops.iter().find_map(|hop| hop.gateway);
+    let gateway = config.gateway.filter(|_| config.next_hops.is_empty());
+    let said = gateway
+        .or(first_hop)
         .or(config.destination.map(|dst| dst.address()))
         .or(config.source);
     let family = match config.destination {
@@ -86,23 +170,24 @@ fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
         .metric
         .filter(|metric| !unset(metric))
         .unwrap_or(defaults::ROUTE_METRIC);
+    let to_group = dst.is_some_and(|dst| dst.address().is_multicast());
+    let kind = config.kind.unwrap_or(if to_group {
+        RouteKind::Multicast
+    } else {
+        RouteKind::Unicast
+    });
     RouteSpec {
         family,
         dst,
         src: config.source,
-        gateway: config.gateway,
-        out_link_name: Some(link),
+        gateway: gateway.filter(|_| !kind.is_nowhere()),
+        out_link_name: None,
         next_hops: Vec::new(),
-        table: config.table.unwrap_or(RouteTable::MAIN),
+        table: RouteTable::MAIN,
         priority: metric,
-        // IPv6 routes have no scope of their own: the kernel reports global for all of them.
-        scope: if config.gateway.is_none() && family == Family::Inet4 {
-            Scope::Link
-        } else {
-            Scope::Global
-        },
-        kind: RouteKind::Unicast,
-        on_link: false,
+        scope: scope(family, kind, gateway.is_some() || first_hop.is_some()),
+        kind,
+        on_link: config.on_link.unwrap_or(false),
         mtu: config.mtu,
         metrics: config.metrics.clone(),
         layer,
@@ -111,52 +196,61 @@ fn spec(config: &RouteConfig, link: LinkName, layer: Layer) -> RouteSpec {
     }
 }
 
-/// The host route to a gateway that no network of its link covers (Hetzner, OVH, GCP: /32 with a foreign gateway).
-/// An IPv6 link-local gateway is on every link.
-fn on_link_gateway(route: &RouteSpec, desired: &Desired) -> Option<RouteSpec> {
-    let gateway = route.gateway?;
-    let link = route.out_link_name.as_ref()?;
-    if matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+/// What ip(8) gives: a route to this machine reaches no further than the host, one without gateway no further than the
+/// link. IPv6 routes have no scope of their own: the kernel reports global for all of them.
+fn scope(family: Family, kind: RouteKind, has_gateway: bool) -> Scope {
+    match (family, kind) {
+        (Family::Inet6, _) => Scope::Global,
+        (Family::Inet4, RouteKind::Local) => Scope::Host,
+        (Family::Inet4, RouteKind::Broadcast | RouteKind::Anycast | RouteKind::Multicast) => {
+            Scope::Link
+        }
+        (Family::Inet4, kind) if has_gateway || kind.is_nowhere() => Scope::Global,
+        (Family::Inet4, _) => Scope::Link,
+    }
+}
+
+/// The host routes to gateways that no network of their link covers (Hetzner, OVH, GCP: /32 with a foreign gateway).
+fn on_link_gateways(route: &RouteSpec, networks: &Networks) -> Vec<RouteSpec> {
+    let single = route.gateway.zip(route.out_link_name.as_ref());
+    let hops = route.next_hops.iter();
+    let hops = hops.filter_map(|hop| Some((hop.gateway?, &hop.out_link_name)));
+    single
+        .into_iter()
+        .chain(hops)
+        .filter_map(|(gateway, link)| on_link_gateway(route, gateway, link, networks))
+        .collect()
+}
+
+/// An IPv6 link-local gateway is on every link; one that is said to be on the link needs no route.
+fn on_link_gateway(
+    route: &RouteSpec,
+    gateway: IpAddr,
+    link: &LinkName,
+    networks: &Networks,
+) -> Option<RouteSpec> {
+    let family = Family::of(gateway);
+    if route.on_link || matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
         return None;
     }
-    let covered = desired
-        .addresses
-        .values()
-        .filter(|a| a.link_name == *link)
-        .any(|a| {
-            (a.address.contains(gateway) && a.address.len() < Prefix::host(gateway).len())
-                || a.peer == Some(gateway)
-        });
-    // Before all routes are looked at, which with ten thousand of them takes a second.
-    if covered {
-        return None;
-    }
-    let routed = desired
-        .routes
-        .values()
-        .filter(|r| {
-            r.out_link_name.as_ref() == Some(link) && r.table == route.table && r.gateway.is_none()
-        })
-        .any(|r| r.dst.is_some_and(|dst| dst.contains(gateway)));
     // With no static address of that family on the link nothing is known of its networks: a lease brings them.
-    let known = desired
-        .addresses
-        .values()
-        .any(|a| a.link_name == *link && a.family == Family::of(gateway));
-    if routed || !known {
+    if networks.reaches(link, gateway)
+        || networks.routes(route.table, link, gateway)
+        || !networks.knows(link, family)
+    {
         return None;
     }
     Some(RouteSpec {
-        family: Family::of(gateway),
+        family,
         dst: Some(Prefix::host(gateway)),
-        src: route.src,
+        src: route.src.filter(|src| Family::of(*src) == family),
         gateway: None,
-        scope: if gateway.is_ipv4() {
-            Scope::Link
-        } else {
-            Scope::Global
-        },
+        out_link_name: Some(link.clone()),
+        next_hops: Vec::new(),
+        scope: scope(family, RouteKind::Unicast, false),
+        kind: RouteKind::Unicast,
         mtu: None,
+        metrics: RouteMetrics::default(),
         origin: Origin::new(
             route.origin.source.clone(),
             format!("{} (gateway off the subnet)", route.origin.place),
@@ -207,8 +301,9 @@ fn same_slot(spec: &RouteSpec, stays: &RouteSpec) -> Diagnostic {
     .with_effect(format!("the kernel takes one: that of {}", stays.origin))
 }
 
-fn no_link(config: &RouteConfig) -> Diagnostic {
-    Diagnostic::new(Severity::Warning, "no link of this machine matches")
+fn no_link(config: &RouteConfig) -> Box<Diagnostic> {
+    let fault = Diagnostic::new(Severity::Warning, "no link of this machine matches")
         .with_place((&config.origin).into())
-        .with_effect("the route waits for its link")
+        .with_effect("the route waits for its link");
+    Box::new(fault)
 }

@@ -96,30 +96,52 @@ impl Diagnostic {
     }
 }
 
-/// Widest line of a diagnostic: 100 columns less the indent (DESIGN §4).
+/// Widest line of a diagnostic, columns (DESIGN §4).
+const MAX_LINE: usize = 100;
+
+/// Widest text of a source in one: 100 columns less the indent (DESIGN §4).
 const MAX_TEXT: usize = 96;
 
 impl fmt::Display for Diagnostic {
     /// Several lines, without a line end after the last one. Control bytes of the source are shown as `?`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
+            Severity::Note => "note: ",
+            Severity::Warning => "warning: ",
+            Severity::Error => "error: ",
         };
-        write!(f, "{severity}: {}", Printable(&self.message))?;
+        write_wrapped(f, severity, &self.message)?;
         if let Some(place) = &self.place {
             write!(f, "\n  {}, {}", place.source, place.position)?;
             write_caret(f, place)?;
         }
         if let Some(fix) = &self.fix {
-            write!(f, "\n  {}", Printable(fix))?;
+            write_wrapped(f, "\n  ", fix)?;
         }
         match &self.effect {
-            Some(effect) => write!(f, "\n  effect: {}", Printable(effect)),
+            Some(effect) => write_wrapped(f, "\n  effect: ", effect),
             None => Ok(()),
         }
     }
+}
+
+/// `head` and `text` in lines that a terminal shows whole. Only a word that is too long for one is not broken.
+fn write_wrapped(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
+    f.write_str(head)?;
+    let mut column = head.len();
+    for (at, word) in text.split(' ').enumerate() {
+        let width = word.chars().count();
+        if at > 0 && column + 1 + width > MAX_LINE {
+            f.write_str("\n    ")?;
+            column = 4;
+        } else if at > 0 {
+            f.write_str(" ")?;
+            column += 1;
+        }
+        write!(f, "{}", Printable(word))?;
+        column += width;
+    }
+    Ok(())
 }
 
 /// The text and the caret under it; of a long text only the window around the caret.
@@ -202,6 +224,15 @@ mod tests {
              \x20 write 255.255.255.0, or 24\n\
              \x20 effect: this ip= is ignored; the other 2 still apply"
         );
+    }
+
+    #[test]
+    fn a_long_rule_goes_on_in_the_next_line() {
+        let rule = ["word"; 30].join(" ");
+        let text = Diagnostic::new(Severity::Error, rule.clone()).to_string();
+        assert!(text.lines().all(|line| line.len() <= MAX_LINE), "{text}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert_eq!(words.join(" "), format!("error: {rule}"));
     }
 
     #[test]

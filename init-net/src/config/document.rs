@@ -11,6 +11,7 @@ use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
 use crate::value::{
     Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, Origin, Prefix, SysctlKey,
+    VlanId,
 };
 
 /// A value and the place that said it.
@@ -42,6 +43,13 @@ pub enum LinkRef {
     EveryPhysical,
     /// Every link that has all of these: `deviceSelector` of the older form.
     Selector(DeviceSelector),
+    /// The VLAN on each link that `parent` means, called [`LinkName::of_vlan`]: the older form gives it no name.
+    Vlan {
+        /// The link below.
+        parent: Box<LinkRef>,
+        /// The tag.
+        id: VlanId,
+    },
 }
 
 /// Everything one source says.
@@ -87,6 +95,8 @@ pub struct Document {
     pub nameservers: Vec<Said<IpAddr>>,
     /// Search domains, in order; `None` = nothing said, `Some([])` = overridden with none.
     pub search_domains: Option<Vec<Said<Hostname>>>,
+    /// Whether the machine's own domain is searched as well; `None`: it is where no search domains are given.
+    pub search_own_domain: Option<Said<bool>>,
     /// NTP servers: addresses or names.
     pub time_servers: Vec<Said<String>>,
     /// Extra rows of `/etc/hosts`.
@@ -129,6 +139,7 @@ impl Document {
             auto_hostname: None,
             nameservers: Vec::new(),
             search_domains: None,
+            search_own_domain: None,
             time_servers: Vec::new(),
             hosts: Vec::new(),
             operators: Vec::new(),

@@ -1,17 +1,26 @@
 //! Addresses: added, renewed in place, removed when ours and not wanted.
 
+use std::collections::{HashMap, HashSet};
+
+use super::look::Look;
 use crate::state::{
-    AddressOp, AddressSpec, AddressStatus, Desired, Family, LinkAt, OUR_PROTOCOL, Observed, Op,
+    AddressOp, AddressSpec, AddressStatus, Desired, Family, LinkAt, OUR_PROTOCOL, Op,
 };
 use crate::value::{Duration, Instant};
 
 /// Lifetimes are whole seconds in the kernel and a dump takes time: differences up to this are none.
 const LIFETIME_TOLERANCE: Duration = Duration::from_secs(2);
 
-pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
-    let mut judged: Vec<usize> = Vec::new();
+pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
+    // Once by link: looking through all addresses for each would be quadratic.
+    let mut on_link: HashMap<u32, Vec<(usize, &AddressStatus)>> = HashMap::new();
+    for (index, status) in observed.addresses.iter().enumerate() {
+        let list = on_link.entry(status.link_index).or_default();
+        list.push((index, status));
+    }
+    let mut judged: HashSet<usize> = HashSet::new();
     for spec in desired.addresses.values() {
-        let Some((link, _)) = super::at(&spec.link_name, desired, observed) else {
+        let Some((link, _)) = observed.at(&spec.link_name, desired) else {
             continue;
         };
         let valid_secs = match spec.valid_until {
@@ -19,11 +28,10 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
             Some(until) => Some(seconds(until.saturating_since(observed.at))),
             None => None,
         };
-        let here =
-            |status: &AddressStatus| status.link_index == link.index && same_address(spec, status);
-        let found = observed.addresses.iter().position(here);
-        judged.extend(found);
-        let existing = found.and_then(|index| observed.addresses.get(index));
+        let here = on_link.get(&link.index).map_or(&[][..], Vec::as_slice);
+        let found = here.iter().find(|(_, status)| same_address(spec, status));
+        judged.extend(found.map(|(index, _)| *index));
+        let existing = found.map(|(_, status)| *status);
         let replace = |present| {
             Op::AddressReplace(AddressOp {
                 link: link.clone(),
@@ -59,7 +67,9 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         }
     }
     for (index, status) in observed.addresses.iter().enumerate() {
-        if status.protocol == OUR_PROTOCOL && !judged.contains(&index) {
+        // A link that goes takes its addresses with it.
+        let stays = !observed.gone.contains(&status.link_index);
+        if status.protocol == OUR_PROTOCOL && !judged.contains(&index) && stays {
             let link = LinkAt {
                 index: status.link_index,
                 name: status.link_name.clone(),
@@ -106,6 +116,12 @@ fn same_metric(spec: &AddressSpec, status: &AddressStatus) -> bool {
 fn same_lifetimes(spec: &AddressSpec, status: &AddressStatus, now: Instant) -> bool {
     let from_now = |end: Option<Instant>| end.map(|end| end.max(now));
     let preferred = spec.preferred_until.or(spec.valid_until);
+    if spec.family == Family::Inet4 && spec.valid_until.is_none() && status.valid_until.is_none() {
+        // A permanent IPv4 address never ends and is never deprecated by time (`check_lifetime`, net/ipv4/devinet.c), and
+        // only its flag tells that it is.
+        let is_over = preferred.is_some_and(|end| end <= now);
+        return is_over == (status.flags & AddressStatus::DEPRECATED != 0);
+    }
     same_lifetime(spec.valid_until, status.valid_until)
         && same_lifetime(from_now(preferred), from_now(status.preferred_until))
 }

@@ -12,51 +12,53 @@ fn rank(op: &Op) -> u8 {
     match op {
         // Names become free, and what is made again goes before it comes.
         Op::LinkDel { .. } => 0,
+        // A bond changes its mode only while it has no members.
+        Op::LinkSetMaster { master: None, .. } => 1,
         // The kernel renames and re-addresses only links that are down; a bond takes only members that are.
-        Op::LinkSetUp { up: false, .. } => 1,
+        Op::LinkSetUp { up: false, .. } => 2,
         // Everything after it uses the new name.
-        Op::LinkRename { .. } => 2,
+        Op::LinkRename { .. } => 3,
         // Before the link is up, and before a bond takes it: some drivers refuse it afterwards.
-        Op::LinkSetMac { .. } => 3,
+        Op::LinkSetMac { .. } => 4,
         // Masters and parents before what joins them or stands on them, which the next round plans.
-        Op::LinkAdd(_) => 4,
-        // A mode of a bond changes only while it has no members.
-        Op::LinkSetKind { .. } => 5,
-        Op::LinkSetMaster { .. } => 6,
+        Op::LinkAdd(_) => 5,
+        // Before members join: some options change only without them.
+        Op::LinkSetKind { .. } => 6,
+        Op::LinkSetMaster { .. } => 7,
         // A port has options and VLANs once it is one.
-        Op::LinkSetPort { .. } => 7,
-        Op::BridgeVlanAdd { .. } | Op::BridgeVlanDel { .. } => 8,
+        Op::LinkSetPort { .. } => 8,
+        Op::BridgeVlanAdd { .. } | Op::BridgeVlanDel { .. } => 9,
         // After joining, which changes the MTU of bonds; before addresses: below 1280 IPv6 would go away again.
-        Op::LinkSetMtu { .. } => 9,
-        Op::LinkSetMulticast { .. } | Op::LinkSetAlias { .. } => 10,
+        Op::LinkSetMtu { .. } => 10,
+        Op::LinkSetMulticast { .. } | Op::LinkSetAlias { .. } => 11,
         // Rings and queues change best while nothing runs through them.
-        Op::Ethernet(_) => 11,
+        Op::Ethernet(_) => 12,
         // Before the link is up: accept_ra and addr_gen_mode count from the first moment.
-        Op::SetSysctl { .. } => 12,
+        Op::SetSysctl { .. } => 13,
         // Keys before the first packet.
-        Op::Wireguard(_) => 13,
+        Op::Wireguard(_) => 14,
         // Before addresses: IPv6 duplicate detection starts now, routes need it.
-        Op::LinkSetUp { up: true, .. } => 14,
+        Op::LinkSetUp { up: true, .. } => 15,
         // Add before delete: a link that is never empty keeps its routes.
-        Op::AddressReplace(_) => 15,
+        Op::AddressReplace(_) => 16,
         // A route of ours in the way of another one (same table, destination and metric) goes first; see RouteReplace.
         // On-link routes before those through gateways, which they make reachable.
         Op::RouteAdd(route) | Op::RouteReplace(route) => {
             if route.scope == Scope::Link || route.gateway.is_none() && route.next_hops.is_empty() {
-                16
-            } else {
                 17
+            } else {
+                18
             }
         }
         // Rules lead to tables that are filled.
-        Op::RuleAdd(_) => 18,
-        Op::RuleDel(_) => 19,
+        Op::RuleAdd(_) => 19,
+        Op::RuleDel(_) => 20,
         // After the new ones, so that there is always a way out.
-        Op::RouteDel(_) => 20,
+        Op::RouteDel(_) => 21,
         // Last: it takes routes with it.
-        Op::AddressDel { .. } => 21,
+        Op::AddressDel { .. } => 22,
         // Who reads the name or the files finds the network they describe.
-        Op::SetHostname { .. } => 22,
-        Op::WriteFile(_) => 23,
+        Op::SetHostname { .. } => 23,
+        Op::WriteFile(_) => 24,
     }
 }

@@ -1,50 +1,67 @@
-//! Doing ops: netlink ones in one send, the others one by one. No `if` here looks at state.
+//! Doing ops: those of rtnetlink that follow each other in one send, the others one by one. No `if` here looks at state.
 
 use std::io;
 use std::path::Path;
 
 use super::RUN_DIR;
 use super::core::Outcome;
-use super::rtnetlink::{Rtnetlink, RtnetlinkError};
+use super::kernel::Kernel;
+use super::rtnetlink::RtnetlinkError;
 use crate::state::{FileOp, Op};
 use crate::sys;
 
 /// Does `ops` in order and says what became of each. A failed one does not keep the later ones from being done.
-pub fn apply(rtnetlink: &mut Rtnetlink, ops: Vec<Op>) -> Vec<Outcome> {
-    let is_netlink = |op: &Op| !matches!(op, Op::SetHostname { .. } | Op::WriteFile(_));
-    // The host name and files rank last (plan/order.rs): one cut separates the two.
-    let (netlink, rest): (Vec<Op>, Vec<Op>) = ops.into_iter().partition(is_netlink);
-    if netlink.iter().any(|op| matches!(op, Op::AddressDel { .. }))
+pub fn apply(kernel: &mut Kernel, ops: Vec<Op>) -> Vec<Outcome> {
+    if ops.iter().any(|op| matches!(op, Op::AddressDel { .. }))
         && let Err(error) = sys::promotion::enable()
     {
         log::warn!("promote_secondaries: {error}");
     }
-    let results = if netlink.is_empty() {
-        Vec::new()
-    } else {
-        rtnetlink.apply(&netlink)
-    };
-    let netlink = netlink
-        .into_iter()
-        .zip(results)
-        .map(|(op, result)| Outcome {
-            op,
-            result: result.map_err(|error| (errno(&error), error.to_string())),
-        });
-    let rest = rest.into_iter().map(|op| {
-        let result = local(&op)
-            .map_err(|error| (error.raw_os_error().unwrap_or(libc::EIO), error.to_string()));
-        Outcome { op, result }
-    });
-    netlink.chain(rest.collect::<Vec<_>>()).collect()
+    let mut results = Vec::with_capacity(ops.len());
+    for run in ops.chunk_by(|one, next| is_rtnetlink(one) && is_rtnetlink(next)) {
+        match run {
+            [op] if !is_rtnetlink(op) => results.push(alone(kernel, op)),
+            run => {
+                let said = kernel.route.apply(run).into_iter();
+                results.extend(said.map(|result| result.map_err(|error| words(&error))));
+            }
+        }
+    }
+    let outcomes = ops.into_iter().zip(results);
+    outcomes
+        .map(|(op, result)| Outcome { op, result })
+        .collect()
 }
 
-fn errno(error: &RtnetlinkError) -> i32 {
-    error.errno().unwrap_or(libc::EIO)
+/// Whether it goes with others into one send.
+fn is_rtnetlink(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::Wireguard(_)
+            | Op::Ethernet(_)
+            | Op::SetSysctl { .. }
+            | Op::SetHostname { .. }
+            | Op::WriteFile(_)
+    )
+}
+
+/// An op by itself: errno and words, where it fails.
+fn alone(kernel: &mut Kernel, op: &Op) -> Result<(), (i32, String)> {
+    match op {
+        Op::Wireguard(op) => kernel.generic.set_wireguard(op).map_err(|e| words(&e)),
+        Op::Ethernet(op) => kernel.generic.set_ethernet(op).map_err(|e| words(&e)),
+        op => local(op)
+            .map_err(|error| (error.raw_os_error().unwrap_or(libc::EIO), error.to_string())),
+    }
+}
+
+fn words(error: &RtnetlinkError) -> (i32, String) {
+    (error.errno().unwrap_or(libc::EIO), error.to_string())
 }
 
 fn local(op: &Op) -> io::Result<()> {
     match op {
+        Op::SetSysctl { key, value } => sys::sysctl::write(key, value),
         Op::SetHostname { name } => sys::hostname::set(name),
         Op::WriteFile(file) => write(file),
         _ => Err(io::ErrorKind::Unsupported.into()),

@@ -197,6 +197,7 @@ pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), St
     state.names = shell.core.names().clone();
     state.owned = shell.core.owned();
     state.verified = shell.core.verified();
+    state.decided = shell.core.decided();
     state.timeline = shell.core.timeline().clone();
     state.handed_off = handed_off.clone();
     write(state_file::NAME, 0o600, &state.render())

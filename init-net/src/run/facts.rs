@@ -1,16 +1,14 @@
-//! What `get` and `explain` answer: resources as JSON values, from what is desired and what is observed.
+//! What `get` answers: resources as JSON values, from what is desired and what is observed.
 
 use core::net::IpAddr;
-use core::slice::from_ref;
 
 use serde_json::{Value, json};
 
 use super::core::Readiness;
-use crate::state::{Desired, LinkStatus, Observed};
-use crate::value::{Layer, Origin};
+use crate::state::{Desired, LinkStatus, Observed, RuleId, RuleStatus, SysctlSpec, VipSpec};
 
 /// The KINDs of `get` (DESIGN §4), with the spelling people type.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 25] = [
     "links",
     "linkspecs",
     "addresses",
@@ -18,6 +16,13 @@ pub const KINDS: [&str; 18] = [
     "routes",
     "routespecs",
     "rules",
+    "rulespecs",
+    "ethernet",
+    "aliases",
+    "sysctls",
+    "firewall",
+    "vips",
+    "probes",
     "hostname",
     "hostnamespecs",
     "resolvers",
@@ -83,7 +88,42 @@ impl Facts<'_> {
             "rules" => observed
                 .rules
                 .iter()
-                .map(|rule| with_id(format!("{}/{:05}", family(rule), rule.priority), rule))
+                .map(|rule| with_id(rule_id(rule), rule))
+                .collect(),
+            "rulespecs" => desired
+                .rules
+                .values()
+                .map(|spec| with_id(spec.id().to_string(), spec))
+                .collect(),
+            "ethernet" => desired
+                .ethernet
+                .values()
+                .map(|spec| with_id(spec.link_name.to_string(), spec))
+                .collect(),
+            "aliases" => desired
+                .aliases
+                .values()
+                .map(|spec| with_id(spec.link_name.to_string(), spec))
+                .collect(),
+            "sysctls" => desired
+                .sysctls
+                .values()
+                .map(|spec| sysctl(spec, observed))
+                .collect(),
+            "firewall" => desired
+                .firewall
+                .iter()
+                .map(|spec| with_id("firewall".into(), spec))
+                .collect(),
+            "vips" => desired
+                .vips
+                .values()
+                .map(|spec| with_id(vip_id(spec), spec))
+                .collect(),
+            "probes" => desired
+                .probes
+                .values()
+                .map(|spec| with_id(spec.name.clone(), spec))
                 .collect(),
             "hostname" => vec![json!({ "id": "hostname", "hostname": observed.hostname,
                 "domainname": desired.hostname.as_ref().map(|h| h.domainname.clone()).unwrap_or_default() })],
@@ -121,139 +161,6 @@ impl Facts<'_> {
             _ => return None,
         })
     }
-
-    /// Where the objects that `id` names come from and what they overrode, as text; `None`: nothing matches.
-    pub fn explain(&self, id: &str) -> Option<String> {
-        let desired = self.desired;
-        let mut blocks: Vec<String> = Vec::new();
-        // One object: what it is, its id, other names it answers to, and where it comes from.
-        let mut object = |kind: &str,
-                          full: String,
-                          short: &[String],
-                          layer: Layer,
-                          from: &[Origin],
-                          over: &[Origin]| {
-            if full == id || short.iter().any(|short| short == id) {
-                blocks.push(block(kind, &full, layer, from, over));
-            }
-        };
-        for spec in desired.links.values() {
-            object(
-                "link",
-                spec.name.to_string(),
-                &[],
-                spec.layer,
-                from_ref(&spec.origin),
-                &spec.overrode,
-            );
-        }
-        for spec in desired.addresses.values() {
-            let short = [spec.address.to_string(), spec.address.address().to_string()];
-            object(
-                "address",
-                spec.id().to_string(),
-                &short,
-                spec.layer,
-                from_ref(&spec.origin),
-                &spec.overrode,
-            );
-        }
-        for spec in desired.routes.values() {
-            let short = [spec
-                .dst
-                .map_or_else(|| "default".to_owned(), |dst| dst.to_string())];
-            object(
-                "route",
-                spec.id().to_string(),
-                &short,
-                spec.layer,
-                from_ref(&spec.origin),
-                &spec.overrode,
-            );
-        }
-        for spec in desired.operators.values() {
-            let full = format!("{}/{}", spec.operator, spec.link_name);
-            object(
-                "operator",
-                full,
-                &[],
-                spec.layer,
-                from_ref(&spec.origin),
-                &spec.overrode,
-            );
-        }
-        if let Some(spec) = &desired.hostname {
-            let short = ["hostname".to_owned()];
-            object(
-                "hostname",
-                spec.fqdn(),
-                &short,
-                spec.layer,
-                from_ref(&spec.origin),
-                &spec.overrode,
-            );
-        }
-        if let Some(spec) = &desired.resolver {
-            let mut short: Vec<String> =
-                spec.name_servers.iter().map(ToString::to_string).collect();
-            let full = short.join(" ");
-            short.push("resolvers".into());
-            object(
-                "resolvers",
-                full,
-                &short,
-                spec.layer,
-                &spec.origins,
-                &spec.overrode,
-            );
-        }
-        if blocks.is_empty() {
-            blocks.extend(self.foreign(id));
-        }
-        if blocks.is_empty() {
-            None
-        } else {
-            Some(blocks.join("\n"))
-        }
-    }
-
-    /// What is there but not ours.
-    fn foreign(&self, id: &str) -> Option<String> {
-        let address = self.observed.addresses.iter().find(|a| {
-            a.address.to_string() == id
-                || a.address.address().to_string() == id
-                || format!("{}/{}", a.link_name, a.address) == id
-        });
-        let route = self.observed.routes.iter().find(|route| {
-            route_id(route) == id
-                || route
-                    .dst
-                    .map_or(id == "default", |dst| dst.to_string() == id)
-        });
-        match (address, route) {
-            (Some(address), _) => Some(format!(
-                "address {}/{}\n  not ours (protocol {}): observed, never changed or removed",
-                address.link_name, address.address, address.protocol
-            )),
-            (None, Some(route)) => Some(format!(
-                "route {}\n  not ours (protocol {}): observed, never changed or removed",
-                route_id(route),
-                route.protocol
-            )),
-            (None, None) => None,
-        }
-    }
-}
-
-fn block(kind: &str, id: &str, layer: Layer, origins: &[Origin], overrode: &[Origin]) -> String {
-    let mut text = format!("{kind} {id}\n  layer: {layer}");
-    for origin in origins {
-        text.push_str(&format!("\n  from: {origin}"));
-    }
-    for origin in overrode {
-        text.push_str(&format!("\n  overrode: {origin}"));
-    }
-    text
 }
 
 /// A link, with its carrier spelled out of the flags.
@@ -278,7 +185,7 @@ fn with_id(id: String, resource: &impl serde::Serialize) -> Value {
     value
 }
 
-fn route_id(route: &crate::state::RouteStatus) -> String {
+pub(super) fn route_id(route: &crate::state::RouteStatus) -> String {
     let id = crate::state::RouteId {
         table: route.table,
         family: route.family,
@@ -290,11 +197,23 @@ fn route_id(route: &crate::state::RouteStatus) -> String {
     id.to_string()
 }
 
-fn family(rule: &crate::state::RuleStatus) -> &'static str {
-    match rule.family {
-        crate::state::Family::Inet4 => "inet4",
-        crate::state::Family::Inet6 => "inet6",
+pub(super) fn rule_id(rule: &RuleStatus) -> String {
+    let (family, priority) = (rule.family, rule.priority);
+    RuleId { family, priority }.to_string()
+}
+
+pub(super) fn vip_id(spec: &VipSpec) -> String {
+    format!("{}/{}", spec.link_name, spec.ip)
+}
+
+/// A parameter, with what it reads now.
+fn sysctl(spec: &SysctlSpec, observed: &Observed) -> Value {
+    let mut value = with_id(spec.key.to_string(), spec);
+    if let Value::Object(fields) = &mut value {
+        let current = observed.sysctls.get(&spec.key).cloned();
+        fields.insert("current".into(), current.map_or(Value::Null, Value::String));
     }
+    value
 }
 
 /// Global addresses of links that are up with carrier: IPv4 before IPv6, then by number.

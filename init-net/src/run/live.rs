@@ -6,12 +6,13 @@ use super::control;
 use super::core::{Readiness, Reply, Request};
 use super::facts::Facts;
 pub use super::facts::KINDS;
+use super::kernel::Kernel;
 use super::observe;
 use super::report::{self, Report};
-use super::rtnetlink::Rtnetlink;
 use super::sources::Sources;
 use super::{RUN_DIR, state_file};
 use crate::compile;
+use crate::state::Desired;
 use crate::sys;
 
 /// Resources of `kind`.
@@ -54,8 +55,9 @@ fn ask(request: &Request) -> Result<Option<Value>, String> {
 /// Answers from what a boot would read and from the kernel.
 fn from_kernel<T>(answer: impl FnOnce(&Facts<'_>) -> T) -> Result<T, String> {
     let read = Sources::default().read()?;
-    let mut rtnetlink = Rtnetlink::open().map_err(|error| format!("netlink: {error}"))?;
-    let observed = observe::observe_all(&mut rtnetlink, [], sys::clock::now())
+    let mut kernel = Kernel::open().map_err(|error| format!("netlink: {error}"))?;
+    let nothing = Desired::default();
+    let observed = observe::observe_all(&mut kernel, &nothing, sys::clock::now())
         .map_err(|error| error.to_string())?;
     let (desired, _) = compile::compile(&read.documents, &observed.links);
     let readiness = report()

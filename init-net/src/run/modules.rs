@@ -1,14 +1,21 @@
-//! Drivers: loaded by a child process while the loop goes on.
+//! Drivers, and modules that the configuration needs: loaded by child processes while the loop goes on.
 
+use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::io::{PipeReader, Read as _};
 use std::os::fd::AsFd as _;
+use std::path::Path;
 
+use super::core::Module;
 use crate::sys::coldplug::{self, Wanted};
 use crate::sys::poll::{Interest, poll};
 use crate::value::Duration;
 
 /// Modules that no device asks for and this program needs: packet sockets are a module of many kernels.
 const ALWAYS: [&str; 1] = ["af_packet"];
+
+/// How long `apply` waits for modules: a software module takes milliseconds, and a link that needs it says what is missing.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The child that loads modules, if there is one. It serves devices that appear late, and ends when this is dropped or the
 /// process becomes another program. Nobody waits for its end: a driver can take for ever.
@@ -74,4 +81,56 @@ impl Modules {
         }
         self.idle
     }
+}
+
+/// A child that loads what a configuration needs, and ends. The same in a boot, behind a hook, in a supervisor (from the
+/// modules of the root it is in by then) and in `apply`; who may not load modules says so once in the log.
+pub struct Loader {
+    pipe: PipeReader,
+}
+
+impl Loader {
+    /// `None`: nothing of it is to be loaded, because it is there, or because there is nothing to load it from.
+    pub fn start(modules: &BTreeSet<Module>) -> Option<Self> {
+        let folder = coldplug::module_folder().ok()?;
+        let missing: Vec<Wanted> = modules.iter().filter_map(wanted).collect();
+        if missing.is_empty() || !folder.is_dir() {
+            return None;
+        }
+        match coldplug::load_once_in_child(folder, missing) {
+            Ok((_pid, pipe)) => Some(Self { pipe }),
+            Err(error) => {
+                log::error!("modules: {error}");
+                None
+            }
+        }
+    }
+
+    /// Ready when the child has ended.
+    pub fn interest(&self) -> Interest<'_> {
+        Interest::read(self.pipe.as_fd())
+    }
+}
+
+/// Loads `modules` and waits for that.
+pub fn load(modules: &BTreeSet<Module>) {
+    if let Some(loader) = Loader::start(modules) {
+        match poll(&[loader.interest()], Some(PATIENCE)) {
+            Ok(ready) if ready.iter().any(|pipe| pipe.readable) => {}
+            _ => log::warn!("modules: still loading after {} s", PATIENCE.as_secs()),
+        }
+        let _ended = crate::sys::process::reap();
+    }
+}
+
+/// What is to be loaded for `module`; `None` for one that is there, loaded or built in with parameters.
+fn wanted(module: &Module) -> Option<Wanted> {
+    let there = Path::new("/sys/module").join(module.name.replace('-', "_"));
+    if there.is_dir() {
+        return None;
+    }
+    Some(Wanted {
+        name: module.name.clone(),
+        parameters: CString::new(module.parameters).ok()?,
+    })
 }

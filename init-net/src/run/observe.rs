@@ -1,36 +1,38 @@
-//! One look at the machine: links, addresses, routes, rules, host name, files.
+//! One look at the machine: links, addresses, routes, rules, host name, files, settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::core::Doubt;
-use super::rtnetlink::{Rtnetlink, RtnetlinkError};
-use crate::state::{LinkStatus, Observed};
+use super::kernel::Kernel;
+use super::rtnetlink::RtnetlinkError;
+use crate::state::{CardStatus, Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, Observed};
 use crate::sys;
-use crate::value::Instant;
+use crate::value::{Instant, SysctlKey};
 use crate::wire;
 
 /// Largest file of ours that is read back, bytes: beyond it the file is not ours and differs anyway.
 const MAX_FILE: usize = 1 << 20;
 
-/// Dumps everything that `plan` compares. `files` are the paths whose contents are wanted.
+/// Dumps everything that `plan` compares. Of files, parameters, cards and keys only those that `desired` names are read.
 pub fn observe_all(
-    rtnetlink: &mut Rtnetlink,
-    files: impl IntoIterator<Item = PathBuf>,
+    kernel: &mut Kernel,
+    desired: &Desired,
     at: Instant,
 ) -> Result<Observed, RtnetlinkError> {
-    observe(rtnetlink, Doubt::EVERYTHING, None, files, at)
+    observe(kernel, Doubt::EVERYTHING, None, desired, at)
 }
 
 /// Dumps the parts in `doubt` and leaves the others empty. `known` are the links of the last look: the names of their
 /// indexes, where links are not in doubt.
 pub fn observe(
-    rtnetlink: &mut Rtnetlink,
+    kernel: &mut Kernel,
     doubt: Doubt,
     known: Option<&BTreeMap<u32, LinkStatus>>,
-    files: impl IntoIterator<Item = PathBuf>,
+    desired: &Desired,
     at: Instant,
 ) -> Result<Observed, RtnetlinkError> {
+    let rtnetlink = &mut kernel.route;
     let mut look = Observed {
         at,
         hostname: sys::hostname::read().ok().flatten(),
@@ -38,8 +40,9 @@ pub fn observe(
     };
     if doubt.has(Doubt::LINKS) {
         look.links = rtnetlink.links(at)?;
-        for link in look.links.values_mut().filter(|link| link.is_physical()) {
-            link.driver = sys::net_device::driver(&link.name);
+        look_at_cards(&mut look.links, known);
+        if look.links.values().any(has_vlans) {
+            look.bridge_vlans = rtnetlink.bridge_vlans(at)?;
         }
     }
     if doubt.has(Doubt::ADDRESSES) {
@@ -58,10 +61,102 @@ pub fn observe(
     wire::name_links(links, &mut look.addresses, &mut look.routes);
     if doubt.has(Doubt::FILES) {
         let conf = |link: &LinkStatus| PathBuf::from(format!("/run/net-{}.conf", link.name));
-        let files = files.into_iter().chain(FILES.iter().map(PathBuf::from));
+        let files = desired.files.keys().cloned();
+        let files = files.chain(FILES.iter().map(PathBuf::from));
         look.files = contents(files.chain(links.values().map(conf)).collect());
     }
+    if doubt.has(Doubt::SETTINGS) {
+        let by_name = by_name(links);
+        settings(kernel, desired, &by_name, &mut look);
+    }
     Ok(look)
+}
+
+/// Whether VLANs on its ports may be compared: it is a bridge of ours, or one that filters by them. The hundreds of ports
+/// of a CNI's bridge cost nothing then.
+fn has_vlans(link: &LinkStatus) -> bool {
+    match &link.kind_data {
+        Some(KindStatus::Bridge(options)) => {
+            link.group == OUR_GROUP || options.vlan_filtering == Some(true)
+        }
+        _ => false,
+    }
+}
+
+/// Links by each of their names.
+fn by_name(links: &BTreeMap<u32, LinkStatus>) -> BTreeMap<String, (u32, bool)> {
+    let is_wireguard = |link: &LinkStatus| link.kind == "wireguard";
+    let alternative = links.values().flat_map(|link| {
+        let names = link.alt_names.iter().cloned();
+        names.map(|name| (name, (link.index, is_wireguard(link))))
+    });
+    let own = links
+        .values()
+        .map(|link| (link.name.to_string(), (link.index, is_wireguard(link))));
+    alternative.chain(own).collect()
+}
+
+/// Keys, cards and parameters. One that cannot be read is left out: the plan says what is to be done about it, and the
+/// kernel why it cannot.
+fn settings(
+    kernel: &mut Kernel,
+    desired: &Desired,
+    links: &BTreeMap<String, (u32, bool)>,
+    look: &mut Observed,
+) {
+    for link in desired.links.values() {
+        if let KindSpec::Wireguard(_) = link.kind
+            && let Some((index, true)) = links.get(link.name.as_str())
+        {
+            match kernel.generic.wireguard(*index) {
+                Ok(device) => drop(look.wireguard.insert(*index, device)),
+                Err(error) => log::warn!("wireguard {}: {error}", link.name),
+            }
+        }
+    }
+    for (name, spec) in &desired.ethernet {
+        if let Some((index, _)) = links.get(name.as_str()) {
+            match kernel.generic.ethernet(*index, &spec.options) {
+                Ok(card) => drop(look.ethernet.insert(*index, card)),
+                Err(error) => log::debug!("ethtool {name}: {error}"),
+            }
+        }
+    }
+    let read = |key: &SysctlKey| Some((key.clone(), sys::sysctl::read(key).ok()?));
+    look.sysctls = desired.sysctls.keys().filter_map(read).collect();
+}
+
+/// Adds what sysfs tells of network cards. A card does not change: what is `known` of it is taken from there, but for its
+/// speed, which comes and goes with the carrier.
+pub fn look_at_cards(
+    links: &mut BTreeMap<u32, LinkStatus>,
+    known: Option<&BTreeMap<u32, LinkStatus>>,
+) {
+    for link in links.values_mut().filter(|link| link.is_physical()) {
+        let same = |old: &&LinkStatus| {
+            old.name == link.name
+                && old.permanent_addr == link.permanent_addr
+                && old.has_carrier() == link.has_carrier()
+        };
+        if let Some(old) = known.and_then(|known| known.get(&link.index)).filter(same) {
+            link.driver = old.driver.clone();
+            link.card = old.card.clone();
+            continue;
+        }
+        let card = sys::net_device::card(&link.name);
+        link.driver = card.driver;
+        *link.card = CardStatus {
+            driver_version: card.driver_version,
+            bus_path: card.bus_path,
+            pci_id: card.pci_id,
+            vendor_id: card.vendor_id,
+            product_id: card.product_id,
+            vendor: card.vendor,
+            product: card.product,
+            speed_mbit: card.speed_mbit,
+            full_duplex: card.full_duplex,
+        };
+    }
 }
 
 /// What `compile` may want to write, whatever the configuration: read before the first plan, so that a file that is

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::core::{Reply, Request};
-use super::rtnetlink::Rtnetlink;
+use super::core::{Reply, Request, needs};
+use super::kernel::Kernel;
 use super::sources::{ObservedFrom, Read, Sources};
-use super::{apply as apply_ops, boot, control, observe, offline_platform, remote, supervise};
+use super::{
+    apply as apply_ops, boot, control, modules, observe, offline_platform, remote, supervise,
+};
 use crate::config::diagnostic::Severity;
 use crate::config::{Diagnostic, Document};
 use crate::plan;
@@ -20,8 +22,9 @@ const SETTLE_PERIOD: Duration = Duration::from_millis(20);
 /// A boot takes what it can get; a person who applies is told first.
 const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
 
-/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round.
-const MAX_ROUNDS: usize = 8;
+/// Most rounds of `apply` until the plan is empty: what depends on what is planned round by round. As many as a supervisor
+/// takes (`core::MAX_ROUNDS`): 8 levels of links on links, and what is on them.
+const MAX_ROUNDS: usize = 16;
 
 /// Reads everything and compiles it: what is desired, and everything that is wrong with the sources.
 pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> {
@@ -179,16 +182,17 @@ fn apply_here(
     }
     // Nothing made it before us where no boot ran.
     boot::create_run_dir()?;
-    let mut rtnetlink = open()?;
+    modules::load(&needs(&desired));
+    let mut kernel = open()?;
     let mut all = true;
     for _ in 0..MAX_ROUNDS {
-        let observed = look(&mut rtnetlink, &desired)?;
+        let observed = look(&mut kernel, &desired)?;
         let ops = plan::plan(&desired, &observed);
         if ops.is_empty() {
             return Ok(all);
         }
         let mut done = false;
-        for outcome in apply_ops::apply(&mut rtnetlink, ops) {
+        for outcome in apply_ops::apply(&mut kernel, ops) {
             let result = outcome.result.map_err(|(_, error)| error);
             done |= result.is_ok();
             all &= result.is_ok();
@@ -204,11 +208,16 @@ fn apply_here(
     ))
 }
 
-fn open() -> Result<Rtnetlink, String> {
-    Rtnetlink::open().map_err(|error| format!("netlink: {error}"))
+fn open() -> Result<Kernel, String> {
+    Kernel::open().map_err(|error| format!("netlink: {error}"))
 }
 
-fn look(rtnetlink: &mut Rtnetlink, desired: &Desired) -> Result<Observed, String> {
-    observe::observe_all(rtnetlink, desired.files.keys().cloned(), sys::clock::now())
-        .map_err(|error| error.to_string())
+fn look(kernel: &mut Kernel, desired: &Desired) -> Result<Observed, String> {
+    let mut observed = observe::observe_all(kernel, desired, sys::clock::now())
+        .map_err(|error| error.to_string())?;
+    // What this boot has decided of the baseline stands.
+    let state = supervise::state_of_this_boot();
+    let decided = state.map(|state| state.decided).unwrap_or_default();
+    observed.decided = decided.iter().filter_map(|key| key.parse().ok()).collect();
+    Ok(observed)
 }

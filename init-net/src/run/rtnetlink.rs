@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::state::{AddressStatus, Family, LinkStatus, Op, RouteStatus, RuleStatus};
 use crate::sys::netlink::{Notifications, Requests};
-use crate::value::Instant;
+use crate::value::{BridgeVlan, Instant};
 use crate::wire::{self, Batch, Dump, Progress, Refusal, WireError, event::Bell};
 
 /// Longest batch, bytes: well below the smallest send buffer (net.core.wmem_default, 208 KiB), beyond which the kernel
@@ -139,6 +139,17 @@ impl Rtnetlink {
     /// All links by index.
     pub fn links(&mut self, at: Instant) -> Result<BTreeMap<u32, LinkStatus>, RtnetlinkError> {
         self.dump(at, wire::dump::links).map(|dump| dump.links)
+    }
+
+    /// VLANs of bridges and of their ports, by link; none where the kernel has no bridges.
+    pub fn bridge_vlans(
+        &mut self,
+        at: Instant,
+    ) -> Result<BTreeMap<u32, Vec<BridgeVlan>>, RtnetlinkError> {
+        match self.dump(at, wire::dump::bridge_vlans) {
+            Err(error) if error.errno() == Some(libc::EOPNOTSUPP) => Ok(BTreeMap::new()),
+            dump => dump.map(|dump| dump.bridge_vlans),
+        }
     }
 
     /// All addresses; their links are still to be named ([`wire::name_links`]).

@@ -12,8 +12,10 @@ use std::os::fd::AsFd as _;
 use super::connections::{self, Connections};
 use super::control::Control;
 use super::core::{Core, Doubt, Effect, Event, Reply, Request};
+use super::kernel::Kernel;
+use super::modules::Loader;
 use super::observe;
-use super::rtnetlink::{Monitor, Rtnetlink};
+use super::rtnetlink::Monitor;
 use crate::proto::acd;
 use crate::proto::dhcp4::frame;
 use crate::state::LinkAt;
@@ -34,7 +36,7 @@ const MAX_DRAIN: usize = 64;
 pub struct Shell {
     /// Who decides.
     pub core: Core,
-    rtnetlink: Rtnetlink,
+    kernel: Kernel,
     monitor: Monitor,
     timer: Timer,
     /// A socket a link while its DHCP client runs: opened once, closed late (closing waits for an RCU grace period).
@@ -43,6 +45,8 @@ pub struct Shell {
     renew: BTreeMap<u32, UdpSocket>,
     arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
     connections: Connections,
+    /// The child that loads what [`Effect::LoadModules`] asked for.
+    loader: Option<Loader>,
     control: Option<Control>,
     queue: VecDeque<Event>,
     /// Requests to take other sources, for who keeps them.
@@ -58,6 +62,7 @@ enum Ready {
     Renew(u32),
     Arp(u32, Ipv4Addr),
     Connection(connections::Ready),
+    Loader,
     Control,
     Extra,
 }
@@ -68,7 +73,8 @@ impl Shell {
         Ok(Self {
             core,
             monitor: Monitor::open()?,
-            rtnetlink: Rtnetlink::open()?,
+            kernel: Kernel::open()?,
+            loader: None,
             timer: Timer::open()?,
             dhcp: BTreeMap::new(),
             renew: BTreeMap::new(),
@@ -138,6 +144,11 @@ impl Shell {
                 .map(|(interest, ready)| (interest, Ready::Connection(ready))),
         );
         watched.extend(
+            self.loader
+                .iter()
+                .map(|loader| (loader.interest(), Ready::Loader)),
+        );
+        watched.extend(
             self.control
                 .iter()
                 .flat_map(Control::fds)
@@ -183,6 +194,11 @@ impl Shell {
                 let mut events = VecDeque::new();
                 self.connections.take(ready, &mut events);
                 self.queue.extend(events.into_iter().map(Event::Http));
+            }
+            // Nothing is ever written: it has ended.
+            Ready::Loader => {
+                self.loader = None;
+                self.queue.push_back(Event::ModulesLoaded);
             }
             Ready::Control => {
                 let requests = self
@@ -271,8 +287,14 @@ impl Shell {
         match effect {
             Effect::Observe(doubt) => self.observe(doubt),
             Effect::Apply(ops) => {
-                let outcomes = super::apply::apply(&mut self.rtnetlink, ops);
+                let outcomes = super::apply::apply(&mut self.kernel, ops);
                 self.queue.push_back(Event::Applied(outcomes));
+            }
+            Effect::LoadModules(modules) => {
+                self.loader = Loader::start(&modules);
+                if self.loader.is_none() {
+                    self.queue.push_back(Event::ModulesLoaded);
+                }
             }
             Effect::BroadcastDhcp { link, message } => {
                 let packet = frame::ip_udp(
@@ -367,11 +389,13 @@ impl Shell {
     fn observe(&mut self, mut doubt: Doubt) {
         // What has rung before the dump, mostly for the ops just done, is seen by it: no second one for that.
         doubt |= self.listen_to_bell().into();
-        let files = self.core.desired().files.keys().cloned();
+        let desired = self.core.desired();
         let known = self.core.last_observed().map(|observed| &observed.links);
         let now = sys::clock::now();
-        match observe::observe(&mut self.rtnetlink, doubt, known, files, now) {
-            Ok(observed) => self.queue.push_back(Event::Observed(observed, doubt)),
+        match observe::observe(&mut self.kernel, doubt, known, desired, now) {
+            Ok(observed) => self
+                .queue
+                .push_back(Event::Observed(Box::new(observed), doubt)),
             Err(error) => {
                 log::error!("dump: {error}");
                 self.queue.push_back(Event::DumpFailed);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::state_file::SavedText;
 use crate::config::userdata::{self, UserData};
-use crate::config::{ConfigSource, Diagnostic, Document, Severity, cmdline, machine};
+use crate::config::{ConfigSource, Diagnostic, Document, Said, Severity, cmdline, machine};
 use crate::state::LinkStatus;
 use crate::sys;
-use crate::value::Layer;
+use crate::value::{Layer, Origin};
 
 /// Largest config file, bytes: several complete machine configs.
 const MAX_CONFIG: usize = 4 << 20;
@@ -95,9 +95,11 @@ impl Sources {
             ObservedFrom::Kernel => {
                 let mut rtnetlink =
                     super::rtnetlink::Rtnetlink::open().map_err(|e| format!("netlink: {e}"))?;
-                rtnetlink
+                let mut links = rtnetlink
                     .links(sys::clock::now())
-                    .map_err(|e| e.to_string())
+                    .map_err(|e| e.to_string())?;
+                super::observe::look_at_cards(&mut links, None);
+                Ok(links)
             }
             ObservedFrom::Nothing => Ok(BTreeMap::new()),
             ObservedFrom::File(path) => {
@@ -138,12 +140,29 @@ pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read
         documents: vec![document],
         diagnostics,
     };
+    read.documents.extend(machine_identity());
     read.diagnostics
         .extend(super::remote::platform_faults(&read.documents));
     for config in configs {
         add_config(&mut read, config);
     }
     read
+}
+
+/// UUIDs that makers of boards leave in place of a real one: thousands of machines have them.
+const NO_UUIDS: [&str; 3] = [
+    "00000000-0000-0000-0000-000000000000",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "03000200-0400-0500-0006-000700080009",
+];
+
+/// What tells this machine from every other, for names that are made up. `compile` takes a hardware address without.
+fn machine_identity() -> Option<Document> {
+    let uuid = sys::net_device::product_uuid().filter(|uuid| !NO_UUIDS.contains(&uuid.as_str()))?;
+    let mut document = Document::empty(Layer::Default, "smbios");
+    let origin = Origin::new("smbios", "system UUID", None);
+    document.identity = Some(Said::new(uuid, origin));
+    Some(document)
 }
 
 /// One more machine config.

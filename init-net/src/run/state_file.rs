@@ -46,6 +46,9 @@ pub struct StateFile {
     pub owned: Vec<String>,
     /// Addresses that conflict detection found free.
     pub verified: Vec<String>,
+    /// Parameters of the baseline that were set or found right.
+    #[serde(default)]
+    pub decided: Vec<String>,
     /// The boot's stages.
     pub timeline: Timeline,
     /// What the boot stage ended with.

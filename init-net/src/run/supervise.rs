@@ -54,6 +54,7 @@ pub fn main() -> Result<u8, String> {
         state.verified.clone(),
         state.timeline.clone(),
     );
+    core.inherit_decided(&state.decided);
     // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
     for source in remote {
         if core.wants(&source.name()) {
@@ -156,6 +157,7 @@ fn followed(root: &Root, shell: &mut Shell) -> bool {
     match root.follow() {
         Ok(true) => {
             log::info!("the root was switched: its files are kept from now on");
+            shell.core.forget_modules();
             shell.push(Event::Changed(Doubt::EVERYTHING));
             true
         }

@@ -194,6 +194,8 @@ impl AddressStatus {
     pub const TENTATIVE: u32 = 0x40;
     /// IFA_F_NODAD.
     pub const NODAD: u32 = 0x02;
+    /// IFA_F_DEPRECATED: there, and used for nothing new.
+    pub const DEPRECATED: u32 = 0x20;
     /// IFA_F_NOPREFIXROUTE.
     pub const NOPREFIXROUTE: u32 = 0x200;
     /// IFA_F_DADFAILED: somebody else has it.

@@ -109,6 +109,20 @@ pub struct LinkSpec {
     /// Which values lost against it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrode: Vec<Origin>,
+    /// Field by field, who said it: for `explain`.
+    #[serde(skip)]
+    pub fields: Vec<FieldOrigin>,
+}
+
+/// Which line said one field, and which ones lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOrigin {
+    /// Its name in output.
+    pub field: &'static str,
+    /// The line that won.
+    pub origin: Origin,
+    /// Lines that said something else.
+    pub overrode: Vec<Origin>,
 }
 
 impl LinkSpec {
@@ -129,6 +143,7 @@ impl LinkSpec {
             layer,
             origin,
             overrode: Vec::new(),
+            fields: Vec::new(),
         }
     }
 }
@@ -228,6 +243,42 @@ pub struct LinkStatus {
     /// Kernel driver, where `/sys` tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// What else `/sys` tells of a network card.
+    #[serde(flatten)]
+    pub card: Box<CardStatus>,
+}
+
+/// Where a network card sits and who made it. `None`: `/sys` does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CardStatus {
+    /// Version of the driver, where it counts its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver_version: Option<String>,
+    /// `0000:3b:00.0` (PCI), `1-1.4:1.0` (USB).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus_path: Option<String>,
+    /// Vendor and device: `8086:15AB`.
+    #[serde(rename = "pciID", skip_serializing_if = "Option::is_none")]
+    pub pci_id: Option<String>,
+    /// `0x8086`.
+    #[serde(rename = "vendorID", skip_serializing_if = "Option::is_none")]
+    pub vendor_id: Option<String>,
+    /// `0x15ab`.
+    #[serde(rename = "productID", skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<String>,
+    /// What a USB device calls its maker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// What a USB device calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Mbit/s; known while there is carrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed_mbit: Option<u32>,
+    /// Sends and receives at once; known while there is carrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_duplex: Option<bool>,
 }
 
 impl LinkStatus {
@@ -252,6 +303,7 @@ impl LinkStatus {
             slave_kind: String::new(),
             bridge_port: None,
             driver: None,
+            card: Box::default(),
         }
     }
 

@@ -18,7 +18,7 @@ mod rule;
 mod sysctl;
 mod vip;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use core::net::IpAddr;
@@ -30,7 +30,10 @@ pub use ethernet::{AliasSpec, EthernetSpec};
 pub use firewall::{FirewallRuleSpec, FirewallSpec, IngressSpec};
 pub use hosts::{HostSpec, render_hosts};
 pub use kind::{KindSpec, KindStatus};
-pub use link::{BondSlave, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd, iff};
+pub use link::{
+    BondSlave, CardStatus, FieldOrigin, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd,
+    iff,
+};
 pub use op::{
     AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
     WireguardPeerOp,
@@ -130,6 +133,8 @@ pub struct Observed {
     pub ethernet: BTreeMap<u32, EthernetOptions>,
     /// Kernel parameters that [`Desired::sysctls`] names, those that exist.
     pub sysctls: BTreeMap<SysctlKey, String>,
+    /// Parameters of the baseline that were set, or found right, earlier in this boot: remembered, not looked at.
+    pub decided: BTreeSet<SysctlKey>,
     /// `gethostname(2)`; `None` when empty or `(none)`.
     pub hostname: Option<String>,
     /// Contents of the files that [`Desired::files`] names, where they exist.

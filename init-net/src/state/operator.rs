@@ -12,12 +12,15 @@ use crate::value::{Layer, LinkName, Origin};
 pub enum OperatorKind {
     /// DHCPv4 client.
     Dhcp4,
+    /// DHCPv6 client. A later stage of the supervisor runs it.
+    Dhcp6,
 }
 
 impl fmt::Display for OperatorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dhcp4 => f.write_str("dhcp4"),
+            Self::Dhcp6 => f.write_str("dhcp6"),
         }
     }
 }
@@ -32,7 +35,7 @@ pub struct OperatorSpec {
     pub link_name: LinkName,
     /// Metric of its routes.
     pub route_metric: u32,
-    /// Option 61 with its type byte, hexadecimal in output; empty: none is sent.
+    /// DHCPv4 option 61 with its type byte, or the DUID of DHCPv6; hexadecimal in output; empty: none is sent.
     #[serde(serialize_with = "hex")]
     pub client_identifier: Vec<u8>,
     /// Option 60.

@@ -144,9 +144,9 @@ pub struct RouteStatus {
     pub dst: Option<Prefix>,
     /// RTA_PREFSRC.
     pub src: Option<IpAddr>,
-    /// RTA_GATEWAY or RTA_VIA.
+    /// RTA_GATEWAY or RTA_VIA; of the first next hop where there are several.
     pub gateway: Option<IpAddr>,
-    /// RTA_OIF; 0 for multipath and blackholes.
+    /// RTA_OIF; of the first next hop where there are several, 0 where it leads nowhere.
     pub out_link_index: u32,
     /// Its name, where the link is known.
     pub out_link_name: Option<LinkName>,

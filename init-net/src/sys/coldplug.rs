@@ -91,6 +91,28 @@ pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, P
     Ok((pid, reader))
 }
 
+/// Loads what `wanted` names, in a child, which ends: that closes the pipe.
+pub fn load_once_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    let pid = process::fork(move || {
+        let _open_until_the_end = writer;
+        match index(&folder) {
+            Ok(index) => {
+                let mut loaded = BTreeSet::new();
+                for wanted in &wanted {
+                    load(&folder, &index, wanted, &mut loaded);
+                }
+                0
+            }
+            Err(error) => {
+                log::warn!("modules: {error}");
+                1
+            }
+        }
+    })?;
+    Ok((pid, reader))
+}
+
 fn serve(folder: &Path, wanted: &[Wanted], mut idle: PipeWriter) -> io::Result<()> {
     // Before the first look, so that nothing falls between the two.
     let uevents = Uevents::open()?;

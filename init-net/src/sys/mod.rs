@@ -25,6 +25,7 @@ pub mod reboot;
 pub mod root;
 pub mod signal;
 pub mod switch_root;
+pub mod sysctl;
 pub mod tcp;
 pub mod timer;
 pub mod udp;

@@ -1,13 +1,14 @@
-//! The NETLINK_ROUTE socket: bytes out, datagrams in.
+//! Netlink sockets: bytes out, datagrams in.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use socket2::{SockFilter, SockRef};
+use zeroize::Zeroize as _;
 
 /// Receive buffer, bytes. 4 MiB hold about 5,000 notifications (an skb of a route counts 768 bytes) between two turns
 /// of the loop; beyond that the kernel drops, says so, and everything is dumped again.
@@ -28,10 +29,19 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Opens it, with extended and capped acknowledgements (4.12), and strict checks of dump requests (4.20). Kernels
-    /// before those work without.
+    /// Opens one for links, addresses, routes and rules, with extended and capped acknowledgements (4.12), and strict
+    /// checks of dump requests (4.20). Kernels before those work without.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        Self::open_protocol(NETLINK_ROUTE)
+    }
+
+    /// The same for generic netlink: WireGuard, network cards.
+    pub fn open_generic() -> io::Result<Self> {
+        Self::open_protocol(NETLINK_GENERIC)
+    }
+
+    fn open_protocol(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         let _before_4_12 = socket.set_ext_ack(true).and(socket.set_cap_ack(true));
@@ -67,6 +77,11 @@ impl Requests {
     /// The next datagram. `ENOBUFS`: answers were lost.
     pub fn receive(&mut self) -> io::Result<&[u8]> {
         receive(&self.socket, &mut self.buffer)
+    }
+
+    /// Forgets the bytes of the last datagrams: they held keys.
+    pub fn wipe(&mut self) {
+        self.buffer.zeroize();
     }
 }
 

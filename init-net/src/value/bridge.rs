@@ -93,6 +93,25 @@ impl BridgePortOptions {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// These options, and those of `below` that are not said here.
+    #[must_use]
+    pub fn over(&self, below: &Self) -> Self {
+        Self {
+            cost: self.cost.or(below.cost),
+            priority: self.priority.or(below.priority),
+            hairpin: self.hairpin.or(below.hairpin),
+            guard: self.guard.or(below.guard),
+            root_block: self.root_block.or(below.root_block),
+            fast_leave: self.fast_leave.or(below.fast_leave),
+            learning: self.learning.or(below.learning),
+            flood: self.flood.or(below.flood),
+            multicast_flood: self.multicast_flood.or(below.multicast_flood),
+            broadcast_flood: self.broadcast_flood.or(below.broadcast_flood),
+            proxy_arp: self.proxy_arp.or(below.proxy_arp),
+            isolated: self.isolated.or(below.isolated),
+        }
+    }
 }
 
 /// One VLAN on a port of a bridge, or on the bridge itself.

@@ -97,3 +97,39 @@ pub struct EthernetOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wake_on_lan: Option<Vec<WakeOn>>,
 }
+
+impl EthernetOptions {
+    /// These settings, and those of `below` that are not said here.
+    #[must_use]
+    pub fn over(&self, below: &Self) -> Self {
+        let (rings, old) = (&self.rings, &below.rings);
+        let (channels, few) = (&self.channels, &below.channels);
+        let mut features = below.features.clone();
+        features.extend(self.features.iter().map(|(name, on)| (name.clone(), *on)));
+        Self {
+            rings: Rings {
+                rx: rings.rx.or(old.rx),
+                tx: rings.tx.or(old.tx),
+                rx_mini: rings.rx_mini.or(old.rx_mini),
+                rx_jumbo: rings.rx_jumbo.or(old.rx_jumbo),
+                rx_buf_len: rings.rx_buf_len.or(old.rx_buf_len),
+                cqe_size: rings.cqe_size.or(old.cqe_size),
+                tx_push: rings.tx_push.or(old.tx_push),
+                rx_push: rings.rx_push.or(old.rx_push),
+                tx_push_buf_len: rings.tx_push_buf_len.or(old.tx_push_buf_len),
+                tcp_data_split: rings.tcp_data_split.or(old.tcp_data_split),
+            },
+            channels: Channels {
+                rx: channels.rx.or(few.rx),
+                tx: channels.tx.or(few.tx),
+                other: channels.other.or(few.other),
+                combined: channels.combined.or(few.combined),
+            },
+            features,
+            wake_on_lan: self
+                .wake_on_lan
+                .clone()
+                .or_else(|| below.wake_on_lan.clone()),
+        }
+    }
+}

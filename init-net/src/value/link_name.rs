@@ -4,6 +4,9 @@ use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::VlanId;
 
 /// 1 to 15 bytes, not `.` or `..`, no `/`, `:` or white space: `dev_valid_name`, net/core/dev.c.
 ///
@@ -43,6 +46,22 @@ impl LinkName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of the VLAN `id` on a link called `base`, for configurations that give it none: `eth0.5`. Where the
+    /// longest id would not fit, the base is cut to 4 bytes and told from others by the first 3 bytes of its SHA-256:
+    /// `enx1ee6413.25`. The field's rule: its tools know VLANs by these names.
+    #[must_use]
+    pub fn of_vlan(base: &LinkName, id: VlanId) -> LinkName {
+        /// A dot and four digits, however many the id has.
+        const RESERVED: usize = 5;
+        let base = base.as_str();
+        if base.len() + RESERVED <= Self::MAX_LEN {
+            return Self(format!("{base}.{id}").into());
+        }
+        let [a, b, c, ..] = <[u8; 32]>::from(Sha256::digest(base));
+        let start: String = base.chars().take(4).collect();
+        Self(format!("{start}{a:02x}{b:02x}{c:02x}.{id}").into())
     }
 }
 
@@ -94,6 +113,22 @@ impl fmt::Debug for LinkName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_vlans() {
+        #[track_caller]
+        fn check(base: &str, id: u16, expect: &str) {
+            let id = id.try_into().unwrap();
+            assert_eq!(
+                LinkName::of_vlan(&base.parse().unwrap(), id).as_str(),
+                expect
+            );
+        }
+        check("eth0", 1, "eth0.1");
+        check("0123456789", 4094, "0123456789.4094");
+        check("enx12545f8c99cd", 25, "enx1ee6413.25");
+        check("enx12545f8c99ce", 4094, "enx1ef972f.4094");
+    }
 
     #[test]
     fn kernel_rule() {

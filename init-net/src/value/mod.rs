@@ -46,7 +46,7 @@ pub use rng::Rng;
 pub use route::{RouteKind, RouteMetrics, RoutePreference, RuleAction};
 pub use route_table::{RouteTable, RouteTableError};
 pub use secret::Secret;
-pub use sysctl::{SysctlKey, SysctlKeyError};
+pub use sysctl::{SysctlKey, SysctlKeyError, same_sysctl_value};
 pub use time::{Duration, Instant, earliest};
 pub use tunnel::{IpvlanMode, MacvlanMode, VxlanOptions};
 pub use vlan_id::{VlanId, VlanIdError, VlanProtocol};

@@ -22,6 +22,8 @@ macro_rules! named {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
             /// Their names, in the same order.
             pub const NAMES: &'static [&'static str] = &[$($text),+];
+            /// Both: what a reader of names asks for.
+            pub const NAMED: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),+];
 
             /// As people write it.
             pub const fn name(self) -> &'static str {

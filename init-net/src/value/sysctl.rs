@@ -84,6 +84,58 @@ impl Serialize for SysctlKey {
     }
 }
 
+/// Whether the kernel means the same by two texts of one parameter: space between words, other bases of numbers
+/// (`proc_get_long`, kernel/sysctl.c), and ranges of a list, which it joins when it prints them.
+pub fn same_sysctl_value(one: &str, other: &str) -> bool {
+    if let (Some(one), Some(other)) = (ranges(one), ranges(other)) {
+        return one == other;
+    }
+    let words = |text: &str| -> Vec<String> { text.split_whitespace().map(word).collect() };
+    words(one) == words(other)
+}
+
+/// A number as the kernel prints it, or the word.
+fn word(text: &str) -> String {
+    number(text).map_or_else(|| text.to_owned(), |number| number.to_string())
+}
+
+/// As strtoul(3) without a base reads it, with a sign.
+fn number(text: &str) -> Option<i128> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let (base, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', _, ..] => (16, digits.get(2..)?),
+        [b'0', _, ..] => (8, digits),
+        _ => (10, digits),
+    };
+    let sound = digits.bytes().all(|digit| digit.is_ascii_alphanumeric());
+    let value = u64::from_str_radix(digits, base).ok().filter(|_| sound)?;
+    Some(sign * i128::from(value))
+}
+
+/// `50000,50001` and `50000-50001` (`proc_do_large_bitmap`) as ranges, in order and joined. `None`: not such a list.
+fn ranges(text: &str) -> Option<Vec<(i128, i128)>> {
+    if !text.contains([',', '-']) {
+        return None;
+    }
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some((number(first)?, number(last)?))
+    };
+    let mut all: Vec<(i128, i128)> = text.trim().split(',').map(range).collect::<Option<_>>()?;
+    all.sort_unstable();
+    let mut joined: Vec<(i128, i128)> = Vec::new();
+    for (first, last) in all {
+        match joined.last_mut() {
+            Some((_, end)) if first <= *end + 1 => *end = (*end).max(last),
+            _ => joined.push((first, last)),
+        }
+    }
+    Some(joined)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +175,31 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<SysctlKey>(), Err(SysctlKeyError), "{bad}");
         }
+    }
+
+    #[test]
+    fn values_are_compared_as_the_kernel_means_them() {
+        #[track_caller]
+        fn check(one: &str, other: &str, expect: bool) {
+            assert_eq!(same_sysctl_value(one, other), expect, "{one:?} {other:?}");
+            assert_eq!(same_sysctl_value(other, one), expect, "{other:?} {one:?}");
+        }
+        check("1", " 1\n", true);
+        check("1", "2", false);
+        check("32768 60999", "32768\t60999\n", true);
+        check("50000,50001", "50000-50001", true);
+        check("50001,50000,30000-32767", "30000-32767,50000-50001", true);
+        check("50000", "50000-50001", false);
+        check("50000,50002", "50000-50002", false);
+        check("0x10", "16", true);
+        check("010", "8", true);
+        check("-1", "-1", true);
+        check("-1", "1", false);
+        check("fq_codel", "fq", false);
+        check("bbr", "bbr", true);
+        check("", "", true);
+        check("", "50000", false);
+        check("a,b", "a,b", true);
+        check("1,", "1", false);
     }
 }

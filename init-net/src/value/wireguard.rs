@@ -90,7 +90,7 @@ impl FromStr for SecretKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        decode(text).map(Self)
+        Self::new(decode(text)?).ok_or(KeyError)
     }
 }
 
@@ -173,6 +173,8 @@ mod tests {
         assert_eq!("AAAA".parse::<PublicKey>(), Err(KeyError));
         assert_eq!("not base64!".parse::<SecretKey>(), Err(KeyError));
         assert_eq!(SecretKey::new([0; 32]), None);
+        let none = STANDARD.encode([0; 32]);
+        assert_eq!(none.parse::<SecretKey>(), Err(KeyError));
         // RFC 7748 §5: the three low bits and the top bit are cleared, the second highest is set.
         let clamped = SecretKey([255; 32]).clamped();
         assert_eq!((clamped.0[0], clamped.0[31]), (248, 127));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::message::{frames, kind};
 use super::{Kind, Refusal, decode};
-use crate::state::{AddressStatus, LinkStatus, RouteStatus, RuleStatus};
-use crate::value::{Instant, RouteTable};
+use crate::state::{AddressStatus, LinkStatus, OUR_PROTOCOL, RouteStatus, RuleStatus};
+use crate::value::{BridgeVlan, Instant, RouteTable};
 
 /// Where the answers stand after a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +77,11 @@ pub struct Dump {
     interrupted: bool,
     /// Links by index.
     pub links: BTreeMap<u32, LinkStatus>,
+    /// VLANs of bridges and of their ports, by link.
+    pub bridge_vlans: BTreeMap<u32, Vec<BridgeVlan>>,
     /// Addresses.
     pub addresses: Vec<AddressStatus>,
-    /// Routes of all tables but `local`.
+    /// Routes of all tables; of `local` only those of ours.
     pub routes: Vec<RouteStatus>,
     /// Rules.
     pub rules: Vec<RuleStatus>,
@@ -98,7 +100,7 @@ impl Dump {
     /// Takes one datagram. Answers to other requests (of a dump that was given up) are ignored.
     pub fn receive(&mut self, datagram: &[u8]) -> Progress {
         for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
-            // Most of a small machine's routes are in the local table: left out before they are parsed.
+            // Most of a small machine's routes are in the local table: left out before they are parsed, but for ours.
             if frame.kind == kind::RTM_NEWROUTE && is_local(frame.body) {
                 continue;
             }
@@ -106,7 +108,11 @@ impl Dump {
             self.interrupted |= message.interrupted;
             match message.kind {
                 Kind::Link(link) => {
-                    self.links.insert(link.index, link);
+                    self.links.insert(link.index, *link);
+                }
+                // Cards that switch by themselves send a second message, without VLANs.
+                Kind::BridgeVlans(index, vlans) => {
+                    self.bridge_vlans.entry(index).or_default().extend(vlans);
                 }
                 Kind::Address(address) => self.addresses.push(address),
                 Kind::Route(route) => self.routes.push(route),
@@ -122,11 +128,13 @@ impl Dump {
     }
 }
 
-/// rtm_table; a table above 255 never has this number here.
+/// rtm_table; a table above 255 never has this number here. A route of ours in it is one to keep.
 fn is_local(body: &[u8]) -> bool {
-    body.get(RTM_TABLE)
-        .is_some_and(|table| u32::from(*table) == RouteTable::LOCAL.id())
+    let byte = |at: usize| body.get(at).copied();
+    byte(RTM_TABLE).map(u32::from) == Some(RouteTable::LOCAL.id())
+        && byte(RTM_PROTOCOL) != Some(OUR_PROTOCOL)
 }
 
-/// Offset of rtm_table in `struct rtmsg`.
+/// Offsets in `struct rtmsg`.
 const RTM_TABLE: usize = 4;
+const RTM_PROTOCOL: usize = 5;

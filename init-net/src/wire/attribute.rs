@@ -1,4 +1,5 @@
-//! Attributes of a received message: what cannot be read is skipped, the rest stays.
+//! Attributes: of a received message, where what cannot be read is skipped and the rest stays; and [`Writer`], for those
+//! that the message crates have no type for.
 
 use core::net::IpAddr;
 
@@ -18,9 +19,50 @@ pub(super) fn attributes(body: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 /// `struct nlattr`, bytes.
 const HEADER: usize = 4;
 
+/// Attributes as bytes.
+#[derive(Debug, Default)]
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Appends an attribute whose value is what `write` appends. One whose length its header cannot hold is left out;
+    /// nothing of ours comes near (options are bounded types, lists have limits).
+    pub(super) fn push(&mut self, kind: u16, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.0.len();
+        self.0.extend([0; HEADER]);
+        write(&mut self.0);
+        let length = u16::try_from(self.0.len() - start);
+        let header = self.0.get_mut(start..start + HEADER);
+        let (Ok(length), Some([l0, l1, k0, k1])) = (length, header) else {
+            self.0.truncate(start);
+            return;
+        };
+        [*l0, *l1] = length.to_ne_bytes();
+        [*k0, *k1] = kind.to_ne_bytes();
+        // NLA_ALIGN: the next attribute starts at a multiple of four.
+        self.0.resize(self.0.len().next_multiple_of(HEADER), 0);
+    }
+
+    /// Appends an attribute that holds others.
+    pub(super) fn nest(&mut self, kind: u16, write: impl FnOnce(&mut Self)) {
+        let mut inner = Self::default();
+        write(&mut inner);
+        self.push(kind, |bytes| bytes.extend(inner.0));
+    }
+
+    /// The attributes.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
 /// A native-endian number of exactly four bytes.
 pub(super) fn u32_of(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_ne_bytes)
+}
+
+/// A native-endian number of exactly two bytes.
+pub(super) fn u16_of(value: &[u8]) -> Option<u16> {
+    value.try_into().ok().map(u16::from_ne_bytes)
 }
 
 /// A single byte.
@@ -66,6 +108,18 @@ mod tests {
         check(&[5, 0, 3, 0, 9, 0, 0, 0, 99, 0, 1, 0], &[(3, &[9])]);
         // The nested bit is not part of the type.
         check(&[8, 0, 3, 0x80, 1, 2, 3, 4], &[(3, &[1, 2, 3, 4])]);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut writer = Writer::default();
+        writer.push(3, |bytes| bytes.push(9));
+        writer.nest(4, |nest| nest.push(1, |bytes| bytes.extend(b"ab")));
+        // Longer than its header can say: left out, and nothing else with it.
+        writer.push(5, |bytes| bytes.resize(bytes.len() + 70_000, 0));
+        writer.push(6, |_| {});
+        let bytes = writer.into_bytes();
+        check(&bytes, &[(3, &[9]), (4, b"\x06\0\x01\0ab\0\0"), (6, &[])]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Bell {
     pub routes: bool,
     /// A rule came or went.
     pub rules: bool,
+    /// A parameter that the kernel tells of changed: forwarding, rp_filter, proxy_arp and a few more.
+    pub settings: bool,
     /// Notifications were lost: anything may have changed.
     pub overrun: bool,
 }
@@ -33,6 +35,7 @@ impl Bell {
                 kind::RTM_NEWADDR | kind::RTM_DELADDR => self.addresses = true,
                 kind::RTM_NEWROUTE | kind::RTM_DELROUTE => self.routes |= matters(&frame),
                 kind::RTM_NEWRULE | kind::RTM_DELRULE => self.rules = true,
+                kind::RTM_NEWNETCONF => self.settings = true,
                 kind::NLMSG_OVERRUN => self.overrun = true,
                 _ => {}
             }
@@ -41,8 +44,8 @@ impl Bell {
 }
 
 /// Groups to subscribe to: RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE,
-/// _IPV6_RULE of include/uapi/linux/rtnetlink.h.
-pub const GROUPS: [u32; 7] = [1, 5, 7, 8, 9, 11, 19];
+/// _IPV6_RULE, _IPV4_NETCONF, _IPV6_NETCONF of include/uapi/linux/rtnetlink.h.
+pub const GROUPS: [u32; 9] = [1, 5, 7, 8, 9, 11, 19, 24, 25];
 
 /// The route is ours; or a default route, which decides readiness; or it took the place of another, which may have
 /// been ours: the kernel reports such a loss only by this flag on the new route (`fib_table_insert`,
@@ -150,5 +153,6 @@ mod tests {
         check(kind::RTM_NEWLINK, 0, 24, 254, 0, true);
         check(kind::RTM_DELADDR, 0, 24, 254, 0, true);
         check(kind::RTM_NEWRULE, 0, 24, 254, 0, true);
+        check(kind::RTM_NEWNETCONF, 0, 24, 254, 0, true);
     }
 }

@@ -1,26 +1,34 @@
 //! [`crate::state::Op`] to netlink bytes, netlink bytes to what is there. Pure: no socket, no clock.
 //!
 //! ```text
-//!  Op ──► encode ──► bytes      (address, link, route)
+//!  Op ──► encode ──► bytes      (address, link, route, rule, alias; options: what both directions of a link share;
+//!                                over generic netlink: wireguard, ethtool)
 //!  bytes ──► decode ──► Message (address, link, route, rule, ack)
 //!  dump requests and what collects their answers: dump, answer · which notifications matter: event
 //! ```
 //!
 //! The message types of netlink-packet-route build what we send; what we receive is read attribute by attribute with
-//! its iterator, because its own parser gives up a whole message for one attribute that it cannot read.
+//! its iterator, because its own parser gives up a whole message for one attribute that it cannot read. What goes over
+//! generic netlink is built by [`body`]: a dozen attributes each, keys that are wiped, and lists that are cut to fit.
 
 mod ack;
 mod address;
+mod alias;
 mod answer;
 mod attribute;
+mod body;
 pub mod dump;
+pub mod ethtool;
 pub mod event;
+pub mod genl;
 mod link;
 mod message;
+mod options;
 mod route;
 mod rule;
 #[cfg(test)]
 mod tests;
+pub mod wireguard;
 
 pub use ack::Refusal;
 pub use answer::{Batch, Dump, Progress};

@@ -2,16 +2,16 @@
 
 use core::net::IpAddr;
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{DefaultNla, Emitable as _, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteVia,
 };
 
 use super::address::family_number;
-use super::attribute::{address_of, attributes, u32_of};
+use super::attribute::{address_of, attributes, u8_of, u32_of};
 use super::message::{WireError, kind, request};
-use crate::state::{Family, OUR_PROTOCOL, RouteOp, RouteStatus, Scope};
-use crate::value::{Prefix, RouteKind, RouteMetrics, RouteTable};
+use crate::state::{Family, NextHopStatus, OUR_PROTOCOL, RouteOp, RouteStatus, Scope};
+use crate::value::{Prefix, RouteKind, RouteMetrics, RoutePreference, RouteTable};
 
 /// RTA_*, include/uapi/linux/rtnetlink.h.
 mod rta {
@@ -24,28 +24,38 @@ mod rta {
     pub const MULTIPATH: u16 = 9;
     pub const TABLE: u16 = 15;
     pub const VIA: u16 = 18;
-    /// In RTA_METRICS.
-    pub const METRIC_MTU: u16 = 2;
+    pub const PREF: u16 = 20;
+}
+
+/// RTAX_*, include/uapi/linux/rtnetlink.h: what is in RTA_METRICS. All are numbers of four bytes.
+mod rtax {
+    pub const MTU: u16 = 2;
+    pub const ADVMSS: u16 = 8;
+    pub const HOPLIMIT: u16 = 10;
+    pub const INITCWND: u16 = 11;
+    pub const RTO_MIN: u16 = 13;
+    pub const INITRWND: u16 = 14;
+    pub const QUICKACK: u16 = 15;
 }
 
 /// `struct rtmsg`, bytes.
 const HEADER: usize = 12;
 
-/// `struct rtnexthop`, bytes.
+/// `struct rtnexthop`, bytes: length, flags, hops, index.
 const NEXTHOP_HEADER: usize = 8;
 
-/// RTNH_F_ONLINK in rtm_flags.
-const ONLINK: u32 = 4;
+/// RTNH_F_ONLINK in rtm_flags and rtnh_flags.
+const ONLINK: u8 = 4;
 
 pub(super) fn add(route: &RouteOp, seq: u32) -> Result<Vec<u8>, WireError> {
     let mut message = identity(route)?;
-    settings(route, &mut message);
+    settings(route, &mut message)?;
     request(kind::RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, seq, &message)
 }
 
 pub(super) fn replace(route: &RouteOp, seq: u32) -> Result<Vec<u8>, WireError> {
     let mut message = identity(route)?;
-    settings(route, &mut message);
+    settings(route, &mut message)?;
     request(
         kind::RTM_NEWROUTE,
         NLM_F_CREATE | NLM_F_REPLACE,
@@ -82,15 +92,7 @@ fn identity(route: &RouteOp) -> Result<RouteMessage, WireError> {
             dst.address(),
         )));
     }
-    match route.gateway {
-        Some(gateway) if of_family(gateway) => {
-            attributes.push(RouteAttribute::Gateway(RouteAddress::from(gateway)));
-        }
-        // IPv4 through an IPv6 router (RFC 5549), Linux 5.2. The other way round does not exist.
-        Some(IpAddr::V6(gateway)) => attributes.push(RouteAttribute::Via(RouteVia::from(gateway))),
-        Some(IpAddr::V4(_)) => return Err(WireError::Family),
-        None => {}
-    }
+    attributes.extend(gateway(route.family, route.gateway)?);
     if let Some(link) = &route.link {
         attributes.push(RouteAttribute::Oif(link.index));
     }
@@ -104,20 +106,92 @@ fn identity(route: &RouteOp) -> Result<RouteMessage, WireError> {
     Ok(message)
 }
 
-fn settings(route: &RouteOp, message: &mut RouteMessage) {
-    if route.on_link {
-        message.header.flags = RouteFlags::from_bits_retain(ONLINK);
+fn gateway(family: Family, gateway: Option<IpAddr>) -> Result<Option<RouteAttribute>, WireError> {
+    match gateway {
+        Some(gateway) if Family::of(gateway) == family => {
+            Ok(Some(RouteAttribute::Gateway(RouteAddress::from(gateway))))
+        }
+        // IPv4 through an IPv6 router (RFC 5549), Linux 5.2. The other way round does not exist.
+        Some(IpAddr::V6(gateway)) => Ok(Some(RouteAttribute::Via(RouteVia::from(gateway)))),
+        Some(IpAddr::V4(_)) => Err(WireError::Family),
+        None => Ok(None),
     }
+}
+
+fn settings(route: &RouteOp, message: &mut RouteMessage) -> Result<(), WireError> {
+    if route.on_link && route.next_hops.is_empty() {
+        message.header.flags = RouteFlags::from_bits_retain(ONLINK.into());
+    }
+    let attributes = &mut message.attributes;
     if let Some(src) = route.src {
-        message
-            .attributes
-            .push(RouteAttribute::PrefSource(RouteAddress::from(src)));
+        attributes.push(RouteAttribute::PrefSource(RouteAddress::from(src)));
     }
-    if let Some(mtu) = route.mtu {
-        message
-            .attributes
-            .push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu.bytes())]));
+    if !route.next_hops.is_empty() {
+        let hops = next_hops(route)?;
+        attributes.push(RouteAttribute::Other(DefaultNla::new(rta::MULTIPATH, hops)));
     }
+    let metrics = metrics(route);
+    if !metrics.is_empty() {
+        attributes.push(RouteAttribute::Other(DefaultNla::new(
+            rta::METRICS,
+            metrics,
+        )));
+    }
+    if let Some(preference) = route
+        .metrics
+        .preference
+        .filter(|_| route.family == Family::Inet6)
+    {
+        let value = vec![preference.number()];
+        attributes.push(RouteAttribute::Other(DefaultNla::new(rta::PREF, value)));
+    }
+    Ok(())
+}
+
+/// RTA_MULTIPATH: a `struct rtnexthop` each, with the attributes of that hop behind it.
+fn next_hops(route: &RouteOp) -> Result<Vec<u8>, WireError> {
+    let mut all = Vec::new();
+    for hop in &route.next_hops {
+        let mut attribute = Vec::new();
+        if let Some(gateway) = gateway(route.family, hop.gateway)? {
+            attribute.resize(gateway.buffer_len(), 0);
+            gateway.emit(&mut attribute);
+        }
+        let length = NEXTHOP_HEADER + attribute.len();
+        all.extend(
+            u16::try_from(length)
+                .map_err(|_| WireError::Length)?
+                .to_ne_bytes(),
+        );
+        all.push(if route.on_link { ONLINK } else { 0 });
+        // rtnh_hops is the weight less one: every hop counts at least once.
+        all.push(u8::try_from(hop.weight.saturating_sub(1)).map_err(|_| WireError::Length)?);
+        all.extend(hop.link.index.to_ne_bytes());
+        all.extend(attribute);
+    }
+    Ok(all)
+}
+
+/// RTA_METRICS, what is said of them.
+fn metrics(route: &RouteOp) -> Vec<u8> {
+    let metrics = &route.metrics;
+    let all = [
+        (rtax::MTU, route.mtu.map(|mtu| mtu.bytes())),
+        (rtax::ADVMSS, metrics.advmss),
+        (rtax::HOPLIMIT, metrics.hop_limit),
+        (rtax::INITCWND, metrics.init_cwnd),
+        (rtax::RTO_MIN, metrics.rto_min),
+        (rtax::INITRWND, metrics.init_rwnd),
+        (rtax::QUICKACK, metrics.quick_ack.map(u32::from)),
+    ];
+    let mut bytes = Vec::new();
+    for (kind, value) in all {
+        if let Some(value) = value {
+            bytes.extend([8_u16.to_ne_bytes(), kind.to_ne_bytes()].concat());
+            bytes.extend(value.to_ne_bytes());
+        }
+    }
+    bytes
 }
 
 /// `None` for other families (multicast routing, MPLS) and for routes that also match on the source address: a
@@ -132,20 +206,30 @@ pub(super) fn decode(body: &[u8]) -> Option<RouteStatus> {
     }
     let of_family = |address: &IpAddr| Family::of(*address) == family;
     let mut table = u32::from(header.table);
-    let (mut dst, mut src, mut mtu, mut priority) = (None, None, None, 0);
-    let mut hop = NextHop::default();
+    let (mut dst, mut src, mut priority) = (None, None, 0);
+    let (mut mtu, mut metrics) = (None, RouteMetrics::default());
+    let (mut hop, mut hops) = (NextHop::default(), Vec::new());
     for (kind, value) in attributes(body.get(HEADER..)?) {
         match kind {
             rta::DST => dst = address_of(value).filter(of_family),
             rta::PREFSRC => src = address_of(value).filter(of_family),
             rta::PRIORITY => priority = u32_of(value).unwrap_or(0),
             rta::TABLE => table = u32_of(value).unwrap_or(table),
-            rta::METRICS => mtu = metric_mtu(value),
-            rta::MULTIPATH => hop.read_first(value),
+            rta::METRICS => mtu = read_metrics(value, &mut metrics),
+            // The kernel shows the usual one of every IPv6 route: said of none.
+            rta::PREF => {
+                let preference = u8_of(value).and_then(RoutePreference::from_number);
+                metrics.preference = preference.filter(|it| *it != RoutePreference::Medium);
+            }
+            rta::MULTIPATH => hops = NextHop::all(value),
             _ => hop.read(kind, value),
         }
     }
     let kind = RouteKind::from_number(header.kind.into()).unwrap_or(RouteKind::Other);
+    // The first of several next hops stands for all.
+    if let Some(first) = hops.first() {
+        hop = first.clone();
+    }
     // IPv6 shows the loopback link in routes that go nowhere.
     Some(RouteStatus {
         family,
@@ -164,16 +248,22 @@ pub(super) fn decode(body: &[u8]) -> Option<RouteStatus> {
         protocol: header.protocol.into(),
         flags: header.flags.bits() | hop.flags,
         mtu,
-        metrics: RouteMetrics::default(),
-        next_hops: Vec::new(),
+        metrics,
+        next_hops: if hops.len() > 1 {
+            hops.iter().map(NextHop::status).collect()
+        } else {
+            Vec::new()
+        },
     })
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct NextHop {
     gateway: Option<IpAddr>,
     link: u32,
     flags: u32,
+    /// rtnh_hops.
+    hops: u8,
 }
 
 impl NextHop {
@@ -187,24 +277,55 @@ impl NextHop {
         }
     }
 
-    /// The first of several next hops stands for all.
-    fn read_first(&mut self, value: &[u8]) {
-        let Some(([l0, l1, flags, _, i0, i1, i2, i3], _)) =
+    /// Each `struct rtnexthop` of RTA_MULTIPATH, up to the first whose length is wrong.
+    fn all(mut value: &[u8]) -> Vec<Self> {
+        let mut all = Vec::new();
+        while let Some(([l0, l1, flags, hops, i0, i1, i2, i3], _)) =
             value.split_first_chunk::<NEXTHOP_HEADER>()
-        else {
-            return;
-        };
-        self.flags = u32::from(*flags);
-        self.link = u32::from_ne_bytes([*i0, *i1, *i2, *i3]);
-        let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
-        for (kind, value) in attributes(value.get(NEXTHOP_HEADER..length).unwrap_or_default()) {
-            self.read(kind, value);
+        {
+            let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
+            let Some(body) = value.get(NEXTHOP_HEADER..length) else {
+                break;
+            };
+            let mut hop = Self {
+                gateway: None,
+                link: u32::from_ne_bytes([*i0, *i1, *i2, *i3]),
+                flags: u32::from(*flags),
+                hops: *hops,
+            };
+            for (kind, value) in attributes(body) {
+                hop.read(kind, value);
+            }
+            all.push(hop);
+            value = value.get(length.next_multiple_of(4)..).unwrap_or_default();
+        }
+        all
+    }
+
+    fn status(&self) -> NextHopStatus {
+        NextHopStatus {
+            gateway: self.gateway,
+            out_link_index: self.link,
+            weight: u16::from(self.hops) + 1,
         }
     }
 }
 
-fn metric_mtu(value: &[u8]) -> Option<u32> {
-    attributes(value)
-        .find(|(kind, _)| *kind == rta::METRIC_MTU)
-        .and_then(|(_, mtu)| u32_of(mtu))
+/// Fills `metrics`; answers the MTU.
+fn read_metrics(value: &[u8], metrics: &mut RouteMetrics) -> Option<u32> {
+    let mut mtu = None;
+    for (kind, value) in attributes(value) {
+        let value = u32_of(value);
+        match kind {
+            rtax::MTU => mtu = value,
+            rtax::ADVMSS => metrics.advmss = value,
+            rtax::HOPLIMIT => metrics.hop_limit = value,
+            rtax::INITCWND => metrics.init_cwnd = value,
+            rtax::RTO_MIN => metrics.rto_min = value,
+            rtax::INITRWND => metrics.init_rwnd = value,
+            rtax::QUICKACK => metrics.quick_ack = value.map(|on| on != 0),
+            _ => {}
+        }
+    }
+    mtu
 }

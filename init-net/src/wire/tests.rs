@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::{AddressOp, Family, LinkAt, Op, RouteOp};
-use crate::value::{Instant, RouteKind};
+use crate::state::{AddressOp, Family, KindSpec, LinkAdd, LinkAt, Op, RouteOp};
+use crate::value::{BondMode, BondOptions, BridgePortOptions, BridgeVlan, Instant, RouteKind};
 
 const AT: Instant = Instant::from_secs(1000);
 
@@ -130,6 +130,127 @@ fn a_route_is_what_ip_sends() {
         &Op::RouteDel(default_route()),
         12,
         &IP_ROUTE_ADD.replacen("18000506", "19000500", 1),
+    );
+}
+
+fn at(index: u32, name: &str) -> LinkAt {
+    LinkAt {
+        index,
+        name: name.parse().unwrap(),
+    }
+}
+
+fn made(name: &str, kind: KindSpec) -> LinkAdd {
+    LinkAdd {
+        name: name.parse().unwrap(),
+        kind,
+        parent: None,
+        master: None,
+        mac: None,
+        mtu: None,
+        up: false,
+    }
+}
+
+/// Captured from ip(8) 6.1; attributes of the outermost level in our order, and our group with them.
+#[test]
+fn links_are_made_as_ip_makes_them() {
+    let pair = LinkAdd {
+        up: true,
+        ..made(
+            "leg-a",
+            KindSpec::Veth {
+                peer: "leg-b".parse().unwrap(),
+            },
+        )
+    };
+    // `ip link add name leg-a group 73 up type veth peer name leg-b group 73`
+    sends(
+        &Op::LinkAdd(Box::new(pair)),
+        9,
+        "6c000000 10000506 09000000 00000000 00000000 00000000 01000000 01000000
+        0a000300 6c65672d 61000000 08001b00 49000000 38001200 08000100 76657468 2c000200 28000100
+        00000000 00000000 00000000 00000000 0a000300 6c65672d 62000000 08001b00 49000000",
+    );
+    let options = BondOptions {
+        mode: Some(BondMode::ActiveBackup),
+        miimon: Some(100),
+        arp_ip_targets: Some(vec![
+            "192.0.2.1".parse().unwrap(),
+            "192.0.2.2".parse().unwrap(),
+        ]),
+        ..BondOptions::default()
+    };
+    // `ip link add name bond0 type bond mode active-backup miimon 100 arp_ip_target 192.0.2.1,192.0.2.2`
+    sends(
+        &Op::LinkAdd(Box::new(made(
+            "bond0",
+            KindSpec::Bond {
+                options,
+                primary: None,
+            },
+        ))),
+        9,
+        "68000000 10000506 09000000 00000000 00000000 00000000 00000000 00000000
+        0a000300 626f6e64 30000000 08001b00 49000000 34001200 08000100 626f6e64 28000200 05000100
+        01000000 08000300 64000000 14000800 08000000 c0000201 08000100 c0000202",
+    );
+}
+
+#[test]
+fn members_ports_and_vlans_are_set_as_ip_and_bridge_do() {
+    let vlan = BridgeVlan {
+        id: 7.try_into().unwrap(),
+        pvid: true,
+        untagged: true,
+    };
+    // `ip link set dev eth0 master br0 group 73`
+    sends(
+        &Op::LinkSetMaster {
+            link: at(10, "eth0"),
+            master: Some(at(12, "br0")),
+            group: 73,
+        },
+        9,
+        "30000000 10000500 09000000 00000000 00000000 0a000000 00000000 00000000
+        08000a00 0c000000 08001b00 49000000",
+    );
+    // `ip link set dev eth0 type bridge_slave cost 7 hairpin on`
+    sends(
+        &Op::LinkSetPort {
+            link: at(10, "eth0"),
+            port: BridgePortOptions {
+                cost: Some(7),
+                hairpin: Some(true),
+                ..BridgePortOptions::default()
+            },
+        },
+        9,
+        // ip(8) names no kind of master here, but a kind `bridge_slave` that no kernel has; ours is what kernels report.
+        "44000000 10000500 09000000 00000000 00000000 0a000000 00000000 00000000
+        24001200 0a000400 62726964 67650000 14000500 08000300 07000000 05000400 01000000",
+    );
+    // `bridge vlan add dev eth0 vid 7 pvid untagged`
+    sends(
+        &Op::BridgeVlanAdd {
+            link: at(10, "eth0"),
+            vlan,
+            own: false,
+        },
+        9,
+        "2c000000 13000500 09000000 00000000 07000000 0a000000 00000000 00000000
+        0c001a00 08000200 06000700",
+    );
+    // `bridge vlan del dev br0 vid 7 self`
+    sends(
+        &Op::BridgeVlanDel {
+            link: at(12, "br0"),
+            vlan,
+            own: true,
+        },
+        9,
+        "34000000 11000500 09000000 00000000 07000000 0c000000 00000000 00000000
+        14001a00 06000000 02000000 08000200 00000700",
     );
 }
 

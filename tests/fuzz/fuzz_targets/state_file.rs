@@ -5,7 +5,6 @@
 use init_net::config::cmdline;
 use init_net::run::core::{Core, Doubt, Event};
 use init_net::run::state_file::StateFile;
-use init_net::state::Observed;
 use init_net::value::{Instant, Rng};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,6 +17,6 @@ fuzz_target!(|bytes: &[u8]| {
     let now = Instant::from_secs(1);
     let mut core = Core::new(vec![document], state.leases, Rng::new(1), now);
     core.inherit(state.fetched, state.names, state.owned, state.verified, state.timeline);
-    let _ = core.step(Event::Observed(Observed::default(), Doubt::EVERYTHING), now);
+    let _ = core.step(Event::Observed(Box::default(), Doubt::EVERYTHING), now);
     let _ = core.step(Event::Tick, Instant::from_secs(1_000_000));
 });

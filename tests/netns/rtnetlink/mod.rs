@@ -1,6 +1,7 @@
 //! Ops and dumps against the kernel, with ip(8) as the oracle.
 
 mod address;
+mod kind;
 mod link;
 mod monitor;
 mod route;

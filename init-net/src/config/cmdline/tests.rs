@@ -11,7 +11,7 @@ fn link(link: &LinkRef) -> String {
         LinkRef::Mac(mac) => mac.to_string(),
         LinkRef::Primary => "primary".to_owned(),
         LinkRef::EveryPhysical => "*".to_owned(),
-        LinkRef::Selector(selector) => format!("{selector:?}"),
+        LinkRef::Selector(_) | LinkRef::Vlan { .. } => format!("{link:?}"),
     }
 }
 

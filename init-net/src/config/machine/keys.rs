@@ -104,13 +104,13 @@ macro_rules! keys {
                 ) -> bool {
                     let RecordDraft { $($field,)* $($part,)* } = draft;
                     match key {
-                        $($key => *$field = scope.value($key, node),)*
+                        $($key => *$field = keys!(@value $need scope $key node),)*
                         $($later => scope.later::<$later_type>($later, node),)*
                         _ => return keys!(@any $(
                             <$part_type as $crate::config::machine::record::Record>::take(
                                 $part, scope, key, node,
                             )
-                        )*),
+                        ),*),
                     }
                     true
                 }
@@ -162,12 +162,14 @@ macro_rules! keys {
 
     (@type required $type:ty) => { $crate::config::machine::record::At<$type> };
     (@type optional $type:ty) => { Option<$crate::config::machine::record::At<$type>> };
+    (@value required $scope:ident $key:literal $node:ident) => { $scope.needed($key, $node) };
+    (@value optional $scope:ident $key:literal $node:ident) => { $scope.value($key, $node) };
     (@found required $scope:ident $key:literal $value:ident) => { $scope.required($key, $value) };
     (@found optional $scope:ident $key:literal $value:ident) => { $value };
     (@have required $value:ident) => { $value? };
     (@have optional $value:ident) => { $value };
     (@any) => { false };
-    (@any $($value:expr)+) => { $($value)||+ };
+    (@any $($value:expr),+) => { $($value)||+ };
     (@is whole whole) => { true };
     (@is open open) => { true };
     (@is required required) => { true };

@@ -5,6 +5,7 @@
 //! meant. The same declarations give the JSON Schema ([`schema()`]). Documents of an OS that are not about its network
 //! are accepted and left alone. Secrets never reach a diagnostic.
 
+mod across;
 #[macro_use]
 mod keys;
 mod kinds;
@@ -13,16 +14,16 @@ mod record;
 mod scalar;
 mod schema;
 mod source;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod tree;
-
-use std::collections::BTreeSet;
 
 pub use self::schema::schema;
 
 use self::kinds::{KINDS, OTHERS, Role};
 use self::source::Source;
+use self::stream::{Seen, Stream};
 use self::tree::{Mark, Node, Value, shown};
 use super::nearest::nearest;
 use super::{Diagnostic, Document, Said, Severity};
@@ -47,20 +48,28 @@ pub fn parse(text: &str, source: &str) -> (Document, Vec<Diagnostic>) {
                 .with_effect("what the text says before this place still applies"),
         );
     }
-    let mut seen = BTreeSet::new();
+    let stream = Stream::new(&documents);
+    let mut seen = Seen::default();
     for node in &documents {
         if !node.is_null() {
-            document(&source, node, &mut seen, &mut out);
+            document(&source, node, &stream, &mut seen, &mut out);
         }
     }
+    across::check(&source, &stream);
     (out, source.into_diagnostics())
+}
+
+/// Whether a document is one of the older form.
+fn is_older(node: &Node) -> bool {
+    node.at("kind").is_none() && LEGACY_KEYS.iter().any(|key| node.at(key).is_some())
 }
 
 /// Reads one document of the stream.
 fn document(
     source: &Source<'_>,
     node: &Node,
-    seen: &mut BTreeSet<(String, String)>,
+    stream: &Stream<'_>,
+    seen: &mut Seen,
     out: &mut Document,
 ) {
     let Value::Map(_) = &node.value else {
@@ -72,8 +81,18 @@ fn document(
         );
     };
     let Some(kind) = node.at("kind") else {
-        if LEGACY_KEYS.iter().any(|key| node.at(key).is_some()) {
-            return legacy_once(source, node, seen, out);
+        if is_older(node) {
+            if let Err(line) = seen.older(node.mark) {
+                let rule =
+                    format!("a second one with machine or cluster, after that of line {line}");
+                return refuse(
+                    source,
+                    node.mark,
+                    &rule,
+                    Some("write both into one document"),
+                );
+            }
+            return legacy::read(source, node, stream, out);
         }
         let fix = "write kind: LinkConfig, or another one";
         return refuse(source, node.mark, "kind must be given", Some(fix));
@@ -92,23 +111,19 @@ fn document(
     };
     let identity = node.at("name");
     let identity_text = identity.and_then(Node::text).unwrap_or_default();
-    if !seen.insert((name.to_owned(), identity_text.to_owned())) {
-        let rule = format!("a second {name} {identity_text}")
-            .trim_end()
-            .to_owned();
+    if let Err(line) = seen.identity(name, identity_text, node.mark) {
+        let what = format!("{name} {identity_text}");
+        let rule = format!("a second {}, after that of line {line}", what.trim_end());
         let mark = identity.map_or(node.mark, |identity| identity.mark);
         return refuse(source, mark, &rule, Some("write both into one document"));
+    }
+    if let Err((mark, rule)) = seen.claim(known.name, known.role, node) {
+        return refuse(source, mark, &rule, Some("keep one of them"));
     }
     if matches!(known.role, Role::Link | Role::Dhcp) && out.default_dhcp.is_none() {
         out.default_dhcp = Some(Said::new(false, source.origin(node.mark)));
     }
-    match &known.reader {
-        Some(reader) => (reader.read)(source, node, out),
-        None => {
-            let message = format!("kind {name} is not applied yet");
-            source.report(source.fault(Severity::Note, kind.mark, message));
-        }
-    }
+    (known.read)(source, node, out);
 }
 
 /// Reports that a document is none of ours.
@@ -131,24 +146,6 @@ fn unknown_kind(source: &Source<'_>, node: &Node, name: &str) {
         fault = fault.with_fix(format!("did you mean {near}?"));
     }
     source.report(fault);
-}
-
-fn legacy_once(
-    source: &Source<'_>,
-    node: &Node,
-    seen: &mut BTreeSet<(String, String)>,
-    out: &mut Document,
-) {
-    if seen.insert((String::new(), String::new())) {
-        legacy::read(source, node, out);
-    } else {
-        let message = "a second document with machine or cluster";
-        source.report(
-            source
-                .fault(Severity::Error, node.mark, message)
-                .with_effect("this document is ignored"),
-        );
-    }
 }
 
 /// The value of `key` at the top of the first document of a text that is not ours: host names in `#cloud-config`.

@@ -41,10 +41,21 @@ impl<T> Deref for At<T> {
     }
 }
 
+/// The value alone, where its place is of no more use.
+pub fn plain<T>(said: Option<At<T>>) -> Option<T> {
+    said.map(|said| said.value)
+}
+
 /// What a caret can stand under.
 pub trait Placed {
     /// Its place; `None`: it is not written.
     fn place(&self) -> Option<Mark>;
+}
+
+impl Placed for Mark {
+    fn place(&self) -> Option<Mark> {
+        Some(*self)
+    }
 }
 
 impl<T> Placed for At<T> {
@@ -161,6 +172,38 @@ impl<T: Shape> Shape for Table<T> {
     }
 }
 
+/// A value that is checked and has no effect here: notes of its parts would repeat what is said of the whole.
+#[derive(Clone, Debug)]
+pub struct Quiet<T>(pub T);
+
+impl<T: Shape> Shape for Quiet<T> {
+    fn read(scope: &Scope<'_>, key: &'static str, node: &Node) -> Option<Self> {
+        let above = scope.noted.replace(true);
+        let value = T::read(scope, key, node);
+        scope.noted.set(above);
+        value.map(Self)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Json {
+        T::schema(schemas)
+    }
+}
+
+/// A value that is checked, with `later`, and of which nothing more is to be said.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent<T>(core::marker::PhantomData<T>);
+
+impl<T: Shape> Shape for Silent<T> {
+    fn read(scope: &Scope<'_>, key: &'static str, node: &Node) -> Option<Self> {
+        let _ = T::read(scope, key, node);
+        None
+    }
+
+    fn schema(schemas: &mut Schemas) -> Json {
+        T::schema(schemas)
+    }
+}
+
 /// Something that is not looked at, with `later`.
 #[derive(Clone, Copy, Debug)]
 pub struct Any;
@@ -227,6 +270,18 @@ pub trait Record: Sized {
         source.report(self.fault(source, Severity::Note, at, &message, None));
     }
 
+    /// Notes that `at` is checked and has no effect, and why.
+    fn idle(&self, source: &Source<'_>, at: &impl Placed, what: &str, why: &str) {
+        let message = format!("{what} is checked, and has no effect here");
+        let note = self.fault(source, Severity::Note, at, &message, None);
+        source.report(note.with_effect(why));
+    }
+
+    /// Warns that what is written at `at` may not do what it is meant to.
+    fn warn(&self, source: &Source<'_>, at: &impl Placed, rule: &str, fix: Option<&str>) {
+        source.report(self.fault(source, Severity::Warning, at, rule, fix));
+    }
+
     /// A fault of the record at `at`, to be completed and reported.
     fn fault(
         &self,
@@ -278,14 +333,23 @@ impl<A: Record, B: Record> Record for (A, B) {
 
 /// Reads the record at the top of a document.
 pub fn read_top<R: Record>(source: &Source<'_>, node: &Node) -> Option<R> {
+    read_noted(source, node, false)
+}
+
+/// As [`read_top`], of a document that has no effect here: its own note says so, so none of its keys does.
+pub fn read_quiet<R: Record>(source: &Source<'_>, node: &Node) -> Option<R> {
+    read_noted(source, node, true)
+}
+
+fn read_noted<R: Record>(source: &Source<'_>, node: &Node, noted: bool) -> Option<R> {
     let above = Scope {
         source,
         what: "document",
         entries: &[],
         mark: node.mark,
-        lost: "value",
+        lost: Cell::new("value"),
         broken: Cell::new(false),
-        noted: Cell::new(false),
+        noted: Cell::new(noted),
     };
     above.record(node)
 }
@@ -301,7 +365,7 @@ pub struct Scope<'s> {
     /// Of the mapping.
     mark: Mark,
     /// What a bad value costs: `value`, or the record that is whole.
-    lost: &'static str,
+    lost: Cell<&'static str>,
     /// Whether a value was not right.
     broken: Cell<bool>,
     /// Whether a note says already that all of this has no effect yet.
@@ -334,7 +398,7 @@ impl<'s> Scope<'s> {
             what: R::WHAT,
             entries,
             mark: node.mark,
-            lost: if R::WHOLE { R::WHAT } else { self.lost },
+            lost: Cell::new(if R::WHOLE { R::WHAT } else { self.lost.get() }),
             broken: Cell::new(false),
             noted: Cell::new(self.noted.get()),
         };
@@ -359,6 +423,14 @@ impl<'s> Scope<'s> {
         } else {
             At::<T>::read(self, key, node)
         }
+    }
+
+    /// As [`Self::value`], of a key without which the mapping is not read.
+    pub fn needed<T: Shape>(&self, key: &'static str, node: &Node) -> Option<At<T>> {
+        let above = self.lost.replace(self.what);
+        let value = self.value(key, node);
+        self.lost.set(above);
+        value
     }
 
     /// Checks the value of `key` and notes that it has no effect yet.
@@ -402,7 +474,7 @@ impl<'s> Scope<'s> {
         if let Some(fix) = fix {
             fault = fault.with_fix(fix);
         }
-        let effect = format!("this {} is ignored", self.lost);
+        let effect = format!("this {} is ignored", self.lost.get());
         self.source.report(fault.with_effect(effect));
     }
 }

@@ -4,11 +4,22 @@ use core::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::tree::{Mark, Node, Value};
+use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Place, Severity};
 use crate::value::{Origin, Span};
 
 /// Words that make a key secret, lower case. Public keys are hidden as well: no harm, and no list to keep.
 const SECRET: [&str; 6] = ["key", "token", "secret", "passw", "psk", "crt"];
+
+/// Keys of secrets. What is almost written so is secret too: a slip in a key must not show its value.
+const SECRET_KEYS: [&str; 6] = [
+    "privatekey",
+    "presharedkey",
+    "apitoken",
+    "password",
+    "secret",
+    "token",
+];
 
 /// Most faults of one text that are kept; one more says that there are others.
 const MAX_DIAGNOSTICS: usize = 100;
@@ -86,6 +97,45 @@ impl<'t> Source<'t> {
         }
     }
 
+    /// The place of the bytes `part` of `text`, as which the scalar at `mark` reads. Quotes, escapes, indents and line
+    /// ends are what a scalar may have more than its text, so what is in the text is met in the scalar in this order.
+    pub fn inside(&self, mark: Mark, text: &str, part: Span) -> Mark {
+        let raw = self
+            .text
+            .get(mark.span.start..mark.span.end)
+            .unwrap_or_default();
+        let mut met = raw.char_indices().peekable();
+        let (mut start, mut end) = (None, 0);
+        for (at, wanted) in text
+            .char_indices()
+            .take_while(|(at, _)| *at < part.end.max(part.start + 1))
+        {
+            // A folded line end reads as a space.
+            let fits = |c: char| c == wanted || c.is_whitespace() && wanted.is_whitespace();
+            while met.next_if(|(_, c)| !fits(*c)).is_some() {}
+            let Some((place, c)) = met.next() else {
+                // An escape that reads as something else: all of the scalar is meant.
+                return mark;
+            };
+            end = place + c.len_utf8();
+            if at >= part.start && start.is_none() {
+                start = Some(place);
+            }
+        }
+        // A fault at the end of the text has nothing under it.
+        let start = start.unwrap_or(end);
+        let before = raw.get(..start).unwrap_or_default();
+        let (line, column) = match before.rfind('\n') {
+            Some(at) => (
+                mark.line + before.matches('\n').count(),
+                1 + before.get(at + 1..).map_or(0, |line| line.chars().count()),
+            ),
+            None => (mark.line, mark.column + before.chars().count()),
+        };
+        let span = Span::new(mark.span.start + start, mark.span.start + end.max(start));
+        Mark { line, column, span }
+    }
+
     /// All faults, in the order found.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics.into_inner()
@@ -148,22 +198,34 @@ impl<'t> Source<'t> {
         hidden.sort_unstable();
         let mut text = String::new();
         let mut at = 0;
+        let mut marked = None;
         for span in &hidden {
             if span.end <= at {
                 continue;
             }
-            text.push_str(line.get(at..span.start.max(at)).unwrap_or_default());
+            let start = span.start.max(at);
+            if marked.is_none() && caret.start < span.end {
+                // Never wider than what stands for the secret: its length is part of it.
+                let hides = text.len() + (start - at);
+                let from = text.len() + caret.start.saturating_sub(at);
+                marked = Some(match caret {
+                    _ if caret.end <= start => {
+                        Span::new(from, from + caret.end.saturating_sub(caret.start))
+                    }
+                    _ if caret.start < start => Span::new(from, hides),
+                    _ => Span::new(hides, hides + HIDDEN.len()),
+                });
+            }
+            text.push_str(line.get(at..start).unwrap_or_default());
             text.push_str(HIDDEN);
             at = span.end;
         }
+        let marked = marked.unwrap_or_else(|| {
+            let from = text.len() + caret.start.saturating_sub(at);
+            Span::new(from, from + caret.end.saturating_sub(caret.start))
+        });
         text.push_str(line.get(at..).unwrap_or_default());
-        let first = hidden.first().map_or(usize::MAX, |span| span.start);
-        let caret = match caret {
-            _ if caret.end <= first => caret,
-            _ if caret.start < first => Span::new(caret.start, first),
-            _ => Span::new(first, first + HIDDEN.len()),
-        };
-        (text, caret)
+        (text, marked)
     }
 }
 
@@ -191,7 +253,7 @@ fn cut((text, caret): (String, Span)) -> (String, Span) {
 /// Whether values of this key are secret.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SECRET.iter().any(|word| key.contains(word))
+    SECRET.iter().any(|word| key.contains(word)) || nearest(&key, SECRET_KEYS).is_some()
 }
 
 fn find_secrets(node: &Node, secrets: &mut Vec<Span>) {

@@ -3,7 +3,8 @@
 //! JSON is accepted as the YAML subset that it is. Semantics follow what the field's tools accept: `<<` merges,
 //! aliases, and no duplicate keys.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
@@ -189,7 +190,11 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
                 builder.take(event, mark)
             }
             Err(error) => Err(Fault {
-                message: error.info().to_owned(),
+                message: match error.info() {
+                    // The parser looks ahead, so its own limit may come before ours.
+                    "recursion limit exceeded" => "too deeply nested".to_owned(),
+                    info => info.to_owned(),
+                },
                 mark: builder.offsets.mark(*error.marker(), *error.marker()),
             }),
         };
@@ -378,24 +383,25 @@ impl Builder {
         if merged.is_empty() && are_few_and_distinct(&entries) {
             return entries;
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashMap::new();
         let mut twice = Vec::new();
-        entries.retain(|(key, _)| {
-            let first = seen.insert(key.text.clone());
-            if !first {
+        entries.retain(|(key, _)| match seen.entry(key.text.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(key.mark.line);
+                true
+            }
+            Entry::Occupied(first) => {
+                let (text, line) = (shown(&key.text), first.get());
                 twice.push(Fault {
-                    message: format!("the key {} stands here twice", shown(&key.text)),
+                    message: format!("the key {text} stands here twice, first in line {line}"),
                     mark: key.mark,
                 });
+                false
             }
-            first
         });
         self.faults.append(&mut twice);
-        entries.extend(
-            merged
-                .into_iter()
-                .filter(|(key, _)| seen.insert(key.text.clone())),
-        );
+        let fresh = |(key, _): &(Key, Node)| seen.insert(key.text.clone(), 0).is_none();
+        entries.extend(merged.into_iter().filter(fresh));
         entries
     }
 }
@@ -490,7 +496,7 @@ mod tests {
     fn faults() {
         check(
             "a: 1\na: 2\n",
-            "{a=1} | 2:1 the key \"a\" stands here twice",
+            "{a=1} | 2:1 the key \"a\" stands here twice, first in line 1",
         );
         check(
             "a: {<<: 1}\n",

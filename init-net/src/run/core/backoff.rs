@@ -1,9 +1,9 @@
 //! Failed ops: each is retried alone, later and later, without holding up the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Effect, Outcome};
-use crate::state::{AddressOp, Op};
+use crate::state::{AddressOp, LinkStatus, OUR_GROUP, Op};
 use crate::value::{Duration, Instant, Rng};
 
 /// Wait after the first failure.
@@ -25,32 +25,51 @@ struct Failure {
 }
 
 impl Backoff {
-    /// Leaves out the ops that are not due. A link is taken down for a new name or hardware address only when that can
-    /// be tried: otherwise it would be bounced for nothing.
-    pub(super) fn hold(&mut self, ops: &mut Vec<Op>, now: Instant) {
+    /// Leaves out the ops that are not due. A link is taken down for a new name, hardware address, option or bond only when
+    /// that can be tried, and a bond gives up its members only then: otherwise they would be bounced for nothing. `links`
+    /// are those that the ops were planned for.
+    pub(super) fn hold(
+        &mut self,
+        ops: &mut Vec<Op>,
+        links: &BTreeMap<u32, LinkStatus>,
+        now: Instant,
+    ) {
+        if self.failed.is_empty() {
+            return;
+        }
         self.bounce_together(ops);
         let due = |op: &Op| {
             self.failed
                 .get(&key(op))
                 .is_none_or(|failure| failure.retry_at <= now)
         };
-        let bounced = |op: &Op| match op {
-            Op::LinkRename { link, .. } | Op::LinkSetMac { link, .. } => Some(link.index),
-            _ => None,
-        };
-        let goes_down = |index: u32, ops: &[Op]| {
-            ops.iter()
-                .any(|op| matches!(op, Op::LinkSetUp { link, up: false } if link.index == index))
-        };
-        let held: Vec<u32> = ops
+        let goes_down: BTreeSet<u32> = ops
+            .iter()
+            .filter_map(|op| match op {
+                Op::LinkSetUp { link, up: false } => Some(link.index),
+                _ => None,
+            })
+            .collect();
+        let waiting: BTreeSet<u32> = ops
             .iter()
             .filter(|op| !due(op))
-            .filter_map(bounced)
-            .filter(|index| goes_down(*index, ops))
+            .filter_map(bounced_for)
             .collect();
-        ops.retain(|op| match op {
-            Op::LinkSetUp { link, .. } => due(op) && !held.contains(&link.index),
-            _ => due(op) && !bounced(op).is_some_and(|index| held.contains(&index)),
+        let held = |index: u32| waiting.contains(&index) && goes_down.contains(&index);
+        ops.retain(|op| {
+            let for_nothing = match op {
+                Op::LinkSetUp { link, .. } => held(link.index),
+                // A member that is to come back: it leaves for a change of its bond.
+                Op::LinkSetMaster {
+                    link,
+                    master: None,
+                    group: OUR_GROUP,
+                } => links
+                    .get(&link.index)
+                    .is_some_and(|link| waiting.contains(&link.master_index)),
+                _ => bounced_for(op).is_some_and(held),
+            };
+            due(op) && !for_nothing
         });
     }
 
@@ -86,7 +105,7 @@ impl Backoff {
             self.failed.remove(&key);
             return;
         };
-        if already_gone(&outcome.op, *errno) {
+        if already_so(&outcome.op, *errno) {
             self.failed.remove(&key);
             return;
         }
@@ -120,7 +139,7 @@ impl Backoff {
     /// An op that is no longer planned has no failure either.
     pub(super) fn forget_all_but(&mut self, planned: &[Op]) {
         if !self.failed.is_empty() {
-            let keys: Vec<String> = planned.iter().map(key).collect();
+            let keys: BTreeSet<String> = planned.iter().map(key).collect();
             self.failed.retain(|failed, _| keys.contains(failed));
         }
     }
@@ -143,12 +162,25 @@ impl Backoff {
     }
 }
 
-/// The link that an op takes down, or is taken down for.
+/// The link that an op takes down, or may be taken down for.
 fn bounce(op: &Op) -> Option<u32> {
+    match op {
+        Op::LinkSetUp { link, up: false } => Some(link.index),
+        _ => bounced_for(op),
+    }
+}
+
+/// The link that may be taken down for an op.
+fn bounced_for(op: &Op) -> Option<u32> {
     match op {
         Op::LinkRename { link, .. }
         | Op::LinkSetMac { link, .. }
-        | Op::LinkSetUp { link, up: false } => Some(link.index),
+        | Op::LinkSetKind { link, .. }
+        | Op::LinkSetMaster {
+            link,
+            master: Some(_),
+            ..
+        } => Some(link.index),
         _ => None,
     }
 }
@@ -159,15 +191,28 @@ fn key(op: &Op) -> String {
         Op::AddressReplace(AddressOp { link, address, .. }) => {
             format!("ip addr replace {address} dev {}", link.name)
         }
+        // Thousands of peers make a long line, and the error is of the device.
+        Op::Wireguard(op) => format!("wg set {}", op.link.name),
         other => other.to_string(),
     }
 }
 
-/// Removing what is gone is success: the kernel took it along with a link, or somebody was faster.
-fn already_gone(op: &Op, errno: i32) -> bool {
-    matches!(op, Op::AddressDel { .. } | Op::RouteDel(_))
-        && matches!(
+/// Removing what is gone, or adding what is there, is success: the kernel took it along with a link, or somebody was
+/// faster.
+fn already_so(op: &Op, errno: i32) -> bool {
+    match op {
+        Op::AddressDel { .. }
+        | Op::RouteDel(_)
+        | Op::RuleDel(_)
+        | Op::LinkDel { .. }
+        | Op::LinkSetMaster { master: None, .. }
+        | Op::BridgeVlanDel { .. } => matches!(
             errno,
             libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENOENT
-        )
+        ),
+        // A parameter goes with its link or module; a rule of somebody else's that is the same was faster.
+        Op::SetSysctl { .. } => errno == libc::ENOENT,
+        Op::RuleAdd(_) => errno == libc::EEXIST,
+        _ => false,
+    }
 }

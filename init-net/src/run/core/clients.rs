@@ -68,6 +68,7 @@ impl Clients {
         let wanted: BTreeMap<u32, (&OperatorSpec, &LinkStatus)> = desired
             .operators
             .values()
+            .filter(|spec| spec.operator == OperatorKind::Dhcp4)
             .filter_map(|spec| {
                 observed
                     .link(&spec.link_name)

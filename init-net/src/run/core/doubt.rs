@@ -21,10 +21,13 @@ impl Doubt {
     pub const LINKS: Self = Self(4 | Self::ADDRESSES.0);
     /// Rules.
     pub const RULES: Self = Self(8);
-    /// Files and kernel parameters: nothing rings for those.
+    /// Files: nothing rings for those.
     pub const FILES: Self = Self(16);
+    /// Kernel parameters, network cards, keys and peers. Of those only some parameters ring.
+    pub const SETTINGS: Self = Self(32);
     /// All of it: the first look, notices that were lost, an op that failed against what was seen.
-    pub const EVERYTHING: Self = Self(Self::LINKS.0 | Self::RULES.0 | Self::FILES.0);
+    pub const EVERYTHING: Self =
+        Self(Self::LINKS.0 | Self::RULES.0 | Self::FILES.0 | Self::SETTINGS.0);
 
     /// Whether all of `part` is in doubt.
     pub fn has(self, part: Self) -> bool {
@@ -49,13 +52,13 @@ impl Doubt {
             | Op::LinkRename { .. }
             | Op::LinkSetAlias { .. }
             | Op::LinkSetMtu { .. }
-            | Op::LinkSetMac { .. }
-            | Op::Wireguard(_)
-            | Op::Ethernet(_) => Self::LINKS,
+            | Op::LinkSetMac { .. } => Self::LINKS,
             Op::AddressReplace(_) | Op::AddressDel { .. } => Self::ADDRESSES,
             Op::RouteAdd(_) | Op::RouteReplace(_) | Op::RouteDel(_) => Self::ROUTES,
             Op::RuleAdd(_) | Op::RuleDel(_) => Self::RULES,
-            Op::WriteFile(_) | Op::SetSysctl { .. } => Self::FILES,
+            Op::WriteFile(_) => Self::FILES,
+            // One parameter may change others: `all` those of each link.
+            Op::Wireguard(_) | Op::Ethernet(_) | Op::SetSysctl { .. } => Self::SETTINGS,
             Op::SetHostname { .. } => Self::default(),
         }
     }
@@ -64,6 +67,7 @@ impl Doubt {
     pub(super) fn complete(self, look: &mut Observed, older: Observed) {
         if !self.has(Self::LINKS) {
             look.links = older.links;
+            look.bridge_vlans = older.bridge_vlans;
         }
         if !self.has(Self::ADDRESSES) {
             look.addresses = older.addresses;
@@ -76,6 +80,11 @@ impl Doubt {
         }
         if !self.has(Self::FILES) {
             look.files = older.files;
+        }
+        if !self.has(Self::SETTINGS) {
+            look.wireguard = older.wireguard;
+            look.ethernet = older.ethernet;
+            look.sysctls = older.sysctls;
         }
     }
 }
@@ -93,6 +102,7 @@ impl From<Bell> for Doubt {
             (bell.addresses, Self::ADDRESSES),
             (bell.routes, Self::ROUTES),
             (bell.rules, Self::RULES),
+            (bell.settings, Self::SETTINGS),
             (bell.overrun, Self::EVERYTHING),
         ];
         let mut doubt = Self::default();
@@ -117,6 +127,7 @@ mod tests {
             Doubt::ROUTES,
             Doubt::RULES,
             Doubt::FILES,
+            Doubt::SETTINGS,
         ];
         let doubt = Doubt::from(bell);
         let found: Vec<Doubt> = parts.into_iter().filter(|part| doubt.has(*part)).collect();
@@ -131,7 +142,9 @@ mod tests {
         check(|bell| bell.addresses = true, &[addresses, routes]);
         check(|bell| bell.routes = true, &[routes]);
         check(|bell| bell.rules = true, &[Doubt::RULES]);
-        let all = [links, addresses, routes, Doubt::RULES, Doubt::FILES];
+        check(|bell| bell.settings = true, &[Doubt::SETTINGS]);
+        let [rules, files, settings] = [Doubt::RULES, Doubt::FILES, Doubt::SETTINGS];
+        let all = [links, addresses, routes, rules, files, settings];
         check(|bell| bell.overrun = true, &all);
     }
 }

@@ -1,8 +1,9 @@
 //! The closed set of what can happen to the core and what it can ask for.
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeSet;
 
-use super::{Doubt, Reply, Request, Source};
+use super::{Doubt, Module, Reply, Request, Source};
 use crate::config::{Diagnostic, Document};
 use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
@@ -15,11 +16,13 @@ pub enum Event {
     /// The kernel said what changed, or that it lost count.
     Changed(Doubt),
     /// A look at these parts of the machine; the others are empty.
-    Observed(Observed, Doubt),
+    Observed(Box<Observed>, Doubt),
     /// A dump could not be had.
     DumpFailed,
     /// The ops of the last [`Effect::Apply`], each with its result.
     Applied(Vec<Outcome>),
+    /// What [`Effect::LoadModules`] asked for is there, or cannot be had.
+    ModulesLoaded,
     /// A DHCP message (UDP payload) that arrived on a link.
     Dhcp {
         /// Kernel index of the link.
@@ -80,6 +83,8 @@ pub enum Effect {
     Observe(Doubt),
     /// Do these in order; answer with [`Event::Applied`].
     Apply(Vec<Op>),
+    /// Load these, as far as they exist; answer with [`Event::ModulesLoaded`].
+    LoadModules(BTreeSet<Module>),
     /// Send a DHCP message as a broadcast frame.
     BroadcastDhcp {
         /// Out of which link.

@@ -7,11 +7,14 @@
 mod backoff;
 mod clients;
 mod conflicts;
+mod devices;
 mod doubt;
 mod events;
 mod fetches;
+mod needs;
 mod readiness;
 mod requests;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -28,6 +31,7 @@ pub use clients::SavedLease;
 pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
 pub use fetches::{Fetched, Fetches, Source};
+pub use needs::{Module, needs};
 pub use readiness::{Readiness, Verdict};
 pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
@@ -35,6 +39,7 @@ pub use timeline::{Stage, Timeline};
 use backoff::Backoff;
 use clients::Clients;
 use conflicts::Conflicts;
+use devices::Devices;
 
 /// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
@@ -46,7 +51,9 @@ const MAX_COMPILES: usize = 3;
 /// Wait after a dump that failed (memory, an interrupted socket).
 const DUMP_RETRY: Duration = Duration::from_millis(100);
 
-/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off.
+/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off. Links on
+/// links take one a level, at most 8 in any kernel (MAX_NEST_DEV), and up to 4 more for what is made again and for
+/// addresses, routes and files.
 const MAX_ROUNDS: u32 = 16;
 
 /// Wait after [`MAX_ROUNDS`]: long enough not to burn a core in a fight, short enough to win it eventually.
@@ -88,6 +95,8 @@ pub struct Core {
     names: BTreeMap<LinkName, u32>,
     /// Addresses we added ([`owned_key`]): who owns an address before Linux 5.18, which has no IFA_PROTO.
     owned: BTreeSet<String>,
+    /// Parameters, cards and keys: what was looked at and decided, and the modules for it.
+    devices: Devices,
     /// Drivers are still being loaded: links may appear.
     drivers_loading: bool,
     /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
@@ -123,6 +132,7 @@ impl Core {
             timeline: Timeline::default(),
             names: BTreeMap::new(),
             owned: BTreeSet::new(),
+            devices: Devices::default(),
             drivers_loading: false,
             revision: 1,
             saved_revision: 0,
@@ -141,8 +151,12 @@ impl Core {
                 self.not_before = now + DUMP_RETRY;
                 self.dump_at = Some(self.not_before);
             }
-            Event::Observed(observed, of) => self.observed(observed, of, now, &mut effects),
+            Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
+            Event::ModulesLoaded => {
+                self.devices.loaded();
+                self.look(Doubt::EVERYTHING, now);
+            }
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
             Event::Arp {
                 index,
@@ -279,6 +293,9 @@ impl Core {
         if let Some(older) = self.observed.take() {
             of.complete(&mut observed, older);
         }
+        if of.has(Doubt::SETTINGS) {
+            self.devices.looked(&self.desired, &observed);
+        }
         self.observed = Some(observed);
         if !self.applying {
             self.reconcile(now, effects);
@@ -318,11 +335,22 @@ impl Core {
             self.revision += 1;
         }
         self.conflicts.follow(&self.desired, observed, now, effects);
+        self.devices.load(&self.desired, effects);
+        if self.looks_at_devices_first(now) {
+            return;
+        }
+        let Some(observed) = &mut self.observed else {
+            return;
+        };
+        self.revision += u64::from(self.devices.decide(&self.desired, observed));
         let mut ops = plan(&self.desired, observed);
-        ops.retain(|op| !self.may_be_leased(op, observed));
+        let Some(observed) = &self.observed else {
+            return;
+        };
+        ops.retain(|op| !self.may_be_leased(op, observed) && !self.devices.awaits(op));
         self.backoff.forget_all_but(&ops);
-        self.backoff.hold(&mut ops, now);
-        self.settled = ops.is_empty();
+        self.backoff.hold(&mut ops, &observed.links, now);
+        self.settled = ops.is_empty() && !self.devices.is_loading();
         if ops.is_empty() {
             self.rounds = 0;
             return;
@@ -367,6 +395,8 @@ impl Core {
         for outcome in outcomes {
             self.doubt |= Doubt::after(&outcome);
             self.remember(&outcome);
+            let decided = self.devices.remember(&outcome, &self.desired);
+            self.revision += u64::from(decided);
             self.backoff.record(&outcome, now, &mut self.rng, effects);
         }
         // The dump is the truth: whatever the acknowledgements said, look again.

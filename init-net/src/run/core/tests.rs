@@ -135,6 +135,7 @@ impl Machine {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::LoadModules(_) => self.queue.push_back(Event::ModulesLoaded),
             Effect::Observe(doubt) => {
                 let (now, kernel) = (self.now, &mut self.kernel);
                 kernel.at = now;
@@ -145,7 +146,7 @@ impl Machine {
                 let mut look = self.kernel.clone();
                 doubt.complete(&mut look, Observed::default());
                 self.looks.push(doubt);
-                self.queue.push_back(Event::Observed(look, doubt));
+                self.queue.push_back(Event::Observed(Box::new(look), doubt));
             }
             Effect::Apply(ops) => {
                 let outcomes = ops.into_iter().map(|op| self.apply(op)).collect();
@@ -503,10 +504,12 @@ fn a_rival_that_undoes_everything_is_not_fought_without_end() {
 fn only_what_is_in_doubt_is_looked_at() {
     let mut machine = Machine::new(STATIC);
     machine.boot();
-    // The first look; the link was set up and the rest put on it; files and host name came with that.
+    // The first look; the parameters that what was compiled from it names; the link was set up and the rest put on it,
+    // files and host name came with that.
     let mut applied = Doubt::LINKS;
     applied |= Doubt::FILES;
-    assert_eq!(machine.looks, [Doubt::EVERYTHING, applied]);
+    let looks = [Doubt::EVERYTHING, Doubt::SETTINGS, applied];
+    assert_eq!(machine.looks, looks);
     machine.run(1);
     machine.looks.clear();
     machine.kernel.routes.clear();

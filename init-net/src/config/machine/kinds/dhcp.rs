@@ -1,9 +1,9 @@
-//! `DHCPv4Config`.
+//! `DHCPv4Config` and `DHCPv6Config`.
 
 use serde_json::{Value as Json, json};
 
 use super::{Kind, Role};
-use crate::config::machine::record::Record;
+use crate::config::machine::record::{At, Record, plain};
 use crate::config::machine::scalar::{Names, Scalar, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
@@ -28,7 +28,23 @@ keys! {
     }
 }
 
-/// DHCPv4 option 61.
+keys! {
+    /// DHCPv6 on one link.
+    pub struct Dhcp6Keys("DHCPv6Config") {
+        /// The link.
+        required "name" name: LinkName,
+        /// The metric of the routes of the lease.
+        "routeMetric" route_metric: u32,
+        /// Whether the host name of the lease is left alone.
+        "ignoreHostname" ignore_hostname: bool,
+        /// What the client calls itself: a DUID of its hardware address unless said otherwise.
+        "clientIdentifier" client_identifier: Identifier,
+        /// What it calls itself with `clientIdentifier: duid`.
+        "duidRaw" duid: Duid,
+    }
+}
+
+/// What a client calls itself: DHCPv4 option 61, DHCPv6 option 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identifier {
     /// Not sent.
@@ -50,6 +66,13 @@ impl Names for Identifier {
 /// A DUID: two octets of type and at most 128 after them (RFC 8415 §11.1).
 #[derive(Clone, Debug)]
 pub struct Duid(Vec<u8>);
+
+impl Duid {
+    /// Type and all.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl Scalar for Duid {
     fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
@@ -78,33 +101,69 @@ impl Kind for Dhcp4Keys {
         let client_id = self.client_id(source);
         let link = LinkRef::Name(self.name.value);
         let mut operator = OperatorConfig::new(link, AutoMethod::Dhcp4, origin);
-        operator.metric = self.route_metric.map(|metric| metric.value);
-        operator.ignore_hostname = self.ignore_hostname.map(|ignored| ignored.value);
-        operator.ignore_routes = self.ignore_routes.map(|ignored| ignored.value);
+        operator.metric = plain(self.route_metric);
+        operator.ignore_hostname = plain(self.ignore_hostname);
+        operator.ignore_routes = plain(self.ignore_routes);
         operator.client_id = client_id;
+        out.operators.push(operator);
+    }
+}
+
+impl Kind for Dhcp6Keys {
+    const ROLE: Role = Role::Dhcp;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        let origin = self.origin(source);
+        let duid = duid(&self, self.client_identifier, &self.duid, source);
+        if self
+            .client_identifier
+            .is_some_and(|said| said.value == Identifier::None)
+        {
+            let rule = "a DHCPv6 client says who it is (RFC 8415 section 16)";
+            let fix = "leave it out for a DUID of the hardware address";
+            self.refuse_value(source, &self.client_identifier, rule, Some(fix));
+        }
+        let link = LinkRef::Name(self.name.value);
+        let mut operator = OperatorConfig::new(link, AutoMethod::Dhcp6, origin);
+        operator.metric = plain(self.route_metric);
+        operator.ignore_hostname = plain(self.ignore_hostname);
+        operator.duid = duid;
         out.operators.push(operator);
     }
 }
 
 impl Dhcp4Keys {
     fn client_id(&self, source: &Source<'_>) -> Option<Vec<u8>> {
-        match (self.client_identifier.map(|said| said.value), &self.duid) {
-            (None | Some(Identifier::Mac), None) => None,
-            (Some(Identifier::None), None) => Some(Vec::new()),
-            // DEVIATION: RFC 4361 §6.1 puts type 255 and an IAID before it; the field's configurations give all bytes.
-            (Some(Identifier::Duid), Some(duid)) => Some(duid.0.clone()),
-            // What is missing may be what was not right.
-            (_, _) if self.is_partial() => None,
-            (Some(Identifier::Duid), None) => {
-                let rule = "clientIdentifier: duid needs duidRaw";
-                self.refuse_value(source, &self.client_identifier, rule, None);
-                None
-            }
-            (None | Some(Identifier::Mac | Identifier::None), Some(_)) => {
-                let rule = "duidRaw needs clientIdentifier: duid";
-                self.refuse_value(source, &self.duid, rule, None);
-                None
-            }
+        // DEVIATION: RFC 4361 §6.1 puts type 255 and an IAID before it; the field's configurations give all bytes.
+        let duid = duid(self, self.client_identifier, &self.duid, source);
+        match plain(self.client_identifier) {
+            Some(Identifier::None) => Some(Vec::new()),
+            None | Some(Identifier::Mac | Identifier::Duid) => duid,
         }
+    }
+}
+
+/// The DUID, where `identifier` asks for it; reports one of the two without the other.
+fn duid<R: Record>(
+    keys: &R,
+    identifier: Option<At<Identifier>>,
+    duid: &Option<At<Duid>>,
+    source: &Source<'_>,
+) -> Option<Vec<u8>> {
+    match (plain(identifier), duid) {
+        (Some(Identifier::Duid), Some(duid)) => Some(duid.0.clone()),
+        // What is missing may be what was not right.
+        _ if keys.is_partial() => None,
+        (Some(Identifier::Duid), None) => {
+            let rule = "clientIdentifier: duid needs duidRaw";
+            keys.refuse_value(source, &identifier, rule, None);
+            None
+        }
+        (None | Some(Identifier::Mac | Identifier::None), Some(_)) => {
+            let rule = "duidRaw needs clientIdentifier: duid";
+            keys.refuse_value(source, duid, rule, None);
+            None
+        }
+        (None | Some(Identifier::Mac | Identifier::None), None) => None,
     }
 }

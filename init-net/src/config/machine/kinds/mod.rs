@@ -7,21 +7,45 @@
 //! 2. give words a [`Names`](super::scalar::Names) list, and a value with a rule of its own a
 //!    [`Scalar`](super::scalar::Scalar): the rule is then checked where it is written, and is in the schema;
 //! 3. implement [`Kind`] for it: checks across keys, then what it says goes to the [`Document`];
-//! 4. put `applied::<ItsKeys>()` in [`KINDS`] in place of `later(…)`, and a full example in the tests of `schema.rs`.
+//! 4. put `applied::<ItsKeys>()` in [`KINDS`], and a full example in the tests of `schema.rs`.
 
-mod dhcp;
+mod address;
+mod alias;
+mod bgp;
+mod bond;
+mod bridge;
+mod bridge_port;
+pub(super) mod dhcp;
+mod dummy;
+mod ethernet;
+mod firewall;
 mod header;
 mod hostname;
+mod ipvlan;
+pub(super) mod kube_network;
+pub(super) mod kube_span;
 pub(super) mod link;
-mod resolver;
+mod link_settings;
+mod macvlan;
+mod probe;
+pub(super) mod resolver;
+mod route;
+mod routing;
 pub(super) mod static_host;
+pub(super) mod sysctl;
 pub(super) mod time_sync;
+mod veth;
+pub(super) mod vip;
+mod vlan;
+mod vrf;
+mod vxlan;
+mod wireguard;
 
 use serde_json::Value as Json;
 
 pub use self::header::Header;
 
-use super::record::{Record, read_top};
+use super::record::{Record, read_quiet, read_top};
 use super::schema::Schemas;
 use super::source::Source;
 use super::tree::Node;
@@ -34,6 +58,8 @@ pub enum Role {
     Link,
     /// Runs DHCP on a link: it no longer runs on the others by default.
     Dhcp,
+    /// An address that moves between machines.
+    Vip,
     /// Anything else.
     Other,
 }
@@ -54,13 +80,6 @@ pub struct Known {
     pub name: &'static str,
     /// What it is.
     pub role: Role,
-    /// `None`: known, and not applied yet.
-    pub reader: Option<Reader>,
-}
-
-/// What a declaration gives.
-#[derive(Debug)]
-pub struct Reader {
     /// Reads a document into another.
     pub read: fn(&Source<'_>, &Node, &mut Document),
     /// The schema of it.
@@ -71,56 +90,63 @@ const fn applied<K: Kind>() -> Known {
     Known {
         name: K::WHAT,
         role: K::ROLE,
-        reader: Some(Reader {
-            read: |source, node, out| {
-                if let Some((_, keys)) = read_top::<(Header, K)>(source, node) {
-                    keys.apply(source, out);
-                }
-            },
-            schema: |schemas| schemas.document::<K>(),
-        }),
+        read: |source, node, out| {
+            if let Some((_, keys)) = read_top::<(Header, K)>(source, node) {
+                keys.apply(source, out);
+            }
+        },
+        schema: |schemas| schemas.document::<K>(),
     }
 }
 
-const fn later(name: &'static str, role: Role) -> Known {
+/// A kind that is checked and has no effect here.
+const fn checked<K: Kind>() -> Known {
     Known {
-        name,
-        role,
-        reader: None,
+        name: K::WHAT,
+        role: K::ROLE,
+        read: |source, node, out| {
+            if let Some((_, keys)) = read_quiet::<(Header, K)>(source, node) {
+                keys.apply(source, out);
+            }
+        },
+        schema: |schemas| schemas.document::<K>(),
     }
 }
 
 /// Every kind about the network.
-pub const KINDS: [Known; 29] = [
+pub const KINDS: [Known; 32] = [
     applied::<link::LinkConfigKeys>(),
     applied::<dhcp::Dhcp4Keys>(),
     applied::<hostname::HostnameKeys>(),
     applied::<resolver::ResolverKeys>(),
     applied::<static_host::StaticHostKeys>(),
     applied::<time_sync::TimeSyncKeys>(),
-    later("DHCPv6Config", Role::Dhcp),
-    later("VLANConfig", Role::Link),
-    later("BondConfig", Role::Link),
-    later("BridgeConfig", Role::Link),
-    later("VRFConfig", Role::Link),
-    later("DummyLinkConfig", Role::Link),
-    later("VethConfig", Role::Link),
-    later("WireguardConfig", Role::Link),
-    later("Layer2VIPConfig", Role::Other),
-    later("HCloudVIPConfig", Role::Other),
-    later("LinkAliasConfig", Role::Other),
-    later("EthernetConfig", Role::Other),
-    later("NetworkDefaultActionConfig", Role::Other),
-    later("NetworkRuleConfig", Role::Other),
-    later("RoutingRuleConfig", Role::Other),
-    later("BlackholeRouteConfig", Role::Other),
-    later("TCPProbeConfig", Role::Other),
-    later("HTTPProbeConfig", Role::Other),
-    later("KubeSpanConfig", Role::Other),
-    later("KubeSpanEndpointsConfig", Role::Other),
-    later("BGPInstanceConfig", Role::Other),
-    later("SysctlConfig", Role::Other),
-    later("SysfsConfig", Role::Other),
+    applied::<dhcp::Dhcp6Keys>(),
+    applied::<vlan::VlanConfigKeys>(),
+    applied::<bond::BondKeys>(),
+    applied::<bridge::BridgeKeys>(),
+    applied::<vrf::VrfKeys>(),
+    applied::<dummy::DummyKeys>(),
+    applied::<veth::VethKeys>(),
+    applied::<wireguard::WireguardKeys>(),
+    applied::<macvlan::MacvlanKeys>(),
+    applied::<ipvlan::IpvlanKeys>(),
+    applied::<vxlan::VxlanKeys>(),
+    applied::<vip::Layer2VipKeys>(),
+    applied::<vip::HCloudVipKeys>(),
+    applied::<alias::AliasKeys>(),
+    applied::<ethernet::EthernetKeys>(),
+    applied::<firewall::DefaultActionKeys>(),
+    applied::<firewall::NetworkRuleKeys>(),
+    applied::<routing::RoutingRuleKeys>(),
+    applied::<routing::BlackholeKeys>(),
+    applied::<probe::TcpProbeKeys>(),
+    applied::<probe::HttpProbeKeys>(),
+    checked::<kube_span::KubeSpanKeys>(),
+    checked::<kube_span::EndpointKeys>(),
+    checked::<bgp::BgpKeys>(),
+    applied::<sysctl::SysctlKeys>(),
+    applied::<kube_network::KubeNetworkKeys>(),
 ];
 
 /// Kinds of an operating system's configuration that are not about its network: accepted and left alone.
@@ -139,7 +165,6 @@ pub const OTHERS: [&str; 32] = [
     "KernelModuleConfig",
     "KmsgLogConfig",
     "KubeFlannelCNIConfig",
-    "KubeNetworkConfig",
     "KubeNodeConfig",
     "LVMConfig",
     "OOMConfig",
@@ -152,6 +177,7 @@ pub const OTHERS: [&str; 32] = [
     "SecurityProfileConfig",
     "SideroLinkConfig",
     "SwapVolumeConfig",
+    "SysfsConfig",
     "TrustedRootsConfig",
     "UdevRulesConfig",
     "UserVolumeConfig",

@@ -3,10 +3,10 @@
 use core::net::IpAddr;
 
 use super::{Kind, Role};
-use crate::config::Document;
-use crate::config::machine::record::{At, Items as _, Record as _};
+use crate::config::machine::record::{At, Items as _, Quiet, Record as _};
 use crate::config::machine::scalar::Names;
 use crate::config::machine::source::Source;
+use crate::config::{Document, Said};
 use crate::value::Hostname;
 
 keys! {
@@ -17,7 +17,7 @@ keys! {
         /// Where names without a dot are looked for.
         "searchDomains" search_domains: SearchKeys,
         /// A name server on the machine itself.
-        later "hostDNS": HostDnsKeys,
+        "hostDNS" host_dns: Quiet<HostDnsKeys>,
     }
 }
 
@@ -39,7 +39,7 @@ keys! {
         /// The domains, in order; an empty list takes away those of other sources.
         "domains" domains: Vec<At<Hostname>>,
         /// Whether the machine's own domain is not searched.
-        later "disableDefault": bool,
+        "disableDefault" disable_default: bool,
     }
 }
 
@@ -47,11 +47,11 @@ keys! {
     /// A name server on the machine itself.
     pub struct HostDnsKeys("hostDNS") {
         /// Whether it runs.
-        later "enabled": bool,
+        "enabled" enabled: bool,
         /// Whether the cluster's names are asked of it.
-        later "forwardKubeDNSToHost": bool,
+        "forwardKubeDNSToHost" forward: bool,
         /// Whether it knows the members of the cluster.
-        later "resolveMemberNames": bool,
+        "resolveMemberNames" resolve_members: bool,
     }
 }
 
@@ -78,22 +78,84 @@ impl Kind for ResolverKeys {
     const ROLE: Role = Role::Other;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
+        let encrypted = |server: &NameserverKeys| server.protocol() != Protocol::Plain;
+        if let Some(servers) = &self.nameservers
+            && !servers.is_empty()
+            && servers.iter().all(encrypted)
+        {
+            let rule = "every name server is encrypted: a machine that has no time yet asks none";
+            self.warn(source, servers, rule, Some("add one with protocol: Do53"));
+        }
+        if let Some(Quiet(host_dns)) = self.host_dns.as_deref() {
+            host_dns.check(source);
+        }
         for server in self.nameservers.items() {
             server.apply(source, out);
         }
-        if let Some(search) = self.search_domains
-            && let Some(domains) = search.value.domains
-        {
-            let domains = domains.value.into_iter();
-            out.search_domains = Some(domains.map(|domain| domain.said(source)).collect());
+        if let Some(search) = self.search_domains {
+            search.value.apply(source, out);
+        }
+    }
+}
+
+impl SearchKeys {
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        own_domain(self.disable_default, source, out);
+        let partial = self.is_partial();
+        search_domains(self.domains, partial, source, out);
+    }
+}
+
+/// The domains that are searched, here or in the older form; `partial`: not all that was written was right, so what
+/// is left does not say "none".
+pub fn search_domains(
+    domains: Option<At<Vec<At<Hostname>>>>,
+    partial: bool,
+    source: &Source<'_>,
+    out: &mut Document,
+) {
+    if let Some(domains) = domains
+        && !(domains.is_empty() && partial)
+    {
+        let domains = domains.value.into_iter();
+        out.search_domains = Some(domains.map(|domain| domain.said(source)).collect());
+    }
+}
+
+/// Whether the machine's own domain is not searched, here or in the older form.
+pub fn own_domain(disabled: Option<At<bool>>, source: &Source<'_>, out: &mut Document) {
+    if let Some(At { value, mark }) = disabled {
+        out.search_own_domain = Some(Said::new(!value, source.origin(mark)));
+    }
+}
+
+impl HostDnsKeys {
+    /// Checks the rules of it, here or in the older form.
+    pub fn check(&self, source: &Source<'_>) {
+        let is = |at: &Option<At<bool>>| at.is_some_and(|at| at.value);
+        for (what, at) in [
+            ("forwardKubeDNSToHost", &self.forward),
+            ("resolveMemberNames", &self.resolve_members),
+        ] {
+            if is(at) && !is(&self.enabled) {
+                let rule = format!("{what} needs enabled: true");
+                self.refuse_value(source, at, &rule, None);
+            }
+        }
+        if is(&self.enabled) {
+            let why = "name servers are asked by those who look names up, as in resolv.conf";
+            self.idle(source, &self.enabled, "a name server on this machine", why);
         }
     }
 }
 
 impl NameserverKeys {
+    fn protocol(&self) -> Protocol {
+        self.protocol.map_or(Protocol::Plain, |said| said.value)
+    }
+
     fn apply(self, source: &Source<'_>, out: &mut Document) {
-        let protocol = self.protocol.map_or(Protocol::Plain, |said| said.value);
-        match (protocol, &self.tls_server_name) {
+        match (self.protocol(), &self.tls_server_name) {
             (Protocol::Plain, None) => out.nameservers.push(self.address.said(source)),
             (Protocol::Plain, Some(_)) => {
                 let rule = "tlsServerName needs protocol: DoT or DoH";
@@ -101,7 +163,8 @@ impl NameserverKeys {
             }
             // Asking it without encryption would be worse than not asking it.
             (Protocol::Tls | Protocol::Https, Some(_)) => {
-                self.later(source, &self.protocol, "protocol");
+                let why = "this name server is not asked";
+                self.idle(source, &self.protocol, "encryption", why);
             }
             (Protocol::Tls | Protocol::Https, None) => {
                 let rule = "an encrypted nameserver needs tlsServerName";

@@ -16,7 +16,7 @@ keys! {
     /// Where the time comes from.
     pub struct TimeSyncKeys("TimeSyncConfig") {
         /// Whether the clock is set at all.
-        later "enabled": bool,
+        "enabled" enabled: bool,
         /// How long the boot waits for the time; 0 waits for ever.
         later "bootTimeout": Duration,
         /// From servers.
@@ -32,7 +32,7 @@ keys! {
         /// The servers: addresses or names.
         "servers" servers: Vec<At<TimeServer>>,
         /// Whether they prove who they are (RFC 8915).
-        later "useNTS": bool,
+        "useNTS" use_nts: bool,
     }
 }
 
@@ -70,9 +70,29 @@ impl Kind for TimeSyncKeys {
             let rule = "ntp and ptp exclude each other";
             self.refuse_value(source, &self.ptp, rule, Some("keep one of them"));
         }
+        let enabled = self.enabled.is_none_or(|enabled| enabled.value);
         if let Some(ntp) = self.ntp {
-            servers(ntp.value.servers, source, out);
+            ntp.value.check(source);
+            if enabled {
+                servers(ntp.value.servers, source, out);
+            }
         }
+    }
+}
+
+impl NtpKeys {
+    /// A certificate is for a name.
+    fn check(&self, source: &Source<'_>) {
+        if !self.use_nts.is_some_and(|said| said.value) {
+            return;
+        }
+        let servers = self.servers.iter().flat_map(|list| &list.value);
+        for server in servers.filter(|server| server.0.parse::<IpAddr>().is_ok()) {
+            let rule = "with useNTS a server is a name, not an address";
+            self.refuse_value(source, server, rule, None);
+        }
+        let why = "whoever sets the clock gets the names alone";
+        self.idle(source, &self.use_nts, "useNTS", why);
     }
 }
 

@@ -1,0 +1,55 @@
+//! `vip` of an interface or VLAN.
+
+use crate::config::machine::kinds::vip::SharedAddress;
+use crate::config::machine::record::{At, Record as _};
+use crate::config::machine::source::Source;
+use crate::config::{Document, LinkRef, VipConfig, VipProvider};
+use crate::value::Secret;
+
+keys! {
+    /// An address that moves between machines.
+    pub struct VipKeys("vip") whole {
+        /// The address.
+        required "ip" address: SharedAddress,
+        /// The API of Equinix Metal moves it.
+        "equinixMetal" equinix: TokenKeys,
+        /// The API of Hetzner Cloud moves it.
+        "hcloud" hcloud: TokenKeys,
+    }
+}
+
+keys! {
+    /// What an API asks for.
+    pub struct TokenKeys("token") whole {
+        /// Its token.
+        required "apiToken" token: Secret,
+    }
+}
+
+impl VipKeys {
+    /// The shared address on `link`.
+    pub fn apply(self, link: &LinkRef, worker: bool, source: &Source<'_>, out: &mut Document) {
+        if worker {
+            let rule = "a worker shares no address";
+            let fix = "machine.type: controlplane does, and a Layer2VIPConfig may stand anywhere";
+            return self.refuse(source, &self.address, rule, Some(fix));
+        }
+        if self.equinix.is_some() && self.hcloud.is_some() {
+            let rule = "equinixMetal and hcloud exclude each other";
+            return self.refuse(source, &self.hcloud, rule, Some("keep one of them"));
+        }
+        let origin = self.origin(source);
+        let token = |keys: At<TokenKeys>| keys.value.token.value;
+        let provider = match (self.equinix, self.hcloud) {
+            (None, None) => VipProvider::Layer2,
+            (Some(keys), _) => VipProvider::EquinixMetal { token: token(keys) },
+            (None, Some(keys)) => VipProvider::HCloud { token: token(keys) },
+        };
+        out.vips.push(VipConfig {
+            address: self.address.value.0,
+            link: link.clone(),
+            provider,
+            origin,
+        });
+    }
+}
