@@ -1,5 +1,6 @@
 //! A guest that is asked, and told, while it runs.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -79,6 +80,67 @@ impl Guest {
             "cat > {MACHINE_CONFIG} << 'END OF CONFIG'\n{config}\nEND OF CONFIG\n\
              init-net apply --config {MACHINE_CONFIG}"
         ))
+    }
+
+    /// Nothing is left to do, as `init-net plan` sees it: waits for that, as a lease or a carrier may be on its way.
+    #[track_caller]
+    pub fn settles(&mut self) {
+        let deadline = Deadline::after(BOOT);
+        loop {
+            let Answer {
+                status,
+                output,
+                errors,
+            } = self.answer("init-net plan");
+            if status == 0 {
+                return assert_eq!(output, "", "a plan with nothing to do");
+            }
+            assert!(
+                deadline.remaining().is_some(),
+                "the plan does not become empty, status {status}:\n{output}{errors}"
+            );
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// Another machine config, applied, and what there was to do is done.
+    #[track_caller]
+    pub fn becomes(&mut self, config: &str) {
+        self.apply(config);
+        self.settles();
+    }
+
+    /// What `init-net plan` would do for another machine config, which is something.
+    #[track_caller]
+    pub fn plan(&mut self, config: &str) -> String {
+        let Answer {
+            status,
+            output,
+            errors,
+        } = self.answer(&format!(
+            "cat > /tmp/next.yaml << 'END OF CONFIG'\n{config}\nEND OF CONFIG\n\
+             init-net plan --config /tmp/next.yaml"
+        ));
+        assert_eq!(status, 2, "exit status of a plan:\n{output}{errors}");
+        output
+    }
+
+    /// The kernel's number of every link: one that was made again has another.
+    #[track_caller]
+    pub fn indexes(&mut self) -> BTreeMap<String, u64> {
+        let links = self.ask("ip -j link");
+        let link = |link: &Value| {
+            let name = link["ifname"].as_str().expect("a name").to_owned();
+            (name, link["ifindex"].as_u64().expect("a number"))
+        };
+        let list = links.get("").and_then(Value::as_array);
+        list.expect("a list").iter().map(link).collect()
+    }
+
+    /// A kernel parameter, by its path below /proc/sys.
+    #[track_caller]
+    pub fn sysctl(&mut self, path: &str) -> String {
+        self.run(&format!("cat /proc/sys/{path}")).trim().to_owned()
     }
 
     /// An address answers.

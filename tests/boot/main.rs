@@ -6,13 +6,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod bonds;
 mod carrier;
 mod checks;
 mod config;
 mod dhcp;
+mod ethernet;
 mod guest;
 mod handoff;
 mod json;
+mod kinds;
 mod machine;
 mod metadata;
+mod routes;
+mod scale;
+mod stacks;
 mod statics;
+mod wireguard;
