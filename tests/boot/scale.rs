@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
-use std::time::Instant;
 
 use serde_json::Value;
 
@@ -34,13 +33,14 @@ fn four_thousand_vlans_on_one_card() {
     }
     let vm = bench.machine(&config).cmdline("initnet.wait=none");
     let vm = vm.memory(MEMORY).nic("port0", MAC);
-    let start = Instant::now();
     let mut guest = Guest::of_within(vm.start(&bench.lab).unwrap(), WITHIN);
-    let booted = start.elapsed();
+    let booted = uptime(&mut guest);
     guest.settles_within(WITHIN);
-    let took = start.elapsed();
+    let took = uptime(&mut guest);
     // For whoever runs it with --nocapture; `scripts/bench` has the figures that count.
-    println!("{VLANS} VLANs: {booted:?} from power on to hand-off, {took:?} to an empty plan");
+    println!(
+        "{VLANS} VLANs: {booted} s from the kernel's start to hand-off, {took} s to an empty plan"
+    );
 
     let links = guest.ask("ip -d -j link show type vlan");
     assert_eq!(links.count("link=eth0 group=73"), VLANS as usize);
@@ -55,4 +55,10 @@ fn four_thousand_vlans_on_one_card() {
         ids.insert(id);
     }
     assert_eq!(ids, (1..=VLANS).collect());
+}
+
+/// Seconds since the guest's kernel started.
+fn uptime(guest: &mut Guest) -> String {
+    let uptime = guest.run("cat /proc/uptime");
+    uptime.split(' ').next().unwrap_or_default().to_owned()
 }
