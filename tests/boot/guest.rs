@@ -40,9 +40,16 @@ impl Guest {
     /// Waits until init-net has handed off: only then there is somebody who answers.
     #[track_caller]
     pub fn of(vm: Vm) -> Self {
-        let mut guest = Self { vm };
-        guest.run("true");
-        guest
+        Self::of_within(vm, BOOT)
+    }
+
+    /// As [`Guest::of`], for a boot with more to do than others.
+    #[track_caller]
+    pub fn of_within(mut vm: Vm, within: Duration) -> Self {
+        if let Err(error) = vm.run("true", within) {
+            panic!("{error}");
+        }
+        Self { vm }
     }
 
     /// Runs a script in the guest's sh, which must succeed, and returns its output.
@@ -85,7 +92,13 @@ impl Guest {
     /// Nothing is left to do, as `init-net plan` sees it: waits for that, as a lease or a carrier may be on its way.
     #[track_caller]
     pub fn settles(&mut self) {
-        let deadline = Deadline::after(BOOT);
+        self.settles_within(BOOT);
+    }
+
+    /// As [`Guest::settles`], for more than a boot has to do.
+    #[track_caller]
+    pub fn settles_within(&mut self, within: Duration) {
+        let deadline = Deadline::after(within);
         loop {
             let Answer {
                 status,

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::bench::Bench;
 use crate::bench::MAC;
-use crate::bench::on_both_kernels;
 use crate::guest::Guest;
 
 /// Nearly all that 12 bits can number.
@@ -17,8 +16,13 @@ const VLANS: u64 = 4000;
 /// Of a guest, MiB: the kernel wants some 40 kB for a link, the most of it for its parameters.
 const MEMORY: u32 = 1024;
 
-on_both_kernels!(four_thousand_vlans_on_one_card);
-fn four_thousand_vlans_on_one_card(bench: Bench) {
+/// For the boot, and for what follows: a build without optimisation under TCG takes minutes. No verdict about speed.
+const WITHIN: Duration = Duration::from_secs(480);
+
+/// On one kernel: what the other one does differently with a VLAN is seen at the first.
+#[test]
+fn four_thousand_vlans_on_one_card() {
+    let bench = Bench::new("four-thousand-vlans");
     let mut config = String::from("apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\n");
     for id in 1..=VLANS {
         write!(
@@ -29,12 +33,14 @@ fn four_thousand_vlans_on_one_card(bench: Bench) {
     }
     let vm = bench.machine(&config).cmdline("initnet.wait=none");
     let vm = vm.memory(MEMORY).nic("port0", MAC);
-    let start = Instant::now();
-    let mut guest = Guest::of(vm.start(&bench.lab).unwrap());
-    guest.settles();
-    let took = start.elapsed();
+    let mut guest = Guest::of_within(vm.start(&bench.lab).unwrap(), WITHIN);
+    let booted = uptime(&mut guest);
+    guest.settles_within(WITHIN);
+    let took = uptime(&mut guest);
     // For whoever runs it with --nocapture; `scripts/bench` has the figures that count.
-    println!("{VLANS} VLANs: {took:?} from power on to an empty plan");
+    println!(
+        "{VLANS} VLANs: {booted} s from the kernel's start to hand-off, {took} s to an empty plan"
+    );
 
     let links = guest.ask("ip -d -j link show type vlan");
     assert_eq!(links.count("link=eth0 group=73"), VLANS as usize);
@@ -49,4 +55,10 @@ fn four_thousand_vlans_on_one_card(bench: Bench) {
         ids.insert(id);
     }
     assert_eq!(ids, (1..=VLANS).collect());
+}
+
+/// Seconds since the guest's kernel started.
+fn uptime(guest: &mut Guest) -> String {
+    let uptime = guest.run("cat /proc/uptime");
+    uptime.split(' ').next().unwrap_or_default().to_owned()
 }
