@@ -77,7 +77,16 @@ impl Bench {
 
     /// A bench whose guests run this kernel.
     pub fn on(series: Series, name: &str) -> Self {
-        let slot = Slot::take();
+        Self::with(Slot::take(1), series, name)
+    }
+
+    /// The same for a guest that keeps a processor busy for minutes: no other bench is there meanwhile, whose clients would
+    /// ask twice for what takes too long.
+    pub fn alone(series: Series, name: &str) -> Self {
+        Self::with(Slot::take(BENCHES), series, name)
+    }
+
+    fn with(slot: Slot, series: Series, name: &str) -> Self {
         let kernel = Kernel::of(series).unwrap_or_else(|error| panic!("{error}"));
         let lab = Lab::new(name).unwrap_or_else(|error| panic!("{error}"));
         let lan = lab.namespace();
@@ -217,18 +226,19 @@ impl Facts {
     }
 }
 
-/// One of [`BENCHES`] places, given back on drop.
-struct Slot;
+/// So many of [`BENCHES`] places, given back on drop.
+struct Slot(usize);
 
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
 
 impl Slot {
-    fn take() -> Self {
+    fn take(places: usize) -> Self {
         let taken = TAKEN.lock().unwrap();
-        let mut taken = FREED.wait_while(taken, |taken| *taken >= BENCHES).unwrap();
-        *taken += 1;
-        Self
+        let full = |taken: &mut usize| *taken + places > BENCHES;
+        let mut taken = FREED.wait_while(taken, full).unwrap();
+        *taken += places;
+        Self(places)
     }
 }
 
@@ -236,27 +246,30 @@ impl Drop for Slot {
     fn drop(&mut self) {
         // A failed test drops its slot while panicking; the count itself is right then as well.
         let mut taken = TAKEN.lock().unwrap_or_else(|poison| poison.into_inner());
-        *taken -= 1;
-        FREED.notify_one();
+        *taken -= self.0;
+        FREED.notify_all();
     }
 }
 
 /// Makes a function of a [`Bench`] two tests, `NAME::stable` and `NAME::newer`, one on each kernel.
 macro_rules! on_both_kernels {
     ($name:ident) => {
+        on_both_kernels!(on $name);
+    };
+    ($bench:ident $name:ident) => {
         mod $name {
             use qemu::artefacts::Series;
 
             #[test]
             fn stable() {
                 let name = concat!(stringify!($name), "-stable");
-                super::$name(crate::bench::Bench::on(Series::Stable, name));
+                super::$name(crate::bench::Bench::$bench(Series::Stable, name));
             }
 
             #[test]
             fn newer() {
                 let name = concat!(stringify!($name), "-newer");
-                super::$name(crate::bench::Bench::on(Series::Newer, name));
+                super::$name(crate::bench::Bench::$bench(Series::Newer, name));
             }
         }
     };

