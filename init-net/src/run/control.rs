@@ -173,7 +173,13 @@ pub fn ask(request: &Request) -> Result<Option<Reply>, String> {
         BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply)?;
         Ok(reply)
     };
-    let reply = exchange(&mut stream).map_err(|error| format!("{}: {error}", path().display()))?;
+    let reply = exchange(&mut stream).map_err(|error| match error.kind() {
+        // EAGAIN is how a timeout of a socket reads.
+        io::ErrorKind::WouldBlock => {
+            format!("the supervisor is busy: no answer within {TIMEOUT:?}; ask again")
+        }
+        _ => format!("{}: {error}", path().display()),
+    })?;
     serde_json::from_slice(&reply)
         .map(Some)
         .map_err(|error| format!("{}: {error}", path().display()))

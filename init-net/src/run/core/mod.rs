@@ -45,6 +45,14 @@ use devices::Devices;
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
 const SETTLE: Duration = Duration::from_millis(1);
 
+/// After a look that took long (thousands of links), the next one for a mere notice waits this many times as long: at most a
+/// fifth of a processor goes into looking while links come up one by one. A look of a small machine takes less than
+/// [`SETTLE`] either way.
+const REST: u32 = 4;
+
+/// Longest such wait.
+const MAX_REST: Duration = Duration::from_secs(1);
+
 /// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
 const MAX_COMPILES: usize = 3;
 
@@ -78,6 +86,9 @@ pub struct Core {
     not_before: Instant,
     /// A look is under way.
     looking: bool,
+    /// When the last look was asked for, and how long it took.
+    look_began: Instant,
+    look_took: Duration,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
     rounds: u32,
@@ -120,6 +131,8 @@ impl Core {
             last_dump: None,
             not_before: Instant::BOOT,
             looking: false,
+            look_began: now,
+            look_took: Duration::ZERO,
             applying: false,
             rounds: 0,
             settled: false,
@@ -239,14 +252,16 @@ impl Core {
         if !self.applying && self.dump_at.is_some_and(|at| at <= now) {
             self.dump_at = None;
             self.looking = true;
+            self.look_began = now;
             effects.push(Effect::Observe(core::mem::take(&mut self.doubt)));
         }
     }
 
-    /// The kernel may have changed: dump again, at once or after [`SETTLE`].
+    /// The kernel may have changed: dump again, at once or a while after the last time.
     fn look(&mut self, doubt: Doubt, now: Instant) {
         self.doubt |= doubt;
-        let after_last = self.last_dump.map_or(now, |last| last + SETTLE);
+        let rest = (self.look_took * REST).clamp(SETTLE, MAX_REST);
+        let after_last = self.last_dump.map_or(now, |last| last + rest);
         let at = after_last.max(now).max(self.not_before);
         self.dump_at = Some(self.dump_at.map_or(at, |already| already.min(at)));
     }
@@ -272,6 +287,7 @@ impl Core {
     ) {
         self.looking = false;
         self.last_dump = Some(now);
+        self.look_took = now.saturating_since(self.look_began);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {
             self.keep_names(&mut observed);

@@ -501,6 +501,38 @@ fn a_rival_that_undoes_everything_is_not_fought_without_end() {
 }
 
 #[test]
+fn a_look_that_takes_long_is_not_taken_again_for_every_notice() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(1);
+    let mut took = |took: u64| {
+        let looked = machine
+            .core
+            .step(Event::Changed(Doubt::ROUTES), machine.now);
+        assert!(matches!(looked[..], [Effect::Observe(_)]));
+        machine.now = machine.now + Duration::from_millis(took);
+        let observed = machine.kernel.clone();
+        machine.core.step(
+            Event::Observed(Box::new(observed), Doubt::ROUTES),
+            machine.now,
+        );
+        machine
+            .core
+            .step(Event::Changed(Doubt::ROUTES), machine.now);
+        let next = machine
+            .core
+            .deadline()
+            .unwrap()
+            .saturating_since(machine.now);
+        machine.run(5);
+        next.as_millis()
+    };
+    assert_eq!(took(0), 1);
+    assert_eq!(took(100), 400);
+    assert_eq!(took(3000), 1000);
+}
+
+#[test]
 fn only_what_is_in_doubt_is_looked_at() {
     let mut machine = Machine::new(STATIC);
     machine.boot();
