@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::selector::Selector;
 use crate::config::{DeviceSelector, Diagnostic, Document, LinkRef, Severity};
 use crate::state::LinkStatus;
-use crate::value::{LinkName, Mac};
+use crate::value::{Gather as _, LinkName, Mac};
 
 /// The links of the machine under the names they will have. Every look-up is one of a map: thousands of VLANs and routes
 /// ask.
@@ -41,13 +41,13 @@ impl<'a> Names<'a> {
         let mut named: BTreeMap<u32, (LinkName, &LinkStatus)> = links
             .iter()
             .map(|(index, link)| (*index, (link.name.clone(), link)))
-            .collect();
+            .gather();
         let by_mac = by_mac(links);
         rename(documents, &by_mac, &mut named, diagnostics);
         let by_name: BTreeMap<LinkName, u32> = named
             .iter()
             .map(|(index, (name, _))| (name.clone(), *index))
-            .collect();
+            .gather();
         let mut by_other_name = BTreeMap::new();
         for (index, link) in links {
             by_other_name.entry(link.name.clone()).or_insert(*index);
@@ -60,7 +60,7 @@ impl<'a> Names<'a> {
                 LinkRef::Name(name) => Some(name.clone()),
                 _ => None,
             })
-            .collect();
+            .gather();
         let said =
             |pick: fn(&Document) -> Option<LinkRef>| documents.iter().rev().find_map(|d| pick(d));
         let boot = said(|d| d.boot.bootdev.as_ref().map(|said| said.value.clone()))
@@ -69,7 +69,7 @@ impl<'a> Names<'a> {
             .iter()
             .flat_map(|d| &d.ignored_links)
             .map(|said| said.value.clone())
-            .collect();
+            .gather();
         let cards = named
             .values()
             .filter(|(_, link)| link.is_physical())
@@ -116,7 +116,7 @@ impl<'a> Names<'a> {
         enslaved: impl Iterator<Item = LinkName>,
         used: BTreeSet<LinkName>,
     ) {
-        self.enslaved = enslaved.collect();
+        self.enslaved = enslaved.gather();
         self.used = used;
     }
 

@@ -7,7 +7,7 @@ use super::link::Links;
 use super::names::Names;
 use crate::config::{AutoMethod, Diagnostic, Document, LinkRef, OperatorConfig, Severity};
 use crate::state::{Desired, OperatorKind, OperatorSpec};
-use crate::value::{Layer, LinkName, Origin};
+use crate::value::{Gather as _, Layer, LinkName, Origin};
 
 /// Merges what was said, and DHCPv4 on the links of [`default_links`].
 pub(super) fn merge(
@@ -134,7 +134,7 @@ pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<L
                 .chain(d.operators.iter().map(|operator| &operator.link))
         })
         .flat_map(|link| names.resolve(link))
-        .collect();
+        .gather();
     names
         .resolve(&LinkRef::EveryPhysical)
         .into_iter()

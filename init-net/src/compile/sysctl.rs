@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::names::Names;
 use crate::config::{Diagnostic, Document, LinkSettings, Severity};
 use crate::state::{Desired, SysctlSpec};
-use crate::value::{Layer, LinkName, Origin, SysctlKey};
+use crate::value::{Gather as _, Layer, LinkName, Origin, SysctlKey};
 
 /// One parameter of the baseline: key, value, reason.
 type Row = (&'static str, &'static str, &'static str);
@@ -166,8 +166,8 @@ fn baseline(documents: &[&Document], names: &Names<'_>, desired: &mut Desired) {
         .flat_map(|d| &d.links)
         .filter(|config| config.settings.forwarding == Some(true))
         .flat_map(|config| names.resolve(&config.link))
-        .collect();
-    let managed: BTreeSet<LinkName> = desired.links.keys().cloned().collect();
+        .gather();
+    let managed: BTreeSet<LinkName> = desired.links.keys().cloned().gather();
     let mut set = |key: &str, value: &str, why: &str| {
         let Ok(key) = key.parse::<SysctlKey>() else {
             return;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::look::Look;
 use crate::state::{Desired, LinkAt, Op};
+use crate::value::Gather as _;
 
 pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     let mut named = BTreeSet::new();
@@ -26,7 +27,7 @@ pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
         .aliases
         .values()
         .map(|spec| spec.alias.as_str())
-        .collect();
+        .gather();
     for status in observed.links.values() {
         let taken = status
             .alias

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::Look;
 use crate::state::{Desired, KindSpec, LinkAt, Op, WireguardOp, WireguardPeerOp};
-use crate::value::{Prefix, PublicKey, WireguardOptions, WireguardPeer};
+use crate::value::{Gather as _, Prefix, PublicKey, WireguardOptions, WireguardPeer};
 
 pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     for spec in desired.links.values() {
@@ -102,7 +102,7 @@ fn change(
     networks: BTreeSet<Prefix>,
     have: &WireguardPeer,
 ) -> Option<WireguardPeerOp> {
-    let there: BTreeSet<Prefix> = have.allowed_ips.iter().copied().collect();
+    let there: BTreeSet<Prefix> = have.allowed_ips.iter().copied().gather();
     let seconds = want.persistent_keepalive_interval;
     let op = WireguardPeerOp {
         public_key: want.public_key,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::core::Fetched;
 use super::state_file;
 use crate::sys;
+use crate::value::Gather as _;
 
 /// Name of the file in the folder. 0600: bodies hold secrets.
 const NAME: &str = "fetched.json";
@@ -20,7 +21,7 @@ pub fn load(folder: &Path) -> BTreeMap<String, Fetched> {
 /// the copy.
 pub fn store(folder: &Path, fetched: &BTreeMap<String, Fetched>) {
     let fresh = fetched.iter().filter(|(_, fetched)| !fetched.cached);
-    let fetched: BTreeMap<&String, &Fetched> = fresh.collect();
+    let fetched: BTreeMap<&String, &Fetched> = fresh.gather();
     if fetched.is_empty()
         || load(folder)
             .iter()

@@ -8,7 +8,7 @@ use super::kernel::Kernel;
 use super::rtnetlink::RtnetlinkError;
 use crate::state::{CardStatus, Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, Observed};
 use crate::sys;
-use crate::value::{Instant, SysctlKey};
+use crate::value::{Gather as _, Instant, SysctlKey};
 use crate::wire;
 
 /// Largest file of ours that is read back, bytes: beyond it the file is not ours and differs anyway.
@@ -63,7 +63,7 @@ pub fn observe(
         let conf = |link: &LinkStatus| PathBuf::from(format!("/run/net-{}.conf", link.name));
         let files = desired.files.keys().cloned();
         let files = files.chain(FILES.iter().map(PathBuf::from));
-        look.files = contents(files.chain(links.values().map(conf)).collect());
+        look.files = contents(files.chain(links.values().map(conf)).gather());
     }
     if doubt.has(Doubt::SETTINGS) {
         let by_name = by_name(links);
@@ -93,7 +93,7 @@ fn by_name(links: &BTreeMap<u32, LinkStatus>) -> BTreeMap<String, (u32, bool)> {
     let own = links
         .values()
         .map(|link| (link.name.to_string(), (link.index, is_wireguard(link))));
-    alternative.chain(own).collect()
+    alternative.chain(own).gather()
 }
 
 /// Keys, cards and parameters. One that cannot be read is left out: the plan says what is to be done about it, and the
@@ -123,7 +123,7 @@ fn settings(
         }
     }
     let read = |key: &SysctlKey| Some((key.clone(), sys::sysctl::read(key).ok()?));
-    look.sysctls = desired.sysctls.keys().filter_map(read).collect();
+    look.sysctls = desired.sysctls.keys().filter_map(read).gather();
 }
 
 /// Adds what sysfs tells of network cards. A card does not change: what is `known` of it is taken from there, but for its
@@ -174,5 +174,5 @@ fn contents(paths: BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Vec<u8>> {
     paths
         .into_iter()
         .filter_map(|path| read(&path).map(|bytes| (path, bytes)))
-        .collect()
+        .gather()
 }

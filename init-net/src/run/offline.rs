@@ -13,7 +13,7 @@ use crate::config::{Diagnostic, Document};
 use crate::plan;
 use crate::state::{Desired, Observed, OperatorKind};
 use crate::sys;
-use crate::value::Duration;
+use crate::value::{Duration, Gather as _};
 
 /// How long `apply` waits for a supervisor to settle, and how often it asks.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -218,6 +218,6 @@ fn look(kernel: &mut Kernel, desired: &Desired) -> Result<Observed, String> {
     // What this boot has decided of the baseline stands.
     let state = supervise::state_of_this_boot();
     let decided = state.map(|state| state.decided).unwrap_or_default();
-    observed.decided = decided.iter().filter_map(|key| key.parse().ok()).collect();
+    observed.decided = decided.iter().filter_map(|key| key.parse().ok()).gather();
     Ok(observed)
 }

@@ -9,7 +9,7 @@ use crate::config::userdata::{self, UserData};
 use crate::config::{ConfigSource, Diagnostic, Document, Said, Severity, cmdline, machine};
 use crate::state::LinkStatus;
 use crate::sys;
-use crate::value::{Layer, Origin};
+use crate::value::{Gather as _, Layer, Origin};
 
 /// Largest config file, bytes: several complete machine configs.
 const MAX_CONFIG: usize = 4 << 20;
@@ -107,7 +107,7 @@ impl Sources {
                     .map_err(|e| format!("{}: {e}", path.display()))?;
                 let links: Vec<LinkStatus> = serde_json::from_slice(&bytes)
                     .map_err(|e| format!("{}: {e}", path.display()))?;
-                Ok(links.into_iter().map(|link| (link.index, link)).collect())
+                Ok(links.into_iter().map(|link| (link.index, link)).gather())
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::value::Gather as _;
+
 /// What depmod wrote. Names are kept with `_`: depmod and the kernel treat `-` as the same.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleIndex {
@@ -41,7 +43,7 @@ impl ModuleIndex {
                 index.soft.insert(normal(module), first);
             }
         }
-        index.builtin = builtin.lines().map(name_of).collect();
+        index.builtin = builtin.lines().map(name_of).gather();
         index
     }
 

@@ -6,6 +6,7 @@
 mod bond;
 mod bridge;
 mod ethernet;
+mod gather;
 mod glob;
 mod hostname;
 mod layer;
@@ -32,6 +33,7 @@ pub use bond::{
 };
 pub use bridge::{BridgeOptions, BridgePortOptions, BridgeVlan};
 pub use ethernet::{Channels, EthernetOptions, Rings, WakeOn};
+pub use gather::Gather;
 pub use glob::{Glob, GlobError};
 pub use hostname::{Hostname, HostnameError};
 pub use layer::Layer;

@@ -6,7 +6,7 @@ use super::draft::{Draft, Statement};
 use super::fault;
 use crate::config::{Diagnostic, Severity};
 use crate::state::{BondSlave, KindSpec, MasterSpec, Slave};
-use crate::value::{Layer, LinkName, Origin};
+use crate::value::{Gather as _, Layer, LinkName, Origin};
 
 /// One master that says it has a link, or one link that says it has a master.
 struct Claim {
@@ -58,7 +58,7 @@ pub(super) fn settle(
     let master_of: BTreeMap<LinkName, LinkName> = drafts
         .iter()
         .filter_map(|(name, draft)| Some((name.clone(), draft.master.value()?.name().clone())))
-        .collect();
+        .gather();
     for (name, draft) in drafts.iter_mut() {
         if let Some(won) = &mut draft.kind.won
             && let KindSpec::Bond { primary, .. } = &mut won.value

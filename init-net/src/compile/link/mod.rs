@@ -19,7 +19,7 @@ use super::names::Names;
 use super::operator;
 use crate::config::{Diagnostic, Document, KindConfig, LinkConfig, LinkRef, Severity};
 use crate::state::{Desired, KindSpec, MasterSpec};
-use crate::value::{Layer, LinkName, Mac, Origin, RouteTable};
+use crate::value::{Gather as _, Layer, LinkName, Mac, Origin, RouteTable};
 
 /// The name of the loopback link, which every network namespace has.
 const LOOPBACK: &str = "lo";
@@ -160,7 +160,7 @@ impl Links {
         parents
             .chain(members.map(|(name, _)| name))
             .cloned()
-            .collect()
+            .gather()
     }
 
     /// Whether a link carries addresses; if not, why what `origin` says of it in `layer` has no effect.
@@ -259,7 +259,7 @@ impl Links {
             .drafts
             .into_iter()
             .map(|(name, draft)| (name.clone(), draft.spec(name)))
-            .collect();
+            .gather();
     }
 
     fn rename(&mut self, documents: &[&Document], names: &Names<'_>) {

@@ -7,6 +7,7 @@ use super::source::Source;
 use super::stream::Stream;
 use super::tree::{Node, shown};
 use crate::config::Severity;
+use crate::value::Gather as _;
 
 /// Reports the rules that `stream` breaks as a whole.
 pub fn check(source: &Source<'_>, stream: &Stream<'_>) {
@@ -85,8 +86,8 @@ fn mesh(source: &Source<'_>, stream: &Stream<'_>) {
 /// Speakers of BGP: one a routing domain, each VRF is made, and imports come from somewhere and not in a circle.
 fn speakers(source: &Source<'_>, stream: &Stream<'_>) {
     let effect = "no routes are exchanged with neighbours in any case";
-    let vrfs: BTreeSet<&str> = texts(stream.of_kind("VRFConfig"), "name").collect();
-    let names: BTreeSet<&str> = texts(stream.of_kind("BGPInstanceConfig"), "name").collect();
+    let vrfs: BTreeSet<&str> = texts(stream.of_kind("VRFConfig"), "name").gather();
+    let names: BTreeSet<&str> = texts(stream.of_kind("BGPInstanceConfig"), "name").gather();
     let mut domains = BTreeMap::new();
     let mut imports: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
     for document in stream.of_kind("BGPInstanceConfig") {

@@ -154,7 +154,8 @@ macro_rules! keys {
                 fn schema(
                     schemas: &mut $crate::config::machine::schema::Schemas,
                 ) -> serde_json::Value {
-                    schemas.refer::<Self>(stringify!($name))
+                    let form = $crate::config::machine::record::Form::of::<Self>();
+                    schemas.refer(stringify!($name), form)
                 }
             }
         };

@@ -133,16 +133,19 @@ impl<T: Shape> Shape for Vec<T> {
                 Some(list)
             }
             Value::Scalar { .. } | Value::Map(_) => {
-                let message = format!("{}: {key} is a list", scope.what);
-                scope.fail(node.mark, message, Some("write it as [ … ]".to_owned()));
+                scope.not_a_list(key, node);
                 None
             }
         }
     }
 
     fn schema(schemas: &mut Schemas) -> Json {
-        serde_json::json!({"type": "array", "items": T::schema(schemas)})
+        list_schema(T::schema(schemas))
     }
+}
+
+fn list_schema(items: Json) -> Json {
+    serde_json::json!({"type": "array", "items": items})
 }
 
 /// A mapping with free keys: features, sysctls. Null values count as absent.
@@ -168,8 +171,12 @@ impl<T: Shape> Shape for Table<T> {
     }
 
     fn schema(schemas: &mut Schemas) -> Json {
-        serde_json::json!({"type": "object", "additionalProperties": T::schema(schemas)})
+        table_schema(T::schema(schemas))
     }
+}
+
+fn table_schema(values: Json) -> Json {
+    serde_json::json!({"type": "object", "additionalProperties": values})
 }
 
 /// A value that is checked and has no effect here: notes of its parts would repeat what is said of the whole.
@@ -215,6 +222,34 @@ impl Shape for Any {
 
     fn schema(_schemas: &mut Schemas) -> Json {
         serde_json::json!({})
+    }
+}
+
+/// What is known of a [`Record`] without its type: what walks and describes one is compiled once for all of them.
+#[derive(Clone, Copy)]
+pub struct Form {
+    /// [`Record::WHAT`].
+    pub what: &'static str,
+    /// [`Record::DOC`].
+    pub doc: &'static [&'static str],
+    /// [`Record::WHOLE`].
+    pub whole: bool,
+    /// [`Record::OPEN`].
+    pub open: bool,
+    /// [`Record::declare`].
+    pub declare: fn(&mut Vec<Declared>),
+}
+
+impl Form {
+    /// That of `R`.
+    pub fn of<R: Record>() -> Self {
+        Self {
+            what: R::WHAT,
+            doc: R::DOC,
+            whole: R::WHOLE,
+            open: R::OPEN,
+            declare: R::declare,
+        }
     }
 }
 
@@ -385,35 +420,56 @@ impl<'s> Scope<'s> {
 
     /// The record in `node`, which is a value of this mapping.
     pub fn record<R: Record>(&self, node: &Node) -> Option<R> {
-        let Value::Map(entries) = &node.value else {
-            self.broken.set(true);
-            let message = format!("{}: expected keys and values (a mapping)", R::WHAT);
-            let fault = self.source.fault(Severity::Error, node.mark, message);
-            let effect = format!("this {} is ignored", R::WHAT);
-            self.source.report(fault.with_effect(effect));
-            return None;
-        };
-        let scope = Scope {
-            source: self.source,
-            what: R::WHAT,
-            entries,
-            mark: node.mark,
-            lost: Cell::new(if R::WHOLE { R::WHAT } else { self.lost.get() }),
-            broken: Cell::new(false),
-            noted: Cell::new(self.noted.get()),
-        };
         let mut draft = R::Draft::default();
-        for (key, value) in entries {
-            if !R::take(&mut draft, &scope, &key.text, value) && !R::OPEN {
-                unknown_key::<R>(self.source, key);
-            }
-        }
+        let scope = self.walk(Form::of::<R>(), node, &mut |scope, key, value| {
+            R::take(&mut draft, scope, key, value)
+        })?;
         let record = R::complete(draft, &scope);
         let broken = record.is_none() || scope.broken.get();
         if broken {
             self.broken.set(true);
         }
         record.filter(|_| !(R::WHOLE && broken))
+    }
+
+    /// Gives every key of the mapping in `node` to `take`, and reports those that it does not know.
+    fn walk<'n>(
+        &self,
+        form: Form,
+        node: &'n Node,
+        take: &mut dyn FnMut(&Scope<'_>, &str, &Node) -> bool,
+    ) -> Option<Scope<'n>>
+    where
+        's: 'n,
+    {
+        let Value::Map(entries) = &node.value else {
+            self.broken.set(true);
+            let message = format!("{}: expected keys and values (a mapping)", form.what);
+            let fault = self.source.fault(Severity::Error, node.mark, message);
+            let effect = format!("this {} is ignored", form.what);
+            self.source.report(fault.with_effect(effect));
+            return None;
+        };
+        let lost = if form.whole {
+            form.what
+        } else {
+            self.lost.get()
+        };
+        let scope = Scope {
+            source: self.source,
+            what: form.what,
+            entries,
+            mark: node.mark,
+            lost: Cell::new(lost),
+            broken: Cell::new(false),
+            noted: Cell::new(self.noted.get()),
+        };
+        for (key, value) in entries {
+            if !take(&scope, &key.text, value) && !form.open {
+                unknown_key(self.source, form, key);
+            }
+        }
+        Some(scope)
     }
 
     /// The value of `key`; null counts as absent.
@@ -461,6 +517,11 @@ impl<'s> Scope<'s> {
         self.source.report(fault.with_effect(effect));
     }
 
+    fn not_a_list(&self, key: &'static str, node: &Node) {
+        let message = format!("{}: {key} is a list", self.what);
+        self.fail(node.mark, message, Some("write it as [ … ]".to_owned()));
+    }
+
     /// Reports that the value of `key` at `mark` breaks a rule.
     pub fn wrong(&self, key: &'static str, mark: Mark, wrong: Wrong) {
         let Wrong { rule, fix } = wrong;
@@ -480,13 +541,13 @@ impl<'s> Scope<'s> {
 }
 
 #[cold]
-fn unknown_key<R: Record>(source: &Source<'_>, key: &Key) {
+fn unknown_key(source: &Source<'_>, form: Form, key: &Key) {
     if source.is_full() {
         return;
     }
     let mut known = Vec::new();
-    R::declare(&mut known);
-    let message = format!("{}: unknown key {}", R::WHAT, shown(&key.text));
+    (form.declare)(&mut known);
+    let message = format!("{}: unknown key {}", form.what, shown(&key.text));
     let mut fault = source.fault(Severity::Error, key.mark, message);
     if let Some(near) = nearest(&key.text, known.iter().map(|known| known.name)) {
         fault = fault.with_fix(format!("did you mean {near}?"));

@@ -64,24 +64,23 @@ impl<T: Names> Scalar for T {
             .map(|(_, value)| *value)
             .ok_or_else(|| {
                 let names: Vec<&str> = T::NAMES.iter().map(|(name, _)| *name).collect();
-                let near = nearest(text, names.iter().copied());
-                Wrong {
-                    rule: format!("expected {}", alternatives(&names)).into(),
-                    fix: near.map(|near| format!("did you mean {near}?")),
-                }
+                unknown_name(text, &names)
             })
     }
 
     /// To YAML 1.1 a plain `off` is false, and `on` is true.
     fn schema() -> Json {
-        let mut names: Vec<Json> = T::NAMES.iter().map(|(name, _)| json!(name)).collect();
-        for (word, truth) in [("off", false), ("on", true)] {
-            if names.contains(&json!(word)) {
-                names.push(json!(truth));
-            }
-        }
-        json!({"enum": names})
+        names_schema(T::NAMES.iter().map(|(name, _)| json!(name)).collect())
     }
+}
+
+fn names_schema(mut names: Vec<Json>) -> Json {
+    for (word, truth) in [("off", false), ("on", true)] {
+        if names.contains(&json!(word)) {
+            names.push(json!(truth));
+        }
+    }
+    json!({"enum": names})
 }
 
 macro_rules! names_of_the_kernel {
@@ -104,6 +103,15 @@ impl Names for RouteKind {
         [named @ .., _other] => named,
         [] => &[],
     };
+}
+
+#[cold]
+fn unknown_name(text: &str, names: &[&str]) -> Wrong {
+    let near = nearest(text, names.iter().copied());
+    Wrong {
+        rule: format!("expected {}", alternatives(names)).into(),
+        fix: near.map(|near| format!("did you mean {near}?")),
+    }
 }
 
 /// `a, b or c`.

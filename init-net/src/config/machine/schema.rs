@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::kinds::{Header, KINDS, OTHERS};
 use super::legacy::LegacyKeys;
-use super::record::{Record, Shape as _};
+use super::record::{Form, Record, Shape as _};
 
 /// A declared key.
 pub struct Key {
@@ -28,12 +28,12 @@ pub struct Key {
 pub struct Schemas(BTreeMap<&'static str, Json>);
 
 impl Schemas {
-    /// A reference to the record `R` called `name`, which is described the first time it is met.
-    pub fn refer<R: Record>(&mut self, name: &'static str) -> Json {
+    /// A reference to the record called `name`, which is described the first time it is met.
+    pub fn refer(&mut self, name: &'static str, form: Form) -> Json {
         if !self.0.contains_key(name) {
             // Stands in until it is made, for a record that holds itself.
             self.0.insert(name, json!({}));
-            let schema = self.record::<R>();
+            let schema = self.record(form);
             self.0.insert(name, schema);
         }
         json!({"$ref": format!("#/$defs/{name}")})
@@ -41,12 +41,12 @@ impl Schemas {
 
     /// The schema of a whole document of kind `R`.
     pub fn document<R: Record>(&mut self) -> Json {
-        self.record::<(Header, R)>()
+        self.record(Form::of::<(Header, R)>())
     }
 
-    fn record<R: Record>(&mut self) -> Json {
+    fn record(&mut self, form: Form) -> Json {
         let mut keys = Vec::new();
-        R::declare(&mut keys);
+        (form.declare)(&mut keys);
         let mut properties = Map::new();
         for key in &keys {
             let mut schema = (key.schema)(self);
@@ -59,9 +59,9 @@ impl Schemas {
             "type": "object",
             "properties": properties,
             "required": required,
-            "additionalProperties": R::OPEN,
+            "additionalProperties": form.open,
         });
-        describe(&mut schema, R::DOC);
+        describe(&mut schema, form.doc);
         schema
     }
 }

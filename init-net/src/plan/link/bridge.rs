@@ -3,7 +3,7 @@
 use super::differ::differing;
 use super::{Links, at};
 use crate::state::{KindSpec, LinkSpec, LinkStatus, MasterSpec, Op};
-use crate::value::{BridgeOptions, BridgePortOptions, BridgeVlan};
+use crate::value::{BridgeOptions, BridgePortOptions, BridgeVlan, Gather as _};
 
 /// Hundredths of a second by which a time may differ: the kernel counts in jiffies, which with 250 of them in a second
 /// hold no odd hundredth.
@@ -97,8 +97,8 @@ impl Links<'_, '_> {
         let Some(have) = self.look.observed().bridge_vlans.get(&status.index) else {
             return;
         };
-        let have: std::collections::BTreeSet<BridgeVlan> = have.iter().copied().collect();
-        let ids: std::collections::BTreeSet<_> = want.iter().map(|vlan| vlan.id).collect();
+        let have: std::collections::BTreeSet<BridgeVlan> = have.iter().copied().gather();
+        let ids: std::collections::BTreeSet<_> = want.iter().map(|vlan| vlan.id).gather();
         for vlan in want.iter().filter(|vlan| !have.contains(vlan)) {
             self.ops.push(Op::BridgeVlanAdd {
                 link: at(status),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{Links, MAX_DEPTH, at, below, goes_with_below, is_ours};
 use crate::state::{KindSpec, Op};
+use crate::value::Gather as _;
 
 impl Links<'_, '_> {
     /// Deletes them, but for those that the kernel deletes with what they stand on.
@@ -56,7 +57,7 @@ impl Links<'_, '_> {
             let reason = self.judge(spec, status).err()?;
             Some((status.index, Some(reason)))
         });
-        unwanted.chain(unfit).collect()
+        unwanted.chain(unfit).gather()
     }
 
     /// Links that something wants made, and the other ends of pairs.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Effect, Outcome};
 use crate::state::{AddressOp, LinkStatus, OUR_GROUP, Op};
-use crate::value::{Duration, Instant, Rng};
+use crate::value::{Duration, Gather as _, Instant, Rng};
 
 /// Wait after the first failure.
 const FIRST: Duration = Duration::from_millis(250);
@@ -49,12 +49,12 @@ impl Backoff {
                 Op::LinkSetUp { link, up: false } => Some(link.index),
                 _ => None,
             })
-            .collect();
+            .gather();
         let waiting: BTreeSet<u32> = ops
             .iter()
             .filter(|op| !due(op))
             .filter_map(bounced_for)
-            .collect();
+            .gather();
         let held = |index: u32| waiting.contains(&index) && goes_down.contains(&index);
         ops.retain(|op| {
             let for_nothing = match op {
@@ -139,7 +139,7 @@ impl Backoff {
     /// An op that is no longer planned has no failure either.
     pub(super) fn forget_all_but(&mut self, planned: &[Op]) {
         if !self.failed.is_empty() {
-            let keys: BTreeSet<String> = planned.iter().map(key).collect();
+            let keys: BTreeSet<String> = planned.iter().map(key).gather();
             self.failed.retain(|failed, _| keys.contains(failed));
         }
     }

@@ -13,7 +13,7 @@ use crate::config::{Diagnostic, Document};
 use crate::proto::Machine;
 use crate::proto::dhcp4::{self, Config, Destination, Dhcp4, Lease};
 use crate::state::{Desired, LinkAt, LinkStatus, Observed, OperatorKind, OperatorSpec};
-use crate::value::{Instant, LinkName, Mac, Rng, earliest};
+use crate::value::{Gather as _, Instant, LinkName, Mac, Rng, earliest};
 
 /// A lease on its way through the state file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Clients {
                     .link(&spec.link_name)
                     .map(|link| (link.index, (spec, link)))
             })
-            .collect();
+            .gather();
         let mut changed = false;
         self.by_index.retain(|index, client| {
             let keep = wanted.contains_key(index);

@@ -9,7 +9,7 @@ use super::Effect;
 use crate::proto::Machine;
 use crate::proto::acd::{self, Acd};
 use crate::state::{Desired, LinkAt, Observed};
-use crate::value::{Instant, LinkName, Mac, Rng, earliest};
+use crate::value::{Gather as _, Instant, LinkName, Mac, Rng, earliest};
 
 /// Index of the link, and the address.
 type Key = (u32, Ipv4Addr);
@@ -43,7 +43,7 @@ impl Conflicts {
     pub(super) fn new(verified: Vec<String>) -> Self {
         Self {
             watches: BTreeMap::new(),
-            verified: verified.into_iter().collect(),
+            verified: verified.into_iter().gather(),
         }
     }
 

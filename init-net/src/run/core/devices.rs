@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::subjects::Subjects;
 use super::{Core, Doubt, Effect, Module, Outcome, needs};
 use crate::state::{Desired, Observed, Op};
-use crate::value::{Instant, SysctlKey, same_sysctl_value};
+use crate::value::{Gather as _, Instant, SysctlKey, same_sysctl_value};
 
 /// What the core remembers of it.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Devices {
             return;
         }
         let all = needs(desired);
-        let new: BTreeSet<Module> = all.difference(&self.asked).cloned().collect();
+        let new: BTreeSet<Module> = all.difference(&self.asked).cloned().gather();
         if !new.is_empty() {
             self.loading = true;
             self.asked.extend(new.iter().cloned());
@@ -123,7 +123,7 @@ impl Core {
     /// What the stage before decided of the baseline.
     pub fn inherit_decided(&mut self, decided: &[String]) {
         let keys = decided.iter().filter_map(|key| key.parse().ok());
-        self.devices.decided = keys.collect();
+        self.devices.decided = keys.gather();
     }
 
     /// The root is another one: it may have modules that the one before had not.

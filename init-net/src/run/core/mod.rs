@@ -25,7 +25,7 @@ use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
 use crate::state::{AddressOp, Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
-use crate::value::{Duration, Instant, LinkName, Prefix, Rng, earliest};
+use crate::value::{Duration, Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use doubt::Doubt;
@@ -302,7 +302,7 @@ impl Core {
                 .addresses
                 .iter()
                 .map(|address| owned_key(address.link_index, &address.address))
-                .collect();
+                .gather();
             self.owned.retain(|owned| present.contains(owned));
             self.mark_owned(&mut observed);
         }
@@ -426,7 +426,7 @@ impl Core {
             .links
             .values()
             .map(|link| link.name.clone())
-            .collect();
+            .gather();
         for (name, index) in &self.names {
             if let Some(link) = observed
                 .links

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::state::{Desired, KindSpec};
-use crate::value::SysctlKey;
+use crate::value::{Gather as _, SysctlKey};
 
 /// A module, as depmod calls it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ pub fn needs(desired: &Desired) -> BTreeSet<Module> {
         .filter_map(|link| of_kind(&link.kind));
     let sysctls = desired.sysctls.values();
     let sysctls = sysctls.filter_map(|spec| of_sysctl(&spec.key, &spec.value));
-    links.chain(sysctls).collect()
+    links.chain(sysctls).gather()
 }
 
 fn module(name: &str, parameters: &'static str) -> Module {

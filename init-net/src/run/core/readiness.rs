@@ -9,7 +9,7 @@ use crate::compile;
 use crate::config::WaitLevel;
 use crate::state::{AddressStatus, Desired, LinkStatus, Observed, OperatorSpec, Scope};
 use crate::value::RouteKind;
-use crate::value::{Instant, Layer, LinkName, RouteTable, earliest};
+use crate::value::{Gather as _, Instant, Layer, LinkName, RouteTable, earliest};
 
 /// Which wait levels are reached and what is missing for the next ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,7 +188,7 @@ impl Core {
     fn used_links<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = &'a LinkStatus> {
         let operators = self.desired.operators.keys().map(|(link, _)| link);
         let addresses = self.desired.addresses.keys().map(|id| &id.link);
-        let used: BTreeSet<&LinkName> = operators.chain(addresses).collect();
+        let used: BTreeSet<&LinkName> = operators.chain(addresses).gather();
         observed
             .links
             .values()

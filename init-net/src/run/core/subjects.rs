@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::state::{Desired, KindSpec, LinkStatus};
-use crate::value::{LinkName, SysctlKey};
+use crate::value::{Gather as _, LinkName, SysctlKey};
 
 /// Parameters by key, and links by name with the index they had: another index is another link, with settings of its own.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Subjects {
             .chain(desired.ethernet.keys().map(LinkName::as_str))
             .chain(desired.sysctls.keys().filter_map(link_of));
         let mut wanted: BTreeMap<String, Option<u32>> =
-            names.map(|name| (name.to_owned(), None)).collect();
+            names.map(|name| (name.to_owned(), None)).gather();
         if !wanted.is_empty() {
             for link in links.values() {
                 for name in link
@@ -38,7 +38,7 @@ impl Subjects {
             }
         }
         Self {
-            sysctls: desired.sysctls.keys().cloned().collect(),
+            sysctls: desired.sysctls.keys().cloned().gather(),
             links: wanted,
         }
     }
