@@ -17,6 +17,9 @@ use crate::json::Json;
 /// Between two questions of [`Guest::until`]: a guest under TCG takes some 30 ms to answer one.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// Tries of [`Guest::ping`], two seconds each.
+const PINGS: u32 = 15;
+
 /// What `wg show all dump` prints of an interface and of a peer, wg(8); secrets are left out.
 const WIREGUARD_LINK: [&str; 5] = ["interface", "", "public_key", "listen_port", "fwmark"];
 const WIREGUARD_PEER: [&str; 9] = [
@@ -156,10 +159,13 @@ impl Guest {
         self.run(&format!("cat /proc/sys/{path}")).trim().to_owned()
     }
 
-    /// An address answers.
+    /// An address answers, one of [`PINGS`] times at least: what a cable took along that was just pulled is lost, and the
+    /// other end of an aggregate may go on sending into it for three seconds.
     #[track_caller]
     pub fn ping(&mut self, address: &str) {
-        self.run(&format!("ping -c 1 -W 10 {address}"));
+        self.run(&format!(
+            "left={PINGS}\nuntil ping -c 1 -W 2 {address}; do\nleft=$((left - 1))\n[ $left -gt 0 ] || exit 1\ndone"
+        ));
     }
 
     /// The answer to a question whose answer is JSON, such as `ip -d -j link`.
