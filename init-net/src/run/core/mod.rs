@@ -11,6 +11,7 @@ mod devices;
 mod doubt;
 mod events;
 mod fetches;
+mod memory;
 mod needs;
 mod readiness;
 mod requests;
@@ -24,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{AddressOp, Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Duration, Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
@@ -40,6 +41,7 @@ use backoff::Backoff;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
+use memory::owned_key;
 
 /// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
@@ -419,66 +421,6 @@ impl Core {
         self.dump_at = Some(now.max(self.not_before));
     }
 
-    /// A link that somebody renamed (udev of the real root does) answers to its former name as well, or everything that is
-    /// configured by name would be taken off it.
-    fn keep_names(&mut self, observed: &mut Observed) {
-        let present: BTreeSet<LinkName> = observed
-            .links
-            .values()
-            .map(|link| link.name.clone())
-            .gather();
-        for (name, index) in &self.names {
-            if let Some(link) = observed
-                .links
-                .get_mut(index)
-                .filter(|_| !present.contains(name))
-            {
-                link.alt_names.push(name.to_string());
-            }
-        }
-        for link in observed.links.values() {
-            let ours = link.is_physical() || self.desired.links.contains_key(&link.name);
-            if ours && self.names.get(&link.name) != Some(&link.index) {
-                self.names.insert(link.name.clone(), link.index);
-                self.revision += 1;
-            }
-        }
-        self.names
-            .retain(|_, index| observed.links.contains_key(index));
-    }
-
-    /// Linux 5.18 and later say who made an address (the kernel marks those of loopback itself); before, we remember.
-    fn mark_owned(&self, observed: &mut Observed) {
-        if observed
-            .addresses
-            .iter()
-            .any(|address| address.protocol != 0)
-        {
-            return;
-        }
-        for address in &mut observed.addresses {
-            if self
-                .owned
-                .contains(&owned_key(address.link_index, &address.address))
-            {
-                address.protocol = OUR_PROTOCOL;
-            }
-        }
-    }
-
-    fn remember(&mut self, outcome: &Outcome) {
-        let changed = match (&outcome.op, &outcome.result) {
-            (Op::AddressReplace(AddressOp { link, address, .. }), Ok(())) => {
-                self.owned.insert(owned_key(link.index, address))
-            }
-            (Op::AddressDel { link, address, .. }, Ok(())) => {
-                self.owned.remove(&owned_key(link.index, address))
-            }
-            _ => false,
-        };
-        self.revision += u64::from(changed);
-    }
-
     /// Whether the state file should be written again; answers yes once a change.
     pub fn needs_saving(&mut self) -> bool {
         let needs = self.revision != self.saved_revision;
@@ -591,11 +533,6 @@ impl Core {
     pub fn failures(&self) -> Vec<(String, String)> {
         self.backoff.failures()
     }
-}
-
-/// `<index of the link>/<address>/<length>`: stays right when the link is renamed.
-fn owned_key(link_index: u32, address: &Prefix) -> String {
-    format!("{link_index}/{address}")
 }
 
 /// Whether `compile` would see the same links: statistics and flags that it does not read are not compared.
