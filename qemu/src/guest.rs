@@ -39,6 +39,8 @@ pub const TOOLS: [&str; 4] = ["bridge", "ethtool", "ip", "wg"];
 
 /// The guest's part of a [`crate::Session`], as a payload: init-net has handed off when it runs.
 ///
+/// The port has its file a moment before it can be opened; `command` keeps a failed exec from ending the shell.
+///
 /// The shell reads a port byte by byte, so the body is left to head(1), which may read more than it needs: nothing comes
 /// before the answer is out. busybox's shell takes its own ip(8) whatever the path says; a function comes before that, and a
 /// script sees it in a subshell. A script does not get the port, so one that leaves a child behind does not keep it.
@@ -46,11 +48,10 @@ pub const SESSION: &str = r#"#!/bin/sh
 export PATH=/usr/sbin:/bin
 ip() { /usr/sbin/ip "$@"; }
 port=none
-until [ -c "$port" ]; do
+until [ -c "$port" ] && command exec 3<> "$port"; do
     usleep 10000
     for port in /dev/vport*p1; do :; done
 done
-exec 3<> "$port"
 while read -r length <&3; do
     head -c "$length" <&3 > /tmp/script
     (. /tmp/script) > /tmp/output 2> /tmp/errors < /dev/null 3<&-
