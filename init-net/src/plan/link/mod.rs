@@ -24,7 +24,7 @@ use crate::value::LinkName;
 pub(super) fn plan<'a>(desired: &'a Desired, look: &mut Look<'a>, ops: &mut Vec<Op>) {
     let mut links = Links::new(desired, look, ops);
     links.remove();
-    for spec in in_order(desired) {
+    for spec in in_order(desired, links.look) {
         links.settle(spec);
     }
     links.release_unwanted();
@@ -142,13 +142,21 @@ fn goes_with_below(status: &LinkStatus) -> bool {
 const MAX_DEPTH: usize = 16;
 
 /// Parents before what stands on them, masters before members, members in their order.
-fn in_order(desired: &Desired) -> Vec<&LinkSpec> {
+fn in_order<'a>(desired: &'a Desired, look: &Look<'a>) -> Vec<&'a LinkSpec> {
+    // What it is on while the wanted parent is not there.
+    let meanwhile = |spec: &LinkSpec| {
+        let parent = spec.kind.parent()?;
+        if look.named(parent, desired).is_some() {
+            return None;
+        }
+        Some(&look.links.get(&below(look.found(spec)?))?.name)
+    };
     let mut depths: HashMap<&LinkName, usize> = HashMap::new();
     for depth in 1..=MAX_DEPTH {
         let mut deeper = Vec::new();
         for (name, spec) in &desired.links {
             let master = spec.master.as_ref().map(MasterSpec::name);
-            let stands_on = [spec.kind.parent(), master].into_iter().flatten();
+            let stands_on = [spec.kind.parent(), master, meanwhile(spec)].into_iter().flatten();
             // At depth n is what stands on something at depth n - 1.
             let reaches = |on: &LinkName| {
                 desired.links.contains_key(on) && depths.get(on).copied().unwrap_or(0) + 1 == depth
