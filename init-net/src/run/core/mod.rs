@@ -11,6 +11,7 @@ mod devices;
 mod doubt;
 mod events;
 mod fetches;
+mod look;
 mod memory;
 mod needs;
 mod readiness;
@@ -41,25 +42,11 @@ use backoff::Backoff;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
+use look::Looks;
 use memory::owned_key;
-
-/// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
-/// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
-const SETTLE: Duration = Duration::from_millis(1);
-
-/// After a look that took long (thousands of links), the next one for a mere notice waits this many times as long: at most a
-/// fifth of a processor goes into looking while links come up one by one. A look of a small machine takes less than
-/// [`SETTLE`] either way.
-const REST: u32 = 4;
-
-/// Longest such wait.
-const MAX_REST: Duration = Duration::from_secs(1);
 
 /// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
 const MAX_COMPILES: usize = 3;
-
-/// Wait after a dump that failed (memory, an interrupted socket).
-const DUMP_RETRY: Duration = Duration::from_millis(100);
 
 /// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off. Links on
 /// links take one a level, at most 8 in any kernel (MAX_NEST_DEV), and up to 4 more for what is made again and for
@@ -79,18 +66,8 @@ pub struct Core {
     observed: Option<Observed>,
     /// An input of `compile` changed since it last ran.
     stale: bool,
-    /// When to dump next, if something made the last dump doubtful.
-    dump_at: Option<Instant>,
-    /// What to dump then.
-    doubt: Doubt,
-    last_dump: Option<Instant>,
-    /// No dump before this moment: somebody undoes our work, or dumps fail.
-    not_before: Instant,
-    /// A look is under way.
-    looking: bool,
-    /// When the last look was asked for, and how long it took.
-    look_began: Instant,
-    look_took: Duration,
+    /// When to look at the machine again.
+    looks: Looks,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
     rounds: u32,
@@ -128,13 +105,7 @@ impl Core {
             diagnostics: Vec::new(),
             observed: None,
             stale: true,
-            dump_at: Some(now),
-            doubt: Doubt::EVERYTHING,
-            last_dump: None,
-            not_before: Instant::BOOT,
-            looking: false,
-            look_began: now,
-            look_took: Duration::ZERO,
+            looks: Looks::new(now),
             applying: false,
             rounds: 0,
             settled: false,
@@ -159,18 +130,13 @@ impl Core {
         let mut effects = Vec::new();
         match event {
             Event::Tick => {}
-            Event::Changed(doubt) => self.look(doubt, now),
-            Event::DumpFailed => {
-                self.looking = false;
-                self.doubt = Doubt::EVERYTHING;
-                self.not_before = now + DUMP_RETRY;
-                self.dump_at = Some(self.not_before);
-            }
+            Event::Changed(doubt) => self.looks.notice(doubt, now),
+            Event::DumpFailed => self.looks.failed(now),
             Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::ModulesLoaded => {
                 self.devices.loaded();
-                self.look(Doubt::EVERYTHING, now);
+                self.looks.notice(Doubt::EVERYTHING, now);
             }
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
             Event::Arp {
@@ -194,10 +160,12 @@ impl Core {
 
     /// When [`Event::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        let dump = self.dump_at.filter(|_| !self.applying);
+        let look = self.looks.deadline().filter(|_| !self.applying);
         earliest([
-            dump,
-            self.backoff.deadline().map(|at| at.max(self.not_before)),
+            look,
+            self.backoff
+                .deadline()
+                .map(|at| at.max(self.looks.not_before())),
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
@@ -243,29 +211,18 @@ impl Core {
             self.documents.push(document);
             self.changed();
         }
-        // With a look due or under way what was seen is of before the last ops: the look reconciles.
-        let fresh = !self.looking && self.dump_at.is_none_or(|at| at > now);
-        if self.stale && !self.applying && fresh && self.observed.is_some() {
+        let fresh = self.looks.is_fresh(now) && self.observed.is_some();
+        if self.stale && !self.applying && fresh {
             self.reconcile(now, effects);
         }
-        if self.backoff.due(now) && self.not_before <= now && !self.applying {
-            self.look(Doubt::EVERYTHING, now);
+        if self.backoff.due(now) && self.looks.may(now) && !self.applying {
+            self.looks.notice(Doubt::EVERYTHING, now);
         }
-        if !self.applying && self.dump_at.is_some_and(|at| at <= now) {
-            self.dump_at = None;
-            self.looking = true;
-            self.look_began = now;
-            effects.push(Effect::Observe(core::mem::take(&mut self.doubt)));
+        if !self.applying
+            && let Some(doubt) = self.looks.begin(now)
+        {
+            effects.push(Effect::Observe(doubt));
         }
-    }
-
-    /// The kernel may have changed: dump again, at once or a while after the last time.
-    fn look(&mut self, doubt: Doubt, now: Instant) {
-        self.doubt |= doubt;
-        let rest = (self.look_took * REST).clamp(SETTLE, MAX_REST);
-        let after_last = self.last_dump.map_or(now, |last| last + rest);
-        let at = after_last.max(now).max(self.not_before);
-        self.dump_at = Some(self.dump_at.map_or(at, |already| already.min(at)));
     }
 
     fn changed(&mut self) {
@@ -287,9 +244,7 @@ impl Core {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        self.looking = false;
-        self.last_dump = Some(now);
-        self.look_took = now.saturating_since(self.look_began);
+        self.looks.came(now);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {
             self.keep_names(&mut observed);
@@ -381,9 +336,7 @@ impl Core {
                 format!("somebody keeps undoing this, pausing {FIGHT_PAUSE:?}: {first}"),
             ));
             self.rounds = 0;
-            self.doubt = Doubt::EVERYTHING;
-            self.not_before = now + FIGHT_PAUSE;
-            self.dump_at = Some(self.not_before);
+            self.looks.pause(now + FIGHT_PAUSE);
             return;
         }
         self.applying = true;
@@ -410,15 +363,16 @@ impl Core {
 
     fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {
         self.applying = false;
+        let mut doubt = Doubt::default();
         for outcome in outcomes {
-            self.doubt |= Doubt::after(&outcome);
+            doubt |= Doubt::after(&outcome);
             self.remember(&outcome);
             let decided = self.devices.remember(&outcome, &self.desired);
             self.revision += u64::from(decided);
             self.backoff.record(&outcome, now, &mut self.rng, effects);
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
-        self.dump_at = Some(now.max(self.not_before));
+        self.looks.need(doubt, now);
     }
 
     /// Whether the state file should be written again; answers yes once a change.
