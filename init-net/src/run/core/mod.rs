@@ -11,9 +11,11 @@ mod devices;
 mod doubt;
 mod events;
 mod fetches;
+mod fights;
 mod look;
 mod memory;
 mod needs;
+mod patrol;
 mod readiness;
 mod requests;
 mod subjects;
@@ -27,7 +29,7 @@ use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
 use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
-use crate::value::{Duration, Gather as _, Instant, LinkName, Prefix, Rng, earliest};
+use crate::value::{Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use doubt::Doubt;
@@ -42,19 +44,13 @@ use backoff::Backoff;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
+use fights::Fights;
 use look::Looks;
 use memory::owned_key;
+use patrol::Patrol;
 
 /// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
 const MAX_COMPILES: usize = 3;
-
-/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off. Links on
-/// links take one a level, at most 8 in any kernel (MAX_NEST_DEV), and up to 4 more for what is made again and for
-/// addresses, routes and files.
-const MAX_ROUNDS: u32 = 16;
-
-/// Wait after [`MAX_ROUNDS`]: long enough not to burn a core in a fight, short enough to win it eventually.
-const FIGHT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that is decided, and what it is decided from.
 pub struct Core {
@@ -68,9 +64,10 @@ pub struct Core {
     stale: bool,
     /// When to look at the machine again.
     looks: Looks,
+    patrol: Patrol,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
-    rounds: u32,
+    fights: Fights,
     /// The last plan was empty but for ops that are backing off.
     settled: bool,
     backoff: Backoff,
@@ -106,8 +103,9 @@ impl Core {
             observed: None,
             stale: true,
             looks: Looks::new(now),
+            patrol: Patrol::default(),
             applying: false,
-            rounds: 0,
+            fights: Fights::default(),
             settled: false,
             backoff: Backoff::default(),
             clients: Clients::new(leases),
@@ -166,6 +164,9 @@ impl Core {
             self.backoff
                 .deadline()
                 .map(|at| at.max(self.looks.not_before())),
+            self.patrol
+                .deadline()
+                .map(|at| at.max(self.looks.not_before())),
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
@@ -218,6 +219,11 @@ impl Core {
         if self.backoff.due(now) && self.looks.may(now) && !self.applying {
             self.looks.notice(Doubt::EVERYTHING, now);
         }
+        if self.looks.may(now)
+            && let Some(doubt) = self.patrol.due(now)
+        {
+            self.looks.notice(doubt, now);
+        }
         if !self.applying
             && let Some(doubt) = self.looks.begin(now)
         {
@@ -245,6 +251,7 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         self.looks.came(now);
+        self.patrol.looked(of, now);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {
             self.keep_names(&mut observed);
@@ -299,6 +306,7 @@ impl Core {
                     .filter(|new| !self.diagnostics.contains(new));
                 effects.extend(new.cloned().map(Effect::Diagnostic));
                 self.desired = desired;
+                self.patrol.follow(&self.desired);
                 self.diagnostics = diagnostics;
             }
             if !self.clients.follow(&self.desired, observed, now, effects) {
@@ -322,21 +330,18 @@ impl Core {
         };
         ops.retain(|op| !self.may_be_leased(op, observed) && !self.devices.awaits(op));
         self.backoff.forget_all_but(&ops);
+        self.fights.forget_all_but(&ops);
         self.backoff.hold(&mut ops, &observed.links, now);
         self.settled = ops.is_empty() && !self.devices.is_loading();
         if ops.is_empty() {
-            self.rounds = 0;
+            self.fights.calm();
             return;
         }
-        self.rounds += 1;
-        if self.rounds > MAX_ROUNDS {
-            let first = ops.first().map(ToString::to_string).unwrap_or_default();
-            effects.push(Effect::Log(
-                log::Level::Warn,
-                format!("somebody keeps undoing this, pausing {FIGHT_PAUSE:?}: {first}"),
-            ));
-            self.rounds = 0;
-            self.looks.pause(now + FIGHT_PAUSE);
+        if self.fights.judge(&mut ops, &mut self.backoff, now, effects) {
+            self.looks.pause(now + fights::PAUSE);
+            return;
+        }
+        if ops.is_empty() {
             return;
         }
         self.applying = true;
