@@ -218,7 +218,8 @@ impl Shell {
             Ready::Monitor => {
                 let bell = self.listen_to_bell();
                 if bell.rings() {
-                    self.queue.push_back(Event::Changed(bell.into()));
+                    let doubt = self.core.doubt(&bell);
+                    self.queue.push_back(Event::Changed(doubt));
                 }
             }
             Ready::Timer => {
@@ -432,7 +433,8 @@ impl Shell {
 
     fn observe(&mut self, mut doubt: Doubt) {
         // What has rung before the dump, mostly for the ops just done, is seen by it: no second one for that.
-        doubt |= self.listen_to_bell().into();
+        let bell = self.listen_to_bell();
+        doubt |= self.core.doubt(&bell);
         self.listen_before(doubt);
         let desired = self.core.desired();
         let known = self.core.last_observed().map(|observed| &observed.links);

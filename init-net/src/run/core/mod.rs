@@ -12,6 +12,7 @@ mod doubt;
 mod events;
 mod fetches;
 mod fights;
+mod foreign;
 mod look;
 mod memory;
 mod needs;
@@ -45,6 +46,7 @@ use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
 use fights::Fights;
+use foreign::Foreign;
 use look::Looks;
 use memory::owned_key;
 use patrol::Patrol;
@@ -65,6 +67,7 @@ pub struct Core {
     /// When to look at the machine again.
     looks: Looks,
     patrol: Patrol,
+    foreign: Foreign,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
     fights: Fights,
@@ -104,6 +107,7 @@ impl Core {
             stale: true,
             looks: Looks::new(now),
             patrol: Patrol::default(),
+            foreign: Foreign::default(),
             applying: false,
             fights: Fights::default(),
             settled: false,
@@ -129,7 +133,10 @@ impl Core {
         match event {
             Event::Tick => {}
             Event::Changed(doubt) => self.looks.notice(doubt, now),
-            Event::DumpFailed => self.looks.failed(now),
+            Event::DumpFailed => {
+                self.looks.failed(now);
+                self.looks.notice(self.foreign.wanted(), now);
+            }
             Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::ModulesLoaded => {
@@ -147,10 +154,7 @@ impl Core {
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
             }
-            Event::Request { id, request } => {
-                let reply = self.answer(request, now);
-                effects.push(Effect::Reply { id, reply });
-            }
+            Event::Request { id, request } => self.ask(id, request, now, &mut effects),
         }
         self.turn(now, &mut effects);
         effects
@@ -277,9 +281,13 @@ impl Core {
             self.devices.looked(&self.desired, &observed);
         }
         self.observed = Some(observed);
+        self.foreign.fresh = of.has(Doubt::FOREIGN_ROUTES);
         if !self.applying {
             self.reconcile(now, effects);
         }
+        self.answer_with_routes(of, now, effects);
+        let silent = self.depends_on_foreign();
+        self.patrol.follow_routes(silent);
     }
 
     /// Compiles if needed, then plans against the last dump.
@@ -306,6 +314,7 @@ impl Core {
                     .filter(|new| !self.diagnostics.contains(new));
                 effects.extend(new.cloned().map(Effect::Diagnostic));
                 self.desired = desired;
+                self.foreign.fresh = false;
                 self.patrol.follow(&self.desired);
                 self.diagnostics = diagnostics;
             }
@@ -332,6 +341,9 @@ impl Core {
         self.backoff.forget_all_but(&ops);
         self.fights.forget_all_but(&ops);
         self.backoff.hold(&mut ops, &observed.links, now);
+        if self.looks_at_foreign_first(&ops, now) {
+            return;
+        }
         self.settled = ops.is_empty() && !self.devices.is_loading();
         if ops.is_empty() {
             self.fights.calm();
@@ -374,7 +386,9 @@ impl Core {
             self.remember(&outcome);
             let decided = self.devices.remember(&outcome, &self.desired);
             self.revision += u64::from(decided);
-            self.backoff.record(&outcome, now, &mut self.rng, effects);
+            if !self.was_blind(&outcome) {
+                self.backoff.record(&outcome, now, &mut self.rng, effects);
+            }
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
         self.looks.need(doubt, now);

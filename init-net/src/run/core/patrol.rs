@@ -1,5 +1,6 @@
 //! A look now and then at what rings no bell: keys and peers of WireGuard, parameters that somebody changes through another
-//! mount of /proc or that the kernel changes by itself, and whatever the shell could not subscribe to. A machine that wants
+//! mount of /proc or that the kernel changes by itself, routes of others that stand in for a desired one, and whatever the
+//! shell could not subscribe to. A machine that wants
 //! none of it is never woken for it.
 
 use super::{Core, Doubt};
@@ -19,6 +20,8 @@ pub(super) struct Patrol {
     silent: Doubt,
     /// Parts that would ring, and cannot on this machine.
     unheard: Doubt,
+    /// A route of others is one of them.
+    routes: bool,
     last: Option<Instant>,
 }
 
@@ -38,9 +41,23 @@ impl Patrol {
         }
     }
 
+    /// Takes in whether a route of others matters that does not ring.
+    pub(super) fn follow_routes(&mut self, silent: bool) {
+        self.routes = silent;
+    }
+
+    /// What does not ring and is to be looked at.
+    fn doubt(&self) -> Doubt {
+        if self.routes {
+            self.silent | Doubt::FOREIGN_ROUTES
+        } else {
+            self.silent
+        }
+    }
+
     /// A look has been had, for whatever reason.
     pub(super) fn looked(&mut self, of: Doubt, now: Instant) {
-        if of.has(self.silent) {
+        if of.has(self.doubt()) {
             self.last = Some(now);
         }
     }
@@ -50,7 +67,7 @@ impl Patrol {
         let due = self.next(PERIOD)? <= now;
         due.then(|| {
             self.last = Some(now);
-            self.silent
+            self.doubt()
         })
     }
 
@@ -60,7 +77,7 @@ impl Patrol {
     }
 
     fn next(&self, after: Duration) -> Option<Instant> {
-        let last = self.last.filter(|_| self.silent != Doubt::default())?;
+        let last = self.last.filter(|_| self.doubt() != Doubt::default())?;
         Some(last + after)
     }
 }

@@ -579,8 +579,7 @@ fn only_what_is_in_doubt_is_looked_at() {
     machine.boot();
     // The first look; the parameters that what was compiled from it names; the link was set up and the rest put on it,
     // files and host name came with that.
-    let mut applied = Doubt::LINKS;
-    applied |= Doubt::FILES;
+    let applied = Doubt::LINKS | Doubt::ROUTES | Doubt::FILES;
     let looks = [Doubt::EVERYTHING, Doubt::SETTINGS, applied];
     assert_eq!(machine.looks, looks);
     machine.run(1);
@@ -615,7 +614,8 @@ fn drift_is_undone_at_once() {
     machine.run(60);
     machine.kernel.routes.clear();
     machine.kernel.addresses.clear();
-    machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+    let doubt = Doubt::ADDRESSES | Doubt::ROUTES;
+    machine.queue.push_back(Event::Changed(doubt));
     let before = machine.now;
     machine.run_until(before + Duration::from_millis(5), |_| false);
     assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
