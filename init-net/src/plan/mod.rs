@@ -16,6 +16,7 @@ mod look;
 mod order;
 mod route;
 mod rule;
+mod slot;
 mod sysctl;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ mod wireguard;
 use crate::state::{Desired, Observed, Op};
 
 use look::Look;
+pub use slot::{Slots, is_silent};
 
 /// What to do so that `observed` becomes `desired`, in the order to do it. Empty when nothing is to do.
 pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {

@@ -4,11 +4,12 @@ use core::net::IpAddr;
 use std::collections::{HashMap, HashSet};
 
 use super::look::Look;
+use super::slot::{Slot, taken, wanted};
 use crate::state::{
     Desired, Family, LinkAt, NextHopAt, NextHopStatus, OUR_PROTOCOL, Op, RouteOp, RouteSpec,
     RouteStatus, Scope,
 };
-use crate::value::{Prefix, RouteMetrics, RoutePreference, RouteTable};
+use crate::value::{RouteMetrics, RoutePreference};
 
 /// RTNH_F_ONLINK, include/uapi/linux/rtnetlink.h.
 const ONLINK: u32 = 4;
@@ -22,14 +23,14 @@ pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
     // Once by slot: looking through all routes for each would be quadratic, a second at ten thousand.
     let mut slots: HashMap<Slot, Vec<(usize, &RouteStatus)>> = HashMap::new();
     for (index, status) in observed.routes.iter().enumerate() {
-        let slot = (status.table, status.family, status.dst, status.priority);
-        slots.entry(slot).or_default().push((index, status));
+        slots
+            .entry(taken(status))
+            .or_default()
+            .push((index, status));
     }
     let mut kept: HashSet<usize> = HashSet::new();
     for spec in desired.routes.values() {
-        let slot = slots
-            .get(&(spec.table, spec.family, spec.dst, spec.priority))
-            .map_or(&[][..], Vec::as_slice);
+        let slot = slots.get(&wanted(spec)).map_or(&[][..], Vec::as_slice);
         let ours = |status: &RouteStatus| status.protocol == OUR_PROTOCOL;
         let way = match way(spec, desired, observed) {
             Way::Open(way) => way,
@@ -195,9 +196,6 @@ fn same_hops(want: &[NextHopAt], have: &[Hop]) -> bool {
     have.sort_unstable();
     want == have
 }
-
-/// What the kernel tells two routes apart by (fib_find_alias; fib6_add_rt2node).
-type Slot = (RouteTable, Family, Option<Prefix>, u32);
 
 fn same_settings(spec: &RouteSpec, status: &RouteStatus) -> bool {
     spec.kind == status.kind

@@ -65,6 +65,21 @@ impl Generic {
         Ok(())
     }
 
+    /// The multicast group that tells of changed settings of cards, by number.
+    pub fn card_monitor(&mut self) -> Result<u32, RtnetlinkError> {
+        let family = GenericFamily::Ethtool;
+        let seq = self.next_seq();
+        let request = genl::get_family(family, seq).map_err(RtnetlinkError::Wire)?;
+        let mut group = None;
+        self.ask(&request, seq, |payload| {
+            group = group.or_else(|| genl::group_id(payload, ethtool::MONITOR));
+        })?;
+        group.ok_or_else(|| {
+            let text = "this kernel does not tell of settings of cards".to_owned();
+            refusal(libc::EOPNOTSUPP, text)
+        })
+    }
+
     /// What the card `index` has of what `wanted` says anything of. A part that its driver does not have stays empty.
     pub fn ethernet(
         &mut self,

@@ -5,6 +5,7 @@
 //! [`supervise`] what stays, [`handoff`] the way between them.
 
 pub mod apply;
+pub mod bells;
 pub mod boot;
 mod cache;
 pub mod connections;

@@ -6,21 +6,26 @@ use std::path::{Path, PathBuf};
 use super::core::Doubt;
 use super::kernel::Kernel;
 use super::rtnetlink::RtnetlinkError;
-use crate::state::{CardStatus, Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, Observed};
+use crate::plan::Slots;
+use crate::state::{
+    CardStatus, Desired, KindSpec, KindStatus, LinkStatus, OUR_GROUP, OUR_PROTOCOL, Observed,
+};
 use crate::sys;
 use crate::value::{Gather as _, Instant, SysctlKey};
-use crate::wire;
+use crate::wire::{self, RouteHead};
 
 /// Largest file of ours that is read back, bytes: beyond it the file is not ours and differs anyway.
 const MAX_FILE: usize = 1 << 20;
 
-/// Dumps everything that `plan` compares. Of files, parameters, cards and keys only those that `desired` names are read.
+/// Dumps everything that `plan` compares, and the routes that it does not. Of files, parameters, cards and keys only those
+/// that `desired` names are read.
 pub fn observe_all(
     kernel: &mut Kernel,
     desired: &Desired,
     at: Instant,
 ) -> Result<Observed, RtnetlinkError> {
-    observe(kernel, Doubt::EVERYTHING, None, desired, at)
+    let all = Doubt::EVERYTHING | Doubt::ALL_ROUTES;
+    observe(kernel, all, None, desired, at)
 }
 
 /// Dumps the parts in `doubt` and leaves the others empty. `known` are the links of the last look: the names of their
@@ -48,8 +53,17 @@ pub fn observe(
     if doubt.has(Doubt::ADDRESSES) {
         look.addresses = rtnetlink.addresses(at)?;
     }
-    if doubt.has(Doubt::ROUTES) {
+    if doubt.has(Doubt::ALL_ROUTES) {
         look.routes = rtnetlink.routes(at, None)?;
+    } else if doubt.has(Doubt::FOREIGN_ROUTES) {
+        let slots = Slots::of(desired);
+        let wanted = |head: &RouteHead| {
+            head.protocol == OUR_PROTOCOL || slots.may_hold(head.family, head.dst_len)
+        };
+        look.routes = rtnetlink.routes_where(at, None, &wanted)?;
+        look.routes.retain(|route| slots.concern(route));
+    } else if doubt.has(Doubt::ROUTES) {
+        look.routes = rtnetlink.routes(at, Some(OUR_PROTOCOL))?;
     }
     if doubt.has(Doubt::RULES) {
         look.rules = rtnetlink.rules(at)?;

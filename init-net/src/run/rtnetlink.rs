@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::state::{AddressStatus, Family, LinkStatus, Op, RouteStatus, RuleStatus};
 use crate::sys::netlink::{Notifications, Requests};
 use crate::value::{BridgeVlan, Instant};
-use crate::wire::{self, Batch, Dump, Progress, Refusal, WireError, event::Bell};
+use crate::wire::{self, Batch, Dump, Progress, Refusal, RouteHead, WireError, event::Bell};
 
 /// Longest batch, bytes: well below the smallest send buffer (net.core.wmem_default, 208 KiB), beyond which the kernel
 /// refuses it (EMSGSIZE).
@@ -165,9 +165,24 @@ impl Rtnetlink {
         at: Instant,
         protocol: Option<u8>,
     ) -> Result<Vec<RouteStatus>, RtnetlinkError> {
+        self.routes_where(at, protocol, &|_| true)
+    }
+
+    /// The same, without those that are not `wanted`. What a kernel before 4.20 does not leave out by its protocol is left
+    /// out here.
+    pub fn routes_where(
+        &mut self,
+        at: Instant,
+        protocol: Option<u8>,
+        wanted: &dyn Fn(&RouteHead) -> bool,
+    ) -> Result<Vec<RouteStatus>, RtnetlinkError> {
+        let wanted = |head: &RouteHead| {
+            protocol.is_none_or(|protocol| protocol == head.protocol) && wanted(head)
+        };
         let mut routes = Vec::new();
         for family in [Family::Inet4, Family::Inet6] {
-            let dump = self.dump(at, |seq| wire::dump::routes(family, protocol, seq))?;
+            let request = |seq| wire::dump::routes(family, protocol, seq);
+            let dump = self.dump_where(at, request, &wanted)?;
             // Without IPv6 (ipv6.disable=1) the kernel answers a request for its routes with those of IPv4.
             routes.extend(
                 dump.routes
@@ -191,6 +206,15 @@ impl Rtnetlink {
         at: Instant,
         request: impl Fn(u32) -> Result<Vec<u8>, WireError>,
     ) -> Result<Dump, RtnetlinkError> {
+        self.dump_where(at, request, &|_| true)
+    }
+
+    fn dump_where(
+        &mut self,
+        at: Instant,
+        request: impl Fn(u32) -> Result<Vec<u8>, WireError>,
+        wanted: &dyn Fn(&RouteHead) -> bool,
+    ) -> Result<Dump, RtnetlinkError> {
         let mut attempt = 1;
         loop {
             self.seq = self.seq.wrapping_add(1);
@@ -198,7 +222,8 @@ impl Rtnetlink {
             self.socket.send(&message).map_err(RtnetlinkError::Socket)?;
             let mut dump = Dump::new(self.seq, at);
             let progress = loop {
-                match dump.receive(self.socket.receive().map_err(RtnetlinkError::Socket)?) {
+                let datagram = self.socket.receive().map_err(RtnetlinkError::Socket)?;
+                match dump.receive_where(datagram, wanted) {
                     Progress::More => {}
                     progress => break progress,
                 }

@@ -9,6 +9,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsFd as _;
 
+use super::bells::{Bells, Ring};
 use super::connections::{self, Connections};
 use super::control::Control;
 use super::core::{Core, Doubt, Effect, Event, Reply, Request};
@@ -45,6 +46,8 @@ pub struct Shell {
     renew: BTreeMap<u32, UdpSocket>,
     arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
     connections: Connections,
+    /// What rings beside rtnetlink, for who stays.
+    bells: Option<Bells>,
     /// The child that loads what [`Effect::LoadModules`] asked for.
     loader: Option<Loader>,
     control: Option<Control>,
@@ -62,6 +65,7 @@ enum Ready {
     Renew(u32),
     Arp(u32, Ipv4Addr),
     Connection(connections::Ready),
+    Bell(Ring),
     Loader,
     Control,
     Extra,
@@ -75,6 +79,7 @@ impl Shell {
             monitor: Monitor::open()?,
             kernel: Kernel::open()?,
             loader: None,
+            bells: None,
             timer: Timer::open()?,
             dhcp: BTreeMap::new(),
             renew: BTreeMap::new(),
@@ -89,6 +94,11 @@ impl Shell {
     /// Takes requests from `control` from now on.
     pub fn listen(&mut self, control: Control) {
         self.control = Some(control);
+    }
+
+    /// From now on listens to everything that can undo what is declared, not only to rtnetlink.
+    pub fn guard(&mut self) {
+        self.bells = Some(Bells::default());
     }
 
     /// The next request to take other sources; it wants a reply.
@@ -108,11 +118,32 @@ impl Shell {
 
     /// Gives the core every waiting event and performs what it asks for, until nothing is left to do now.
     pub fn pump(&mut self) {
-        while let Some(event) = self.queue.pop_front() {
-            let effects = self.core.step(event, sys::clock::now());
-            for effect in effects {
-                self.perform(effect);
+        loop {
+            while let Some(event) = self.queue.pop_front() {
+                let effects = self.core.step(event, sys::clock::now());
+                for effect in effects {
+                    self.perform(effect);
+                }
             }
+            // What is wanted now may be more than what is listened to: then there is something to look at.
+            let followed = self
+                .bells
+                .as_mut()
+                .map(|bells| bells.follow(self.core.desired()));
+            match followed {
+                Some(Ok(doubt)) if doubt != Doubt::default() => {
+                    self.queue.push_back(Event::Changed(doubt));
+                }
+                Some(Err(error)) => return self.deaf_to(Doubt::FILES, &error),
+                _ => return,
+            }
+        }
+    }
+
+    /// Changes of `part` will not be heard of.
+    fn deaf_to(&mut self, part: Doubt, error: &dyn std::fmt::Display) {
+        if self.core.unheard(part) {
+            log::warn!("not told of changes, so looking now and then: {error}");
         }
     }
 
@@ -142,6 +173,12 @@ impl Shell {
             self.connections
                 .interests()
                 .map(|(interest, ready)| (interest, Ready::Connection(ready))),
+        );
+        watched.extend(
+            self.bells
+                .iter()
+                .flat_map(Bells::interests)
+                .map(|(interest, ring)| (interest, Ready::Bell(ring))),
         );
         watched.extend(
             self.loader
@@ -181,7 +218,8 @@ impl Shell {
             Ready::Monitor => {
                 let bell = self.listen_to_bell();
                 if bell.rings() {
-                    self.queue.push_back(Event::Changed(bell.into()));
+                    let doubt = self.core.doubt(&bell);
+                    self.queue.push_back(Event::Changed(doubt));
                 }
             }
             Ready::Timer => {
@@ -194,6 +232,13 @@ impl Shell {
                 let mut events = VecDeque::new();
                 self.connections.take(ready, &mut events);
                 self.queue.extend(events.into_iter().map(Event::Http));
+            }
+            Ready::Bell(ring) => {
+                let rang = self.bells.as_mut().map(|bells| bells.take(ring));
+                match rang.unwrap_or(Ok(None)) {
+                    Ok(doubt) => self.queue.extend(doubt.map(Event::Changed)),
+                    Err(error) => log::warn!("notices: {error}"),
+                }
             }
             // Nothing is ever written: it has ended.
             Ready::Loader => {
@@ -388,7 +433,9 @@ impl Shell {
 
     fn observe(&mut self, mut doubt: Doubt) {
         // What has rung before the dump, mostly for the ops just done, is seen by it: no second one for that.
-        doubt |= self.listen_to_bell().into();
+        let bell = self.listen_to_bell();
+        doubt |= self.core.doubt(&bell);
+        self.listen_before(doubt);
         let desired = self.core.desired();
         let known = self.core.last_observed().map(|observed| &observed.links);
         let now = sys::clock::now();
@@ -400,6 +447,33 @@ impl Shell {
                 log::error!("dump: {error}");
                 self.queue.push_back(Event::DumpFailed);
             }
+        }
+    }
+
+    /// Listens to what is about to be looked at, so that nothing is missed between the look and the next.
+    fn listen_before(&mut self, doubt: Doubt) {
+        let Some(bells) = &mut self.bells else {
+            return;
+        };
+        let desired = self.core.desired();
+        let mut failed: Vec<(Doubt, String)> = Vec::new();
+        if doubt.has(Doubt::FILES)
+            && let Err(error) = bells.listen_to_files()
+        {
+            failed.push((Doubt::FILES, format!("files: {error}")));
+        }
+        if doubt.has(Doubt::SETTINGS) {
+            if let Err(error) = bells.listen_to_parameters(desired) {
+                failed.push((Doubt::SETTINGS, format!("parameters: {error}")));
+            }
+            let observed = self.core.last_observed();
+            let generic = &mut self.kernel.generic;
+            if let Err(error) = bells.listen_to_cards(desired, observed, generic) {
+                failed.push((Doubt::SETTINGS, format!("cards: {error}")));
+            }
+        }
+        for (part, error) in failed {
+            self.deaf_to(part, &error);
         }
     }
 

@@ -62,6 +62,7 @@ pub fn main() -> Result<u8, String> {
         }
     }
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
+    shell.guard();
     match Control::open() {
         Ok(control) => shell.listen(control),
         // Without it nobody can ask, but the network is kept.

@@ -1,6 +1,10 @@
 //! The kernel's host name.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
+
+use super::poll::Interest;
 
 /// `None` when the kernel has none: empty, or its default `(none)`.
 pub fn read() -> io::Result<Option<String>> {
@@ -11,4 +15,20 @@ pub fn read() -> io::Result<Option<String>> {
 /// sethostname(2).
 pub fn set(name: &str) -> io::Result<()> {
     Ok(nix::unistd::sethostname(name)?)
+}
+
+/// Rings when somebody sets the host name, of any namespace (`proc_sys_poll`, fs/proc/proc_sysctl.c). Being told is
+/// enough: the next poll(2) is quiet again.
+pub struct Watch(File);
+
+impl Watch {
+    /// From now on.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self(File::open("/proc/sys/kernel/hostname")?))
+    }
+
+    /// To be watched.
+    pub fn interest(&self) -> Interest<'_> {
+        Interest::urgent(self.0.as_fd())
+    }
 }

@@ -8,6 +8,7 @@ pub mod console;
 pub mod executable;
 pub mod file;
 pub mod hostname;
+pub mod inotify;
 pub mod kmsg;
 pub mod lock;
 pub mod memfd;

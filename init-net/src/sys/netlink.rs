@@ -99,9 +99,7 @@ impl Notifications {
             .iter()
             .try_fold(0, |mask, group| Some(mask | mask_of(*group)?));
         let mask = mask.ok_or(io::ErrorKind::InvalidInput)?;
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.set_non_blocking(true)?;
-        enlarge(&socket);
+        let mut socket = Self::quiet(NETLINK_ROUTE)?;
         let filter: Vec<SockFilter> = filter
             .iter()
             .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
@@ -115,6 +113,24 @@ impl Notifications {
             socket,
             buffer: Vec::with_capacity(MAX_DATAGRAM),
         })
+    }
+
+    /// Subscribes to one `group` of a family of generic netlink, by the number that the kernel gave it.
+    pub fn open_generic(group: u32) -> io::Result<Self> {
+        let mut socket = Self::quiet(NETLINK_GENERIC)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        socket.add_membership(group)?;
+        Ok(Self {
+            socket,
+            buffer: Vec::with_capacity(MAX_DATAGRAM),
+        })
+    }
+
+    fn quiet(protocol: isize) -> io::Result<Socket> {
+        let socket = Socket::new(protocol)?;
+        socket.set_non_blocking(true)?;
+        enlarge(&socket);
+        Ok(socket)
     }
 
     /// The next datagram. `WouldBlock`: none now. `ENOBUFS`: some were lost, more may be there.

@@ -1,6 +1,6 @@
 //! Kernel parameters: files below /proc/sys.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -18,6 +18,15 @@ pub fn read(key: &SysctlKey) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(MAX_VALUE).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+/// Keeps its inode, for as long as the file lives: the kernel makes another one for who comes after it was forgotten, and a
+/// watch on the old one would hear nothing. inotify tells of writes by others through the same mount of /proc.
+pub fn pin(key: &SysctlKey) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(key.path())
 }
 
 /// Writes it, and sees that it stays: the kernel clamps some values and ignores others without an error.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use netlink_packet_route::AddressFamily;
+
 use super::message::{frames, kind};
 use super::{Kind, Refusal, decode};
-use crate::state::{AddressStatus, LinkStatus, OUR_PROTOCOL, RouteStatus, RuleStatus};
+use crate::state::{AddressStatus, Family, LinkStatus, OUR_PROTOCOL, RouteStatus, RuleStatus};
 use crate::value::{BridgeVlan, Instant, RouteTable};
 
 /// Where the answers stand after a datagram.
@@ -99,9 +101,21 @@ impl Dump {
 
     /// Takes one datagram. Answers to other requests (of a dump that was given up) are ignored.
     pub fn receive(&mut self, datagram: &[u8]) -> Progress {
+        self.receive_where(datagram, &|_| true)
+    }
+
+    /// The same, without the routes that are not `wanted`: those cost no more than a look at their first bytes.
+    pub fn receive_where(
+        &mut self,
+        datagram: &[u8],
+        wanted: &dyn Fn(&RouteHead) -> bool,
+    ) -> Progress {
         for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
             // Most of a small machine's routes are in the local table: left out before they are parsed, but for ours.
-            if frame.kind == kind::RTM_NEWROUTE && is_local(frame.body) {
+            if frame.kind == kind::RTM_NEWROUTE
+                && RouteHead::of(frame.body).is_some_and(|head| head.is_local() || !wanted(&head))
+            {
+                self.interrupted |= frame.flags & netlink_packet_core::NLM_F_DUMP_INTR != 0;
                 continue;
             }
             let message = frame.decode(self.at);
@@ -128,13 +142,40 @@ impl Dump {
     }
 }
 
-/// rtm_table; a table above 255 never has this number here. A route of ours in it is one to keep.
-fn is_local(body: &[u8]) -> bool {
-    let byte = |at: usize| body.get(at).copied();
-    byte(RTM_TABLE).map(u32::from) == Some(RouteTable::LOCAL.id())
-        && byte(RTM_PROTOCOL) != Some(OUR_PROTOCOL)
+/// What the first bytes of a route say of it (`struct rtmsg`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteHead {
+    /// Its family.
+    pub family: Family,
+    /// Length of its destination, bits.
+    pub dst_len: u8,
+    /// Its table; one above 255 shows as 252 (RT_TABLE_COMPAT).
+    pub table: u8,
+    /// Who made it.
+    pub protocol: u8,
 }
 
-/// Offsets in `struct rtmsg`.
-const RTM_TABLE: usize = 4;
-const RTM_PROTOCOL: usize = 5;
+impl RouteHead {
+    /// `None`: cut short, or of another family.
+    pub(super) fn of(body: &[u8]) -> Option<Self> {
+        let [family, dst_len, _, _, table, protocol, ..] = *body else {
+            return None;
+        };
+        let family = match AddressFamily::from(family) {
+            AddressFamily::Inet => Family::Inet4,
+            AddressFamily::Inet6 => Family::Inet6,
+            _ => return None,
+        };
+        Some(Self {
+            family,
+            dst_len,
+            table,
+            protocol,
+        })
+    }
+
+    /// A route of ours in the local table is one to keep.
+    fn is_local(&self) -> bool {
+        u32::from(self.table) == RouteTable::LOCAL.id() && self.protocol != OUR_PROTOCOL
+    }
+}

@@ -71,6 +71,19 @@ const WOL_MODES: u16 = 2;
 const SPLIT_DISABLED: u8 = 1;
 const SPLIT_ENABLED: u8 = 2;
 
+/// ETHTOOL_MCGRP_MONITOR_NAME: the group that hears of every change of a setting, whoever made it.
+pub const MONITOR: &str = "monitor";
+
+/// The links that a datagram of notifications is about.
+pub fn noticed(datagram: &[u8]) -> impl Iterator<Item = u32> {
+    let headers = genl::notices(datagram).flat_map(attributes);
+    let headers = headers.filter(|(kind, _)| *kind == HEADER);
+    let inner = headers.flat_map(|(_, header)| attributes(header));
+    inner
+        .filter(|(kind, _)| *kind == DEV_INDEX)
+        .filter_map(|(_, index)| u32_of(index))
+}
+
 /// What can be asked of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {

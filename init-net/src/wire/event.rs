@@ -1,18 +1,32 @@
 //! Which notifications matter. A notification is only a bell: it says what to dump again, never what is there.
 
+use std::collections::BTreeSet;
+
+use super::answer::RouteHead;
 use super::message::{Frame, frames, kind};
-use crate::state::OUR_PROTOCOL;
+use crate::state::{Family, OUR_PROTOCOL, iff};
 use crate::value::RouteTable;
 
+/// Links that went down between two looks and are told apart; beyond it any may have.
+const MAX_DOWN: usize = 32;
+
 /// What has changed since the last dump.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bell {
     /// A link came, went or changed.
     pub links: bool,
+    /// Links that went, or were seen down.
+    pub down: Down,
     /// An address came, went or changed.
     pub addresses: bool,
-    /// A route of ours, a default route, or one that replaced another.
+    /// One went that routes can have as their source: all but those of a link only.
+    pub addresses_gone: bool,
+    /// A route of ours came or went.
     pub routes: bool,
+    /// A default route of others came or went.
+    pub defaults: bool,
+    /// Routes of others took the place of another, which may have been ours: families and lengths of their destinations.
+    pub replaced: BTreeSet<(Family, u8)>,
     /// A rule came or went.
     pub rules: bool,
     /// A parameter that the kernel tells of changed: forwarding, rp_filter, proxy_arp and a few more.
@@ -23,17 +37,24 @@ pub struct Bell {
 
 impl Bell {
     /// Whether anything has to be dumped again.
-    pub fn rings(self) -> bool {
-        self != Self::default()
+    pub fn rings(&self) -> bool {
+        *self != Self::default()
     }
 
     /// Takes one datagram of notifications, by looking at headers only.
     pub fn receive(&mut self, datagram: &[u8]) {
         for frame in frames(datagram) {
             match frame.kind {
-                kind::RTM_NEWLINK | kind::RTM_DELLINK => self.links = true,
-                kind::RTM_NEWADDR | kind::RTM_DELADDR => self.addresses = true,
-                kind::RTM_NEWROUTE | kind::RTM_DELROUTE => self.routes |= matters(&frame),
+                kind::RTM_NEWLINK | kind::RTM_DELLINK => {
+                    self.links = true;
+                    self.down.take(&frame);
+                }
+                kind::RTM_NEWADDR => self.addresses = true,
+                kind::RTM_DELADDR => {
+                    self.addresses = true;
+                    self.addresses_gone |= frame.body.get(IFA_SCOPE) != Some(&SCOPE_LINK);
+                }
+                kind::RTM_NEWROUTE | kind::RTM_DELROUTE => self.route(&frame),
                 kind::RTM_NEWRULE | kind::RTM_DELRULE => self.rules = true,
                 kind::RTM_NEWNETCONF => self.settings = true,
                 kind::NLMSG_OVERRUN => self.overrun = true,
@@ -41,27 +62,60 @@ impl Bell {
             }
         }
     }
+
+    /// The route is ours; or a default route, which decides readiness; or it took the place of another, which may have
+    /// been ours: the kernel reports such a loss only by a flag on the new route (`fib_table_insert`,
+    /// net/ipv4/fib_trie.c).
+    fn route(&mut self, frame: &Frame<'_>) {
+        let Some(head) = RouteHead::of(frame.body) else {
+            return;
+        };
+        if head.protocol == OUR_PROTOCOL {
+            self.routes = true;
+        } else if frame.flags & netlink_packet_core::NLM_F_REPLACE != 0 {
+            self.replaced.insert((head.family, head.dst_len));
+        }
+        self.defaults |= head.protocol != OUR_PROTOCOL
+            && head.dst_len == 0
+            && u32::from(head.table) == RouteTable::MAIN.id();
+    }
 }
+
+/// Which links were down at some moment: whatever happened to them since, routes on them may be gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Down {
+    indexes: heapless::Vec<u32, MAX_DOWN>,
+    any: bool,
+}
+
+impl Down {
+    fn take(&mut self, frame: &Frame<'_>) {
+        let word = |at: usize| frame.body.get(at..)?.first_chunk().copied();
+        let (Some(index), Some(flags)) = (word(IFI_INDEX), word(IFI_FLAGS)) else {
+            return;
+        };
+        let index = u32::from_ne_bytes(index);
+        let is_down = frame.kind == kind::RTM_DELLINK || u32::from_ne_bytes(flags) & iff::UP == 0;
+        if is_down && !self.indexes.contains(&index) {
+            self.any |= self.indexes.push(index).is_err();
+        }
+    }
+
+    /// Whether the link `index` may be one of them.
+    pub fn may_have(&self, index: u32) -> bool {
+        self.any || self.indexes.contains(&index)
+    }
+}
+
+/// Offsets in `struct ifinfomsg` and `struct ifaddrmsg`; RT_SCOPE_LINK.
+const IFI_INDEX: usize = 4;
+const IFI_FLAGS: usize = 8;
+const IFA_SCOPE: usize = 3;
+const SCOPE_LINK: u8 = 253;
 
 /// Groups to subscribe to: RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE,
 /// _IPV6_RULE, _IPV4_NETCONF, _IPV6_NETCONF of include/uapi/linux/rtnetlink.h.
 pub const GROUPS: [u32; 9] = [1, 5, 7, 8, 9, 11, 19, 24, 25];
-
-/// The route is ours; or a default route, which decides readiness; or it took the place of another, which may have
-/// been ours: the kernel reports such a loss only by this flag on the new route (`fib_table_insert`,
-/// net/ipv4/fib_trie.c).
-fn matters(frame: &Frame<'_>) -> bool {
-    let byte = |offset: u32| {
-        usize::try_from(offset)
-            .ok()
-            .and_then(|at| frame.body.get(at))
-            .copied()
-    };
-    byte(RTM_PROTOCOL) == Some(OUR_PROTOCOL)
-        || frame.flags & netlink_packet_core::NLM_F_REPLACE != 0
-        || (byte(RTM_DST_LEN) == Some(0)
-            && byte(RTM_TABLE).map(u32::from) == Some(RouteTable::MAIN.id()))
-}
 
 /// Offsets in `struct rtmsg`.
 const RTM_DST_LEN: u32 = 1;

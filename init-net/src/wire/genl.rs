@@ -4,7 +4,7 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 
 use super::ack;
 use super::answer::Progress;
-use super::attribute::{attributes, text_of};
+use super::attribute::{attributes, text_of, u32_of};
 use super::body::Body;
 use super::message::{WireError, frame, frames, kind};
 
@@ -17,6 +17,11 @@ const CONTROL_VERSION: u8 = 2;
 const FAMILY_ID: u16 = 1;
 /// CTRL_ATTR_FAMILY_NAME.
 const FAMILY_NAME: u16 = 2;
+
+/// CTRL_ATTR_MCAST_GROUPS, a list of lists, and CTRL_ATTR_MCAST_GRP_NAME and _ID in those.
+const GROUPS: u16 = 7;
+const GROUP_NAME: u16 = 1;
+const GROUP_ID: u16 = 2;
 
 /// `struct genlmsghdr`: command, version, two bytes reserved.
 const HEADER: usize = 4;
@@ -58,6 +63,23 @@ pub fn family_id(payload: &[u8], family: GenericFamily) -> Option<u16> {
         }
     }
     id.filter(|_| named)
+}
+
+/// The number of the multicast group `name` in the answer to [`get_family`].
+pub fn group_id(payload: &[u8], name: &str) -> Option<u32> {
+    let groups = attributes(payload).filter(|(kind, _)| *kind == GROUPS);
+    let mut groups = groups.flat_map(|(_, list)| attributes(list));
+    groups.find_map(|(_, group)| {
+        let value = |wanted| attributes(group).find(|(kind, _)| *kind == wanted);
+        let (_, found) = value(GROUP_NAME)?;
+        let (_, id) = value(GROUP_ID).filter(|_| text_of(found) == name)?;
+        u32_of(id)
+    })
+}
+
+/// The attributes of every message in a datagram of notifications, whatever it tells.
+pub(super) fn notices(datagram: &[u8]) -> impl Iterator<Item = &[u8]> {
+    frames(datagram).map(|frame| frame.body.get(HEADER..).unwrap_or_default())
 }
 
 /// Starts a request to a family of version 1, as all that we speak to are.
@@ -126,6 +148,23 @@ mod tests {
         assert_eq!(family_id(payload, GenericFamily::Wireguard), Some(31));
         assert_eq!(family_id(payload, GenericFamily::Ethtool), None);
         assert_eq!(family_id(&[1, 2, 3], GenericFamily::Ethtool), None);
+    }
+
+    #[test]
+    fn a_group_is_the_one_of_that_name() {
+        let mut body = Body::new(&[]);
+        body.nest(GROUPS, |body| {
+            for (index, name, id) in [(1, "other", 7_u32), (2, "monitor", 8)] {
+                body.nest(index, |body| {
+                    body.put(GROUP_ID, &id.to_ne_bytes());
+                    body.put_text(GROUP_NAME, name);
+                });
+            }
+        });
+        let message = frame(CONTROL, 0, 1, &body).unwrap();
+        assert_eq!(group_id(&message[16..], "monitor"), Some(8));
+        assert_eq!(group_id(&message[16..], "mon"), None);
+        assert_eq!(group_id(&[7, 0, 7, 0], "monitor"), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod tests;
 pub mod wireguard;
 
 pub use ack::Refusal;
-pub use answer::{Batch, Dump, Progress};
+pub use answer::{Batch, Dump, Progress, RouteHead};
 pub use message::{Kind, Message, Messages, WireError, decode, encode, waive_ack};
 
 use std::collections::BTreeMap;

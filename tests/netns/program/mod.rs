@@ -3,6 +3,8 @@
 
 mod commands;
 mod conflict;
+mod drift;
+mod files;
 mod foreign;
 mod lease;
 mod machine;

@@ -19,7 +19,8 @@ fn the_bell_rings_for_what_is_ours() {
         let quiet = (false, false, false);
         let mut routes_rules = || {
             let bell = heard();
-            (bell.routes, bell.rules, bell.overrun)
+            let others = bell.defaults || !bell.replaced.is_empty();
+            (bell.routes || others, bell.rules, bell.overrun)
         };
         ip("route add 10.5.0.0/16 via 10.0.0.1 proto bird");
         ip("route del 10.5.0.0/16 via 10.0.0.1 proto bird");

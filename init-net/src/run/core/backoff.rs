@@ -136,6 +136,16 @@ impl Backoff {
         );
     }
 
+    /// An op that succeeds and does not last waits until `retry_at`, because of `error`.
+    pub(super) fn put_off(&mut self, op: &Op, retry_at: Instant, error: &str) {
+        let failure = Failure {
+            count: 1,
+            retry_at,
+            error: error.to_owned(),
+        };
+        self.failed.insert(key(op), failure);
+    }
+
     /// An op that is no longer planned has no failure either.
     pub(super) fn forget_all_but(&mut self, planned: &[Op]) {
         if !self.failed.is_empty() {
@@ -186,7 +196,7 @@ fn bounced_for(op: &Op) -> Option<u32> {
 }
 
 /// The same op on another day: lifetimes run down and do not make it another op.
-fn key(op: &Op) -> String {
+pub(super) fn key(op: &Op) -> String {
     match op {
         Op::AddressReplace(AddressOp { link, address, .. }) => {
             format!("ip addr replace {address} dev {}", link.name)

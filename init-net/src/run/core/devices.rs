@@ -108,8 +108,7 @@ impl Core {
             .is_some_and(|observed| self.devices.wants_look(&self.desired, observed));
         if wants {
             self.settled = false;
-            self.doubt |= Doubt::SETTINGS;
-            self.dump_at = Some(now.max(self.not_before));
+            self.looks.need(Doubt::SETTINGS, now);
         }
         wants
     }

@@ -11,8 +11,12 @@ mod devices;
 mod doubt;
 mod events;
 mod fetches;
+mod fights;
+mod foreign;
+mod look;
 mod memory;
 mod needs;
+mod patrol;
 mod readiness;
 mod requests;
 mod subjects;
@@ -26,7 +30,7 @@ use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
 use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
-use crate::value::{Duration, Gather as _, Instant, LinkName, Prefix, Rng, earliest};
+use crate::value::{Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use clients::SavedLease;
 pub use doubt::Doubt;
@@ -41,33 +45,14 @@ use backoff::Backoff;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
+use fights::Fights;
+use foreign::Foreign;
+use look::Looks;
 use memory::owned_key;
-
-/// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
-/// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
-const SETTLE: Duration = Duration::from_millis(1);
-
-/// After a look that took long (thousands of links), the next one for a mere notice waits this many times as long: at most a
-/// fifth of a processor goes into looking while links come up one by one. A look of a small machine takes less than
-/// [`SETTLE`] either way.
-const REST: u32 = 4;
-
-/// Longest such wait.
-const MAX_REST: Duration = Duration::from_secs(1);
+use patrol::Patrol;
 
 /// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
 const MAX_COMPILES: usize = 3;
-
-/// Wait after a dump that failed (memory, an interrupted socket).
-const DUMP_RETRY: Duration = Duration::from_millis(100);
-
-/// Rounds in a row that may apply something before the core suspects that somebody undoes its work and backs off. Links on
-/// links take one a level, at most 8 in any kernel (MAX_NEST_DEV), and up to 4 more for what is made again and for
-/// addresses, routes and files.
-const MAX_ROUNDS: u32 = 16;
-
-/// Wait after [`MAX_ROUNDS`]: long enough not to burn a core in a fight, short enough to win it eventually.
-const FIGHT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that is decided, and what it is decided from.
 pub struct Core {
@@ -79,21 +64,13 @@ pub struct Core {
     observed: Option<Observed>,
     /// An input of `compile` changed since it last ran.
     stale: bool,
-    /// When to dump next, if something made the last dump doubtful.
-    dump_at: Option<Instant>,
-    /// What to dump then.
-    doubt: Doubt,
-    last_dump: Option<Instant>,
-    /// No dump before this moment: somebody undoes our work, or dumps fail.
-    not_before: Instant,
-    /// A look is under way.
-    looking: bool,
-    /// When the last look was asked for, and how long it took.
-    look_began: Instant,
-    look_took: Duration,
+    /// When to look at the machine again.
+    looks: Looks,
+    patrol: Patrol,
+    foreign: Foreign,
     /// Ops are under way: their outcomes are awaited.
     applying: bool,
-    rounds: u32,
+    fights: Fights,
     /// The last plan was empty but for ops that are backing off.
     settled: bool,
     backoff: Backoff,
@@ -128,15 +105,11 @@ impl Core {
             diagnostics: Vec::new(),
             observed: None,
             stale: true,
-            dump_at: Some(now),
-            doubt: Doubt::EVERYTHING,
-            last_dump: None,
-            not_before: Instant::BOOT,
-            looking: false,
-            look_began: now,
-            look_took: Duration::ZERO,
+            looks: Looks::new(now),
+            patrol: Patrol::default(),
+            foreign: Foreign::default(),
             applying: false,
-            rounds: 0,
+            fights: Fights::default(),
             settled: false,
             backoff: Backoff::default(),
             clients: Clients::new(leases),
@@ -159,18 +132,16 @@ impl Core {
         let mut effects = Vec::new();
         match event {
             Event::Tick => {}
-            Event::Changed(doubt) => self.look(doubt, now),
+            Event::Changed(doubt) => self.looks.notice(doubt, now),
             Event::DumpFailed => {
-                self.looking = false;
-                self.doubt = Doubt::EVERYTHING;
-                self.not_before = now + DUMP_RETRY;
-                self.dump_at = Some(self.not_before);
+                self.looks.failed(now);
+                self.looks.notice(self.foreign.wanted(), now);
             }
             Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::ModulesLoaded => {
                 self.devices.loaded();
-                self.look(Doubt::EVERYTHING, now);
+                self.looks.notice(Doubt::EVERYTHING, now);
             }
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
             Event::Arp {
@@ -183,10 +154,7 @@ impl Core {
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
             }
-            Event::Request { id, request } => {
-                let reply = self.answer(request, now);
-                effects.push(Effect::Reply { id, reply });
-            }
+            Event::Request { id, request } => self.ask(id, request, now, &mut effects),
         }
         self.turn(now, &mut effects);
         effects
@@ -194,10 +162,15 @@ impl Core {
 
     /// When [`Event::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        let dump = self.dump_at.filter(|_| !self.applying);
+        let look = self.looks.deadline().filter(|_| !self.applying);
         earliest([
-            dump,
-            self.backoff.deadline().map(|at| at.max(self.not_before)),
+            look,
+            self.backoff
+                .deadline()
+                .map(|at| at.max(self.looks.not_before())),
+            self.patrol
+                .deadline()
+                .map(|at| at.max(self.looks.not_before())),
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
@@ -243,29 +216,23 @@ impl Core {
             self.documents.push(document);
             self.changed();
         }
-        // With a look due or under way what was seen is of before the last ops: the look reconciles.
-        let fresh = !self.looking && self.dump_at.is_none_or(|at| at > now);
-        if self.stale && !self.applying && fresh && self.observed.is_some() {
+        let fresh = self.looks.is_fresh(now) && self.observed.is_some();
+        if self.stale && !self.applying && fresh {
             self.reconcile(now, effects);
         }
-        if self.backoff.due(now) && self.not_before <= now && !self.applying {
-            self.look(Doubt::EVERYTHING, now);
+        if self.backoff.due(now) && self.looks.may(now) && !self.applying {
+            self.looks.notice(Doubt::EVERYTHING, now);
         }
-        if !self.applying && self.dump_at.is_some_and(|at| at <= now) {
-            self.dump_at = None;
-            self.looking = true;
-            self.look_began = now;
-            effects.push(Effect::Observe(core::mem::take(&mut self.doubt)));
+        if self.looks.may(now)
+            && let Some(doubt) = self.patrol.due(now)
+        {
+            self.looks.notice(doubt, now);
         }
-    }
-
-    /// The kernel may have changed: dump again, at once or a while after the last time.
-    fn look(&mut self, doubt: Doubt, now: Instant) {
-        self.doubt |= doubt;
-        let rest = (self.look_took * REST).clamp(SETTLE, MAX_REST);
-        let after_last = self.last_dump.map_or(now, |last| last + rest);
-        let at = after_last.max(now).max(self.not_before);
-        self.dump_at = Some(self.dump_at.map_or(at, |already| already.min(at)));
+        if !self.applying
+            && let Some(doubt) = self.looks.begin(now)
+        {
+            effects.push(Effect::Observe(doubt));
+        }
     }
 
     fn changed(&mut self) {
@@ -287,9 +254,8 @@ impl Core {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        self.looking = false;
-        self.last_dump = Some(now);
-        self.look_took = now.saturating_since(self.look_began);
+        self.looks.came(now);
+        self.patrol.looked(of, now);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {
             self.keep_names(&mut observed);
@@ -315,9 +281,13 @@ impl Core {
             self.devices.looked(&self.desired, &observed);
         }
         self.observed = Some(observed);
+        self.foreign.fresh = of.has(Doubt::FOREIGN_ROUTES);
         if !self.applying {
             self.reconcile(now, effects);
         }
+        self.answer_with_routes(of, now, effects);
+        let silent = self.depends_on_foreign();
+        self.patrol.follow_routes(silent);
     }
 
     /// Compiles if needed, then plans against the last dump.
@@ -344,6 +314,8 @@ impl Core {
                     .filter(|new| !self.diagnostics.contains(new));
                 effects.extend(new.cloned().map(Effect::Diagnostic));
                 self.desired = desired;
+                self.foreign.fresh = false;
+                self.patrol.follow(&self.desired);
                 self.diagnostics = diagnostics;
             }
             if !self.clients.follow(&self.desired, observed, now, effects) {
@@ -367,23 +339,21 @@ impl Core {
         };
         ops.retain(|op| !self.may_be_leased(op, observed) && !self.devices.awaits(op));
         self.backoff.forget_all_but(&ops);
+        self.fights.forget_all_but(&ops);
         self.backoff.hold(&mut ops, &observed.links, now);
-        self.settled = ops.is_empty() && !self.devices.is_loading();
-        if ops.is_empty() {
-            self.rounds = 0;
+        if self.looks_at_foreign_first(&ops, now) {
             return;
         }
-        self.rounds += 1;
-        if self.rounds > MAX_ROUNDS {
-            let first = ops.first().map(ToString::to_string).unwrap_or_default();
-            effects.push(Effect::Log(
-                log::Level::Warn,
-                format!("somebody keeps undoing this, pausing {FIGHT_PAUSE:?}: {first}"),
-            ));
-            self.rounds = 0;
-            self.doubt = Doubt::EVERYTHING;
-            self.not_before = now + FIGHT_PAUSE;
-            self.dump_at = Some(self.not_before);
+        self.settled = ops.is_empty() && !self.devices.is_loading();
+        if ops.is_empty() {
+            self.fights.calm();
+            return;
+        }
+        if self.fights.judge(&mut ops, &mut self.backoff, now, effects) {
+            self.looks.pause(now + fights::PAUSE);
+            return;
+        }
+        if ops.is_empty() {
             return;
         }
         self.applying = true;
@@ -410,15 +380,18 @@ impl Core {
 
     fn applied(&mut self, outcomes: Vec<Outcome>, now: Instant, effects: &mut Vec<Effect>) {
         self.applying = false;
+        let mut doubt = Doubt::default();
         for outcome in outcomes {
-            self.doubt |= Doubt::after(&outcome);
+            doubt |= Doubt::after(&outcome);
             self.remember(&outcome);
             let decided = self.devices.remember(&outcome, &self.desired);
             self.revision += u64::from(decided);
-            self.backoff.record(&outcome, now, &mut self.rng, effects);
+            if !self.was_blind(&outcome) {
+                self.backoff.record(&outcome, now, &mut self.rng, effects);
+            }
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
-        self.dump_at = Some(now.max(self.not_before));
+        self.looks.need(doubt, now);
     }
 
     /// Whether the state file should be written again; answers yes once a change.

@@ -80,8 +80,7 @@ impl Core {
                 ))
             }
             Request::Reconcile => {
-                self.doubt = Doubt::EVERYTHING;
-                self.dump_at = Some(now);
+                self.looks.at_once(Doubt::EVERYTHING, now);
                 Reply::Ok(Value::Null)
             }
             // Who owns the sources takes it before it gets here.

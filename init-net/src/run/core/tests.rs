@@ -495,9 +495,50 @@ fn a_rival_that_undoes_everything_is_not_fought_without_end() {
             .iter()
             .any(|line| line.contains("somebody keeps undoing this"))
     );
+    let warned = |line: &&String| line.contains("keeps undoing");
+    assert_eq!(machine.log.iter().filter(warned).count(), 1, "said once");
+    let failures = machine.core.failures();
+    assert_eq!(failures.len(), 1, "and shown: {failures:?}");
     machine.rival = None;
     machine.run(2);
     assert_eq!(machine.gateways(), ["10.9.0.1"]);
+    assert!(machine.core.failures().is_empty());
+}
+
+/// Lets a minute pass, in which the address is lost every 700 ms and has to be back 5 ms later.
+#[track_caller]
+fn check_repairs_meanwhile(machine: &mut Machine) {
+    for _ in 0..86 {
+        machine.run_until(machine.now + Duration::from_millis(700), |_| false);
+        machine.kernel.addresses.clear();
+        machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+        machine.run_until(machine.now + Duration::from_millis(5), |_| false);
+        assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
+    }
+}
+
+#[test]
+fn what_is_fought_over_holds_up_nothing() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.rival = Some(|kernel| kernel.routes.clear());
+    machine.kernel.routes.clear();
+    machine.queue.push_back(Event::Changed(Doubt::ROUTES));
+    check_repairs_meanwhile(&mut machine);
+    let tries = machine.tried("default");
+    assert!((500..=2000).contains(&tries), "{tries}");
+}
+
+#[test]
+fn what_fails_for_ever_holds_up_nothing() {
+    let line = format!("{STATIC} rd.route=10.60.0.0/16:10.9.0.9:eth0");
+    let mut machine = Machine::new(&line);
+    machine.refused = Some("10.60.0.0/16");
+    machine.boot();
+    check_repairs_meanwhile(&mut machine);
+    // Repairs of others do not bring it forward.
+    let tries = machine.tried("10.60.0.0/16");
+    assert!((6..=12).contains(&tries), "{tries}");
 }
 
 #[test]
@@ -538,8 +579,7 @@ fn only_what_is_in_doubt_is_looked_at() {
     machine.boot();
     // The first look; the parameters that what was compiled from it names; the link was set up and the rest put on it,
     // files and host name came with that.
-    let mut applied = Doubt::LINKS;
-    applied |= Doubt::FILES;
+    let applied = Doubt::LINKS | Doubt::ROUTES | Doubt::FILES;
     let looks = [Doubt::EVERYTHING, Doubt::SETTINGS, applied];
     assert_eq!(machine.looks, looks);
     machine.run(1);
@@ -574,7 +614,8 @@ fn drift_is_undone_at_once() {
     machine.run(60);
     machine.kernel.routes.clear();
     machine.kernel.addresses.clear();
-    machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+    let doubt = Doubt::ADDRESSES | Doubt::ROUTES;
+    machine.queue.push_back(Event::Changed(doubt));
     let before = machine.now;
     machine.run_until(before + Duration::from_millis(5), |_| false);
     assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);

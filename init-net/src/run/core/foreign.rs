@@ -1,0 +1,100 @@
+//! Routes of others: a hundred thousand of them must not cost more than leaving them out. What concerns a desired route is
+//! remembered from the last look that asked for it; the rest is looked at for who asks, and forgotten.
+
+use super::{Core, Doubt, Effect, Outcome, Reply, Request};
+use crate::plan::{Slots, is_silent};
+use crate::state::Op;
+use crate::value::Instant;
+
+/// Requests that wait for one look. The control socket has fewer clients.
+const MAX_WAITING: usize = 64;
+
+/// What is known of them.
+#[derive(Default)]
+pub(super) struct Foreign {
+    /// The last look saw all that concern what is desired now.
+    pub(super) fresh: bool,
+    waiting: Vec<(u64, Request)>,
+}
+
+impl Foreign {
+    /// What a look has to show for those who wait.
+    pub(super) fn wanted(&self) -> Doubt {
+        if self.waiting.is_empty() {
+            Doubt::default()
+        } else {
+            Doubt::ALL_ROUTES
+        }
+    }
+}
+
+impl Core {
+    /// Takes a request: answers it, or looks first where the answer may be a route that is not remembered.
+    pub(super) fn ask(
+        &mut self,
+        id: u64,
+        request: Request,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let of_routes = match &request {
+            Request::Get { kind } => kind == "routes",
+            Request::Explain { .. } => true,
+            _ => false,
+        };
+        let has_room = self.foreign.waiting.len() < MAX_WAITING;
+        if of_routes && self.observed.is_some() && has_room {
+            self.foreign.waiting.push((id, request));
+            self.looks.at_once(Doubt::ALL_ROUTES, now);
+        } else {
+            let reply = self.answer(request, now);
+            effects.push(Effect::Reply { id, reply });
+        }
+    }
+
+    /// A look at the parts `of` has been taken in: answers who waited for it, and forgets what only they wanted.
+    pub(super) fn answer_with_routes(
+        &mut self,
+        of: Doubt,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !of.has(Doubt::ALL_ROUTES) {
+            return;
+        }
+        for (id, request) in core::mem::take(&mut self.foreign.waiting) {
+            let reply: Reply = self.answer(request, now);
+            effects.push(Effect::Reply { id, reply });
+        }
+        let slots = Slots::of(&self.desired);
+        if let Some(observed) = &mut self.observed {
+            observed.routes.retain(|route| slots.concern(route));
+            observed.routes.shrink_to_fit();
+        }
+    }
+
+    /// Looks at them before a route is replaced: the kernel takes the first of its slot, whosever it is. A route that is
+    /// added needs no look: the kernel refuses it where the slot is taken. `true`: there will be another look first.
+    pub(super) fn looks_at_foreign_first(&mut self, ops: &[Op], now: Instant) -> bool {
+        let replaces = ops.iter().any(|op| matches!(op, Op::RouteReplace(_)));
+        let wants = replaces && !self.foreign.fresh;
+        if wants {
+            self.settled = false;
+            self.looks.need(Doubt::FOREIGN_ROUTES, now);
+        }
+        wants
+    }
+
+    /// Whether an op was refused only because a route of others was not remembered: no failure, the look that follows
+    /// shows it.
+    pub(super) fn was_blind(&self, outcome: &Outcome) -> bool {
+        let refused = matches!(&outcome.result, Err((libc::EEXIST, _)));
+        refused && matches!(outcome.op, Op::RouteAdd(_)) && !self.foreign.fresh
+    }
+
+    /// Whether a route of others stands in for a desired one, or in its way: nothing rings when it goes.
+    pub(super) fn depends_on_foreign(&self) -> bool {
+        let mut seen = self.observed.iter().flat_map(|seen| &seen.routes);
+        seen.any(is_silent)
+    }
+}

@@ -1,0 +1,121 @@
+//! When the machine is looked at next, and at which parts of it.
+
+use super::Doubt;
+use crate::value::{Duration, Instant};
+
+/// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
+/// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
+const SETTLE: Duration = Duration::from_millis(1);
+
+/// After a look that took long (thousands of links), the next one for a mere notice waits this many times as long: at most a
+/// fifth of a processor goes into looking while links come up one by one. A look of a small machine takes less than
+/// [`SETTLE`] either way.
+const REST: u32 = 4;
+
+/// Longest such wait.
+const MAX_REST: Duration = Duration::from_secs(1);
+
+/// Wait after a dump that failed (memory, an interrupted socket).
+const DUMP_RETRY: Duration = Duration::from_millis(100);
+
+/// The next look and the last one.
+pub(super) struct Looks {
+    /// When to look next, if something made the last look doubtful.
+    at: Option<Instant>,
+    /// At what, then.
+    doubt: Doubt,
+    last: Option<Instant>,
+    /// None before this moment: somebody undoes our work, or dumps fail.
+    not_before: Instant,
+    under_way: bool,
+    /// When the last look was asked for, and how long it took.
+    began: Instant,
+    took: Duration,
+}
+
+impl Looks {
+    /// The first look is due at once, at everything.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            at: Some(now),
+            doubt: Doubt::EVERYTHING,
+            last: None,
+            not_before: Instant::BOOT,
+            under_way: false,
+            began: now,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// The kernel may have changed: look again, at once or a while after the last time.
+    pub(super) fn notice(&mut self, doubt: Doubt, now: Instant) {
+        self.doubt |= doubt;
+        let rest = (self.took * REST).clamp(SETTLE, MAX_REST);
+        let after_last = self.last.map_or(now, |last| last + rest);
+        let at = after_last.max(now).max(self.not_before);
+        self.at = Some(self.at.map_or(at, |already| already.min(at)));
+    }
+
+    /// Something is needed, or was just done: look without a rest.
+    pub(super) fn need(&mut self, doubt: Doubt, now: Instant) {
+        self.doubt |= doubt;
+        self.at = Some(now.max(self.not_before));
+    }
+
+    /// Somebody asks for it: look now, in a pause as well.
+    pub(super) fn at_once(&mut self, doubt: Doubt, now: Instant) {
+        self.doubt |= doubt;
+        self.at = Some(now);
+    }
+
+    /// No look before `until`, and then at everything.
+    pub(super) fn pause(&mut self, until: Instant) {
+        self.not_before = until;
+        self.doubt = Doubt::EVERYTHING;
+        self.at = Some(until);
+    }
+
+    /// The look did not come.
+    pub(super) fn failed(&mut self, now: Instant) {
+        self.under_way = false;
+        self.pause(now + DUMP_RETRY);
+    }
+
+    /// The look came.
+    pub(super) fn came(&mut self, now: Instant) {
+        self.under_way = false;
+        self.last = Some(now);
+        self.took = now.saturating_since(self.began);
+    }
+
+    /// What to look at now, when that is due: the look is under way then.
+    pub(super) fn begin(&mut self, now: Instant) -> Option<Doubt> {
+        if self.at.is_none_or(|at| at > now) {
+            return None;
+        }
+        self.at = None;
+        self.under_way = true;
+        self.began = now;
+        Some(core::mem::take(&mut self.doubt))
+    }
+
+    /// Whether no look is due or under way: what was seen is of before the last ops otherwise.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        !self.under_way && self.at.is_none_or(|at| at > now)
+    }
+
+    /// Whether there is no pause.
+    pub(super) fn may(&self, now: Instant) -> bool {
+        self.not_before <= now
+    }
+
+    /// When the next look is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// The end of the pause.
+    pub(super) fn not_before(&self) -> Instant {
+        self.not_before
+    }
+}
