@@ -4,7 +4,9 @@
 //!   test or demo
 //!      │ Lab::new("dhcp")                 one namespace, one folder under target/lab, evidence for a failure
 //!      ├── namespace   bridges, veth pairs, taps; gone with the last file descriptor
-//!      ├── peer        dnsmasq (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs)
+//!      ├── peer        dnsmasq, kea (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs) ·
+//!      │               relay (a cable that loses, delays and doubles)
+//!      ├── trace       a program that is killed after its n-th system call
 //!      ├── guest       the image: init-net, busybox, modules, a script or a session with real tools
 //!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier and new cards by QMP; killed on drop
 //!      ├── session     a script into a running guest, status and output out
@@ -30,6 +32,7 @@ pub mod peer;
 pub mod probe;
 pub mod process;
 pub mod session;
+pub mod trace;
 pub mod vm;
 
 pub use clock::Deadline;

@@ -232,6 +232,7 @@ mod tests {
             vendor_class: None,
             ignore_hostname: false,
             ignore_routes: false,
+            allow_routes: Vec::new(),
             ignore_dns: false,
             first_lease_wins: false,
             layer: Layer::Default,

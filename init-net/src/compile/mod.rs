@@ -20,6 +20,7 @@ mod operator;
 mod probe;
 mod resolver;
 mod route;
+mod route_policy;
 mod rule;
 mod selector;
 mod settings;

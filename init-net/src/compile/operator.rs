@@ -203,6 +203,7 @@ fn spec(
         vendor_class: config.vendor_class.clone(),
         ignore_hostname: config.ignore_hostname.unwrap_or(false),
         ignore_routes: config.ignore_routes.unwrap_or(false),
+        allow_routes: config.allow_routes.clone(),
         ignore_dns,
         first_lease_wins: config.method == AutoMethod::SingleDhcp4,
         layer,

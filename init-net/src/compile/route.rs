@@ -7,6 +7,7 @@ use super::defaults;
 use super::link::Links;
 use super::names::Names;
 use super::networks::Networks;
+use super::route_policy::RoutePolicy;
 use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Severity};
 use crate::state::{Desired, Family, NextHopSpec, RouteId, RouteSpec, Scope};
 use crate::value::{Layer, LinkName, Origin, Prefix, RouteKind, RouteMetrics, RouteTable};
@@ -20,6 +21,7 @@ pub(super) fn merge(
 ) {
     let mut networks = Networks::new(desired.addresses.values());
     let only_link = only_link(desired);
+    let mut policy = RoutePolicy::new(documents, names, made, desired);
     let mut last_fault: Option<Origin> = None;
     for document in documents {
         // Default routes of one source must differ in metric: the n-th default route of a source gets base + n.
@@ -47,6 +49,12 @@ pub(super) fn merge(
                 continue;
             }
             spec.table = config.table.unwrap_or_else(|| table(&spec, made));
+            if document.layer == Layer::Operator
+                && let Err(fault) = policy.judge(&spec)
+            {
+                diagnostics.push(*fault);
+                continue;
+            }
             if spec.dst.is_none() && config.metric.is_none() {
                 let seen = defaults_seen.entry(spec.family).or_default();
                 spec.priority += *seen;

@@ -292,6 +292,8 @@ pub struct OperatorConfig {
     pub ignore_hostname: Option<bool>,
     /// Take no routes from it.
     pub ignore_routes: Option<bool>,
+    /// Routes within these networks are taken from it although they cover what the configuration speaks of.
+    pub allow_routes: Vec<Prefix>,
     /// DHCPv6 option 1, type included; `None`: made from the hardware address (DUID-LL).
     pub duid: Option<Vec<u8>>,
     /// Where it was said.
@@ -309,6 +311,7 @@ impl OperatorConfig {
             vendor_class: None,
             ignore_hostname: None,
             ignore_routes: None,
+            allow_routes: Vec::new(),
             duid: None,
             origin,
         }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Layer, LinkName, Origin};
+use crate::value::{Layer, LinkName, Origin, Prefix};
 
 /// What kind of dynamic source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub struct OperatorSpec {
     pub ignore_hostname: bool,
     /// Take no routes from it.
     pub ignore_routes: bool,
+    /// Its routes within these networks may cover what the configuration speaks of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_routes: Vec<Prefix>,
     /// Take no name servers from it (`rd.peerdns=0`).
     pub ignore_dns: bool,
     /// `single-dhcp`: stops when another link of the same argument got a lease first.

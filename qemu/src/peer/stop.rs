@@ -65,22 +65,35 @@ impl StopSignal {
         socket: BorrowedFd<'_>,
         limit: Option<Duration>,
     ) -> io::Result<Woken> {
+        self.wait_any(&[socket], limit)
+    }
+
+    /// Waits for any of `sockets`, at most `limit` (`None`: without end).
+    pub(crate) fn wait_any(
+        &self,
+        sockets: &[BorrowedFd<'_>],
+        limit: Option<Duration>,
+    ) -> io::Result<Woken> {
         let timeout = match limit {
             None => PollTimeout::NONE,
             // Rounded up, or a wait below a millisecond would spin.
             Some(limit) => PollTimeout::try_from(limit + Duration::from_micros(999))
                 .unwrap_or(PollTimeout::MAX),
         };
-        let mut descriptors = [
-            PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
-            PollFd::new(socket, PollFlags::POLLIN),
-        ];
+        let own = [self.0.as_fd()];
+        let mut descriptors: Vec<PollFd<'_>> = own
+            .iter()
+            .chain(sockets)
+            .map(|descriptor| PollFd::new(*descriptor, PollFlags::POLLIN))
+            .collect();
         poll(&mut descriptors, timeout)?;
-        let [stop, socket] = descriptors.map(|descriptor| descriptor.any().unwrap_or(true));
-        Ok(match (stop, socket) {
-            (true, _) => Woken::Stop,
-            (false, true) => Woken::Readable,
-            (false, false) => Woken::Timeout,
+        let mut ready = descriptors
+            .iter()
+            .map(|descriptor| descriptor.any().unwrap_or(true));
+        Ok(match (ready.next(), ready.any(|ready| ready)) {
+            (Some(true) | None, _) => Woken::Stop,
+            (Some(false), true) => Woken::Readable,
+            (Some(false), false) => Woken::Timeout,
         })
     }
 }

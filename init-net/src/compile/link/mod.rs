@@ -11,6 +11,7 @@ mod kind;
 mod members;
 mod topology;
 
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use draft::{Draft, Statement};
@@ -242,6 +243,24 @@ impl Links {
             KindSpec::Vrf { table } => Some(*table),
             _ => None,
         }
+    }
+
+    /// Whether a link is a WireGuard tunnel that documents make.
+    pub(super) fn is_wireguard(&self, name: &LinkName) -> bool {
+        let kind = self.drafts.get(name).and_then(|draft| draft.kind.value());
+        matches!(kind, Some(KindSpec::Wireguard(_)))
+    }
+
+    /// Where the peers of WireGuard tunnels are, with the tunnel.
+    pub(super) fn wireguard_endpoints(&self) -> impl Iterator<Item = (&LinkName, SocketAddr)> {
+        self.drafts.iter().flat_map(|(name, draft)| {
+            let peers = match draft.kind.value() {
+                Some(KindSpec::Wireguard(options)) => options.peers.as_slice(),
+                _ => &[],
+            };
+            let endpoints = peers.iter().filter_map(|peer| peer.endpoint);
+            endpoints.map(move |endpoint| (name, endpoint))
+        })
     }
 
     /// [`Desired::links`].

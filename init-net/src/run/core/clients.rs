@@ -267,11 +267,14 @@ impl Client {
             return None;
         }
         let config = config(spec, mac);
-        let (machine, lease) =
+        let (mut machine, lease) =
             match inherited.filter(|lease| lease.validate().is_ok() && !lease.is_expired(now)) {
                 Some(lease) => (Dhcp4::resume(config, lease.clone(), now), Some(lease)),
                 None => (Dhcp4::new(config, now), None),
             };
+        if !carrier {
+            machine.link_down(now);
+        }
         Some(Self {
             machine,
             spec: spec.clone(),

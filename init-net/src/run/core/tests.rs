@@ -1,5 +1,7 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod leases;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};

@@ -8,7 +8,7 @@ use crate::config::machine::scalar::{Names, Scalar, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
 use crate::config::{AutoMethod, Document, LinkRef, OperatorConfig};
-use crate::value::LinkName;
+use crate::value::{LinkName, Prefix};
 
 keys! {
     /// DHCPv4 on one link.
@@ -21,6 +21,8 @@ keys! {
         "ignoreHostname" ignore_hostname: bool,
         /// Whether the routes of the lease are left alone.
         "ignoreRoutes" ignore_routes: bool,
+        /// Routes of the lease within these networks may cover what the configuration speaks of.
+        "allowRoutes" allow_routes: Vec<At<Prefix>>,
         /// What the client calls itself: its hardware address unless said otherwise.
         "clientIdentifier" client_identifier: Identifier,
         /// What it calls itself with `clientIdentifier: duid`.
@@ -37,6 +39,8 @@ keys! {
         "routeMetric" route_metric: u32,
         /// Whether the host name of the lease is left alone.
         "ignoreHostname" ignore_hostname: bool,
+        /// Routes of advertisements within these networks may cover what the configuration speaks of.
+        "allowRoutes" allow_routes: Vec<At<Prefix>>,
         /// What the client calls itself: a DUID of its hardware address unless said otherwise.
         "clientIdentifier" client_identifier: Identifier,
         /// What it calls itself with `clientIdentifier: duid`.
@@ -104,6 +108,7 @@ impl Kind for Dhcp4Keys {
         operator.metric = plain(self.route_metric);
         operator.ignore_hostname = plain(self.ignore_hostname);
         operator.ignore_routes = plain(self.ignore_routes);
+        operator.allow_routes = networks(self.allow_routes);
         operator.client_id = client_id;
         out.operators.push(operator);
     }
@@ -127,9 +132,15 @@ impl Kind for Dhcp6Keys {
         let mut operator = OperatorConfig::new(link, AutoMethod::Dhcp6, origin);
         operator.metric = plain(self.route_metric);
         operator.ignore_hostname = plain(self.ignore_hostname);
+        operator.allow_routes = networks(self.allow_routes);
         operator.duid = duid;
         out.operators.push(operator);
     }
+}
+
+fn networks(list: Option<At<Vec<At<Prefix>>>>) -> Vec<Prefix> {
+    let list = list.map(|list| list.value).unwrap_or_default();
+    list.iter().map(|network| network.network()).collect()
 }
 
 impl Dhcp4Keys {
