@@ -97,7 +97,7 @@ impl Builder {
         let path = lab.folder().join(format!("{name}.json"));
         let config = json!({ self.server.root(): self.config });
         fs::write(&path, config.to_string()).context(path.display().to_string())?;
-        let mut command = lab.namespace().command(name);
+        let mut command = super::program::command(lab, name);
         command
             .arg("-c")
             .arg(&path)

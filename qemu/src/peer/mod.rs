@@ -4,6 +4,7 @@ pub mod dhcp;
 pub mod dnsmasq;
 pub mod http;
 pub mod kea;
+mod program;
 pub mod relay;
 mod stop;
 
