@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod boot;
 mod cache;
+pub mod change;
 pub mod connections;
 pub mod control;
 pub mod core;
@@ -24,6 +25,7 @@ pub mod remote;
 pub mod report;
 pub mod rtnetlink;
 pub mod shell;
+pub mod slots;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;

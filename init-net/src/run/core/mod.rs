@@ -4,7 +4,9 @@
 //! [`Effect::Apply`] → [`Event::Applied`] → observe again, until the plan is empty. Everything else (leases, fetched
 //! documents, kernel notices, requests) only changes an input of that round.
 
+mod attempt;
 mod backoff;
+mod change;
 mod clients;
 mod conflicts;
 mod devices;
@@ -13,6 +15,7 @@ mod events;
 mod fetches;
 mod memory;
 mod needs;
+mod probes;
 mod readiness;
 mod requests;
 mod subjects;
@@ -28,6 +31,7 @@ use crate::plan::plan;
 use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Duration, Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
+pub use change::{Ending, Pending, Progress};
 pub use clients::SavedLease;
 pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
@@ -38,10 +42,12 @@ pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
 
 use backoff::Backoff;
+use change::Change;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
 use memory::owned_key;
+use probes::Probes;
 
 /// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
@@ -100,6 +106,8 @@ pub struct Core {
     clients: Clients,
     conflicts: Conflicts,
     fetches: Fetches,
+    probes: Probes,
+    change: Change,
     rng: Rng,
     /// When the boot began, and until when it may wait.
     started: Instant,
@@ -142,6 +150,8 @@ impl Core {
             clients: Clients::new(leases),
             conflicts: Conflicts::default(),
             fetches: Fetches::default(),
+            probes: Probes::default(),
+            change: Change::default(),
             rng,
             started: now,
             timeline: Timeline::default(),
@@ -178,7 +188,10 @@ impl Core {
                 address,
                 message,
             } => self.conflicts.receive(index, address, &message, now),
-            Event::Http(event) => self.fetches.receive(&event, now),
+            Event::Http(event) => {
+                self.fetches.receive(&event, now);
+                self.probes.receive(&event, now);
+            }
             Event::Documents(documents, sources) => {
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
@@ -201,6 +214,8 @@ impl Core {
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
+            self.probes.deadline(),
+            self.change.deadline(),
         ])
     }
 
@@ -237,6 +252,9 @@ impl Core {
             &servers,
             effects,
         );
+        if !fetched.is_empty() {
+            effects.push(Effect::Arrived);
+        }
         for document in fetched {
             self.documents
                 .retain(|old| old.source != document.source || old.layer != document.layer);
@@ -257,6 +275,15 @@ impl Core {
             self.look_began = now;
             effects.push(Effect::Observe(core::mem::take(&mut self.doubt)));
         }
+        self.probes.turn(
+            &self.desired.probes,
+            now,
+            &mut self.rng,
+            self.observed.as_ref(),
+            &servers,
+            effects,
+        );
+        self.turn_change(now, effects);
     }
 
     /// The kernel may have changed: dump again, at once or a while after the last time.
@@ -276,6 +303,7 @@ impl Core {
     fn replace_documents(&mut self, documents: Vec<Document>) {
         self.documents = documents;
         self.settings = compile::settings(&self.documents);
+        self.change.restart();
         self.changed();
     }
 
@@ -370,6 +398,9 @@ impl Core {
         self.backoff.hold(&mut ops, &observed.links, now);
         self.settled = ops.is_empty() && !self.devices.is_loading();
         if ops.is_empty() {
+            if self.rounds > 0 {
+                self.probes.hurry(now, effects);
+            }
             self.rounds = 0;
             return;
         }
