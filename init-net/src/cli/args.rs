@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::run::boot::BootOptions;
+use crate::run::change::Net;
 use crate::run::sources::{ObservedFrom, Sources};
 
 /// Init-time network configuration for immutable operating systems.
@@ -52,7 +53,13 @@ pub enum Command {
     Apply {
         #[command(flatten)]
         sources: SourceArgs,
+        #[command(flatten)]
+        net: NetArgs,
     },
+    /// Keep the change that `apply --confirm-within` made; exit 1 when none waits
+    Confirm,
+    /// Go back to the sources before the last change, at once and by the ordinary plan; also after a confirm
+    Rollback,
     /// Show resources, from the supervisor, or from the kernel when none runs
     Get {
         /// links, addresses, routes, rules, hostname, resolvers, hosts, leases, nodeaddresses, operators,
@@ -71,7 +78,7 @@ pub enum Command {
     },
     /// Readiness as an exit code
     Wait {
-        /// How far the network must be (online is routable until there are probes)
+        /// How far the network must be (online: and every probe succeeds)
         #[arg(long, value_enum, default_value = "routable")]
         level: Level,
         /// Give up after this time: 500ms, 30s, 2m
@@ -110,6 +117,30 @@ impl BootArgs {
             hook: self.hook,
             cmdline: self.cmdline.clone(),
             supervisor: !self.no_supervisor,
+        }
+    }
+}
+
+/// What a change is caught by.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct NetArgs {
+    /// Go back to the sources before after this time, unless `init-net confirm` comes: 30s, 2m; whole seconds
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    confirm_within: Option<Duration>,
+    /// Every probe that succeeds after the change confirms it
+    #[arg(long, requires = "confirm_within")]
+    confirm_by_probe: bool,
+    /// In place of a change that still waits for its confirmation; what comes back is what was before that one
+    #[arg(long)]
+    replace: bool,
+}
+
+impl NetArgs {
+    pub fn net(self) -> Net {
+        Net {
+            confirm_within: self.confirm_within,
+            by_probe: self.confirm_by_probe,
+            replace: self.replace,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! argv to a command; printing; exit codes (DESIGN §4: a contract that scripts rely on).
 
 mod args;
+mod change;
 mod live;
 mod offline;
 mod style;
@@ -50,7 +51,11 @@ fn run(command: Command) -> ExitCode {
     // Who changes the machine goes on to the end, whoever listens.
     if !matches!(
         command,
-        Command::Boot(_) | Command::Supervise | Command::Apply { .. }
+        Command::Boot(_)
+            | Command::Supervise
+            | Command::Apply { .. }
+            | Command::Confirm
+            | Command::Rollback
     ) {
         crate::run::end_with_the_reader();
     }
@@ -60,7 +65,9 @@ fn run(command: Command) -> ExitCode {
         Command::Check { sources, output } => offline::check(&sources, output),
         Command::Compile { sources, output } => offline::compile(&sources, output),
         Command::Plan { sources } => offline::plan(&sources),
-        Command::Apply { sources } => offline::apply(&sources),
+        Command::Apply { sources, net } => change::apply(&sources, net),
+        Command::Confirm => change::confirm(),
+        Command::Rollback => change::rollback(),
         Command::Get { kind, id, output } => live::get(&kind, id.as_deref(), output),
         Command::Explain { id } => live::explain(&id),
         Command::Wait {

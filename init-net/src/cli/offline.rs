@@ -1,6 +1,4 @@
-//! Printing for `check`, `compile`, `plan`, `apply`, `schema`.
-
-use std::io::{BufWriter, Write as _};
+//! Printing for `check`, `compile`, `plan`, `schema`.
 
 use super::args::{CheckOutput, DataOutput, SourceArgs};
 use super::{style, yaml};
@@ -42,20 +40,6 @@ pub fn plan(sources: &SourceArgs) -> Exit {
         (false, true) => 0,
         (false, false) => 2,
     })
-}
-
-/// The ops that were done on stdout, those that failed on stderr.
-pub fn apply(sources: &SourceArgs) -> Exit {
-    // Ten thousand routes are as many lines: stdout by itself would be a system call for each.
-    let mut done = BufWriter::new(std::io::stdout().lock());
-    let all = offline::apply(&sources.sources(), style::print, |(op, result)| {
-        // Nobody reads it any more: the work goes on.
-        let _closed = match result {
-            Ok(()) => writeln!(done, "{op}"),
-            Err(error) => writeln!(std::io::stderr(), "init-net: error: {op}: {error}"),
-        };
-    })?;
-    Ok(u8::from(!all))
 }
 
 /// The JSON Schema of machine configs.

@@ -75,9 +75,8 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
         ],
         "probes" => &[
             ("TARGET", "target"),
-            ("INTERVAL", "interval"),
-            ("TIMEOUT", "timeout"),
-            ("LAYER", "layer"),
+            ("SUCCESS", "success"),
+            ("LAST ERROR", "lastError"),
         ],
         "hostname" => &[("HOSTNAME", "hostname"), ("DOMAINNAME", "domainname")],
         "hostnamespecs" => &[
@@ -114,6 +113,9 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("LINKS", "links"),
             ("LOCAL", "local"),
             ("ROUTABLE", "routable"),
+            ("ONLINE", "online"),
+            ("CHANGE", "change"),
+            ("CONFIG", "config"),
             ("MISSING", "missing"),
         ],
         "timeline" => &[("START", "start"), ("TOOK", "took")],

@@ -1,8 +1,8 @@
 //! Probes: same name, the highest layer wins.
 
 use super::defaults;
-use crate::config::{Diagnostic, Document, ProbeConfig, ProbeTarget, Severity};
-use crate::state::{Desired, ProbeSpec};
+use crate::config::{self, Diagnostic, Document, ProbeConfig, Severity};
+use crate::state::{Desired, ProbeSpec, ProbeTarget};
 use crate::value::Layer;
 
 pub(super) fn merge(
@@ -10,29 +10,39 @@ pub(super) fn merge(
     desired: &mut Desired,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut first = None;
     for document in documents {
         for config in &document.probes {
-            first.get_or_insert(&config.origin);
             let spec = spec(config, document.layer);
+            if let ProbeTarget::Http { url } = &spec.target
+                && is_https(url)
+            {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Severity::Warning,
+                        format!("probe {}: https is not built in", spec.name),
+                    )
+                    .with_place((&config.origin).into())
+                    .with_fix("ask over http, or connect to the port with a TCPProbeConfig")
+                    .with_effect("it counts as failing: the level online is not reached"),
+                );
+            }
             desired.probes.insert(config.name.clone(), spec);
         }
     }
-    if let Some(origin) = first {
-        diagnostics.push(
-            Diagnostic::new(Severity::Note, "probes are not run yet")
-                .with_place(origin.into())
-                .with_effect("a default route counts as being online"),
-        );
-    }
+}
+
+fn is_https(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 fn spec(config: &ProbeConfig, layer: Layer) -> ProbeSpec {
     let target = match &config.target {
-        // An IPv6 address has colons of its own.
-        ProbeTarget::Tcp { host, port } if host.contains(':') => format!("tcp:[{host}]:{port}"),
-        ProbeTarget::Tcp { host, port } => format!("tcp:{host}:{port}"),
-        ProbeTarget::Http { url } => format!("http:{url}"),
+        config::ProbeTarget::Tcp { host, port } => ProbeTarget::Tcp {
+            host: host.clone(),
+            port: *port,
+        },
+        config::ProbeTarget::Http { url } => ProbeTarget::Http { url: url.clone() },
     };
     ProbeSpec {
         name: config.name.clone(),

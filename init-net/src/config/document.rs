@@ -417,6 +417,8 @@ pub struct BootConfig {
     pub timeout: Option<Said<Option<Duration>>>,
     /// `initnet.state=`.
     pub state_dir: Option<Said<PathBuf>>,
+    /// `initnet.tries=`: boots until a config that never worked is left for the last good one; 0: never.
+    pub tries: Option<Said<u32>>,
     /// `initnet.firewall=`: `accept` or `deny`; a later issue gives it its effect.
     pub firewall: Option<Said<String>>,
     /// `initnet.init=`: payload of a RAM-only OS.

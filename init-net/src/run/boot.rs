@@ -11,6 +11,7 @@ use super::handoff;
 use super::modules::Modules;
 use super::report::{self, HandedOff, Report};
 use super::shell::Shell;
+use super::slots::{self, Slots};
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
@@ -51,6 +52,7 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     };
     let mut read = sources::parse(&cmdline, "/proc/cmdline", Vec::new());
     sources::local_configs(&mut read);
+    let slots = Slots::open(&mut read);
     log::set_max_level(crate::compile::settings(&read.documents).log);
     read.diagnostics.iter().for_each(log_diagnostic);
     let parsed = sys::clock::now();
@@ -64,7 +66,7 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
-    let result = bring_up(&read, &mut modules, [started, mounted, parsed]);
+    let result = bring_up(&read, slots, &mut modules, [started, mounted, parsed]);
     handoff::hand_off(options, &result?, &read, modules)
 }
 
@@ -75,7 +77,12 @@ pub struct Done {
 }
 
 /// The loop, from the first dump to the verdict to hand off.
-fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<Done, String> {
+fn bring_up(
+    read: &Read,
+    slots: Option<Slots>,
+    modules: &mut Modules,
+    times: [Instant; 3],
+) -> Result<Done, String> {
     let [started, mounted, parsed] = times;
     if let Err(error) = create_run_dir() {
         log::error!("{error}");
@@ -102,7 +109,7 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         timeline.begin("modules", parsed);
         core.set_drivers_loading(true);
     }
-    for source in super::remote::sources(&read.documents) {
+    for source in slots::guarded(slots.as_ref(), &read.documents) {
         core.fetch(source);
     }
     let state_dir = boot_config(&read.documents)
@@ -111,7 +118,12 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
     if let Some(folder) = &state_dir {
         core.set_cached(cache::load(folder));
     }
+    core.set_config_note(slots.as_ref().and_then(Slots::note));
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
+    shell.slots = slots;
+    if let Some(slots) = &mut shell.slots {
+        slots.begin();
+    }
     let reason = loop {
         shell.pump();
         let now = sys::clock::now();
@@ -145,9 +157,13 @@ fn bring_up(read: &Read, modules: &mut Modules, times: [Instant; 3]) -> Result<D
         .mark(&format!("hand-off ({reason})"), now);
     let ready = matches!(reason, "ready" | "nothing-to-wait-for");
     log::info!("hand-off: {reason}{}", missing(&shell.core));
+    if let Some(slots) = &mut shell.slots {
+        slots.handed_off(reason, shell.core.fetched());
+    }
     let mut handed_off = HandedOff {
         reason: Some(reason.to_owned()),
         diagnostics: Vec::new(),
+        config: shell.core.config_note().map(str::to_owned),
     };
     let report = Report::new("boot", &shell.core, &read.diagnostics, &handed_off);
     handed_off.diagnostics.clone_from(&report.diagnostics);
@@ -187,7 +203,13 @@ fn missing(core: &Core) -> String {
 }
 
 /// Writes the state file: what the next stage goes on from.
-pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), String> {
+fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), String> {
+    let state = state(shell, read, handed_off)?;
+    write(state_file::NAME, 0o600, &state.render())
+}
+
+/// What the state file of this moment holds.
+pub fn state(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<StateFile, String> {
     let mut state =
         StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
     state.cmdline = read.cmdline.clone();
@@ -200,7 +222,7 @@ pub fn save(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<(), St
     state.decided = shell.core.decided();
     state.timeline = shell.core.timeline().clone();
     state.handed_off = handed_off.clone();
-    write(state_file::NAME, 0o600, &state.render())
+    Ok(state)
 }
 
 /// Replaces a file in [`RUN_DIR`].

@@ -188,7 +188,7 @@ impl Facts<'_> {
             ..Object::new("vip", vip_id(spec), spec.layer, from_ref(&spec.origin))
         }));
         all.extend(desired.probes.values().map(|spec| Object {
-            short: vec![spec.target.clone()],
+            short: vec![spec.target.to_string()],
             ..Object::new(
                 "probe",
                 spec.name.clone(),

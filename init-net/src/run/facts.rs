@@ -3,9 +3,12 @@
 use core::net::IpAddr;
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 use super::core::Readiness;
-use crate::state::{Desired, LinkStatus, Observed, RuleId, RuleStatus, SysctlSpec, VipSpec};
+use crate::state::{
+    Desired, LinkStatus, Observed, ProbeSpec, ProbeStatus, RuleId, RuleStatus, SysctlSpec, VipSpec,
+};
 
 /// The KINDs of `get` (DESIGN §4), with the spelling people type.
 pub const KINDS: [&str; 25] = [
@@ -46,6 +49,10 @@ pub struct Facts<'a> {
     pub leases: &'a [Value],
     /// Readiness.
     pub readiness: &'a Readiness,
+    /// How the probes fare, by name.
+    pub probes: &'a BTreeMap<String, ProbeStatus>,
+    /// What the status says besides: an object of the change that is to be confirmed, and of the config in force.
+    pub standing: &'a Value,
 }
 
 impl Facts<'_> {
@@ -123,7 +130,7 @@ impl Facts<'_> {
             "probes" => desired
                 .probes
                 .values()
-                .map(|spec| with_id(spec.name.clone(), spec))
+                .map(|spec| probe(spec, self.probes.get(&spec.name)))
                 .collect(),
             "hostname" => vec![json!({ "id": "hostname", "hostname": observed.hostname,
                 "domainname": desired.hostname.as_ref().map(|h| h.domainname.clone()).unwrap_or_default() })],
@@ -156,7 +163,7 @@ impl Facts<'_> {
             "nodeaddresses" => {
                 vec![json!({ "id": "current", "addresses": node_addresses(observed) })]
             }
-            "status" => vec![with_id("status".into(), self.readiness)],
+            "status" => vec![and(with_id("status".into(), self.readiness), self.standing)],
             "metadata" => vec![with_id("platform".into(), &desired.metadata)],
             _ => return None,
         })
@@ -176,13 +183,26 @@ fn link(link: &LinkStatus) -> Value {
 }
 
 fn with_id(id: String, resource: &impl serde::Serialize) -> Value {
-    let mut value = json!({ "id": id });
+    and(json!({ "id": id }), resource)
+}
+
+/// `resource` with the fields of `more`.
+fn and(mut resource: Value, more: &impl serde::Serialize) -> Value {
     if let (Value::Object(target), Ok(Value::Object(fields))) =
-        (&mut value, serde_json::to_value(resource))
+        (&mut resource, serde_json::to_value(more))
     {
         target.extend(fields);
     }
-    value
+    resource
+}
+
+/// A probe, with how it fares; nothing of that before it has been tried.
+fn probe(spec: &ProbeSpec, status: Option<&ProbeStatus>) -> Value {
+    let resource = with_id(spec.name.clone(), spec);
+    match status {
+        Some(status) => and(resource, status),
+        None => resource,
+    }
 }
 
 pub(super) fn route_id(route: &crate::state::RouteStatus) -> String {

@@ -1,5 +1,7 @@
 //! What a running supervisor knows, or the kernel when none runs.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::control;
@@ -68,5 +70,7 @@ fn from_kernel<T>(answer: impl FnOnce(&Facts<'_>) -> T) -> Result<T, String> {
         observed: &observed,
         leases: &[],
         readiness: &readiness,
+        probes: &BTreeMap::new(),
+        standing: &Value::Null,
     }))
 }

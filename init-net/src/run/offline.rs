@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::change::{self, Net};
 use super::core::{Reply, Request, needs};
 use super::kernel::Kernel;
 use super::sources::{ObservedFrom, Read, Sources};
@@ -13,11 +14,7 @@ use crate::config::{Diagnostic, Document};
 use crate::plan;
 use crate::state::{Desired, Observed, OperatorKind};
 use crate::sys;
-use crate::value::{Duration, Gather as _};
-
-/// How long `apply` waits for a supervisor to settle, and how often it asks.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
-const SETTLE_PERIOD: Duration = Duration::from_millis(20);
+use crate::value::Gather as _;
 
 /// A boot takes what it can get; a person who applies is told first.
 const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
@@ -118,23 +115,29 @@ fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
 /// One op that `apply` did, or what the kernel said against it.
 pub type Done = (String, Result<(), String>);
 
-/// Makes the kernel agree with `sources`. `report` hears of every op that is done here; a supervisor, where one runs,
-/// does them itself. `Ok(false)`: some failed.
+/// Makes the kernel agree with `sources`. `report` hears of every op that is done here, and of those that fail; a supervisor,
+/// where one runs, does them itself. `Ok(false)`: some failed.
 pub fn apply(
     sources: &Sources,
+    net: Net,
     diagnostics: impl FnOnce(&[Diagnostic]),
     report: impl FnMut(Done),
 ) -> Result<bool, String> {
     match control::ask(&Request::Status)? {
-        Some(_) => apply_by_supervisor(sources, diagnostics),
+        Some(_) => apply_by_supervisor(sources, net, diagnostics, report),
+        None if net.confirm_within.is_some() => {
+            Err("no supervisor runs: nobody would go back to what was before".into())
+        }
         None => apply_here(sources, diagnostics, report),
     }
 }
 
-/// The supervisor takes the sources, so that it does not undo them; the command ends when its plan is empty.
+/// The supervisor takes the sources, so that it does not undo them; the command ends when it has done what it can.
 fn apply_by_supervisor(
     sources: &Sources,
+    net: Net,
     diagnostics: impl FnOnce(&[Diagnostic]),
+    report: impl FnMut(Done),
 ) -> Result<bool, String> {
     if sources.platform.is_some() {
         return Err("a running supervisor asks its platform itself: leave --platform out".into());
@@ -144,29 +147,24 @@ fn apply_by_supervisor(
     if has_errors(&read.diagnostics) {
         return Err(NOTHING_APPLIED.into());
     }
-    let request = if sources.is_boot() {
-        Request::Reconcile
-    } else {
-        let cmdline = sources.cmdline.is_some().then_some(read.cmdline);
-        Request::Apply {
-            cmdline,
-            configs: read.configs,
-        }
-    };
-    if let Some(Reply::Error(error)) = control::ask(&request)? {
-        return Err(error);
-    }
-    let until = sys::clock::now() + SETTLE_TIMEOUT;
-    loop {
-        match plan_of_the_supervisor()? {
-            Some(ops) if ops.is_empty() => return Ok(true),
-            Some(ops) if sys::clock::now() >= until => {
-                return Err(format!("still to do: {}", ops.join("; ")));
-            }
-            Some(_) => std::thread::sleep(SETTLE_PERIOD),
-            None => return Err("the supervisor has ended".into()),
-        }
-    }
+    change::apply(sources, read, net)?;
+    settle(report)
+}
+
+/// Goes back to the sources before the last change; as [`apply`].
+pub fn rollback(report: impl FnMut(Done)) -> Result<bool, String> {
+    change::rollback()?;
+    settle(report)
+}
+
+/// Waits for the supervisor; `Ok(false)`: some ops fail.
+fn settle(mut report: impl FnMut(Done)) -> Result<bool, String> {
+    let failing = change::progress()?;
+    let all = failing.is_empty();
+    failing
+        .into_iter()
+        .for_each(|(op, error)| report((op, Err(error))));
+    Ok(all)
 }
 
 /// Nobody else keeps the machine: the ops are done here.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::core::{Core, Readiness, Timeline};
+use super::core::{Core, Pending, Readiness, Timeline};
 use crate::config::Diagnostic;
 use crate::config::diagnostic::Severity;
 use crate::state::Desired;
@@ -23,6 +23,12 @@ pub struct Report {
     /// Why the boot handed off: `ready`, `timeout`, `no-carrier`, `nothing-to-wait-for`; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why the machine config in force is not the one that was found; absent: it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The change that is to be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Pending>,
     /// The stages of the boot.
     pub timeline: Timeline,
     /// Faults of the sources, as `check` prints them.
@@ -44,6 +50,9 @@ pub struct HandedOff {
     pub reason: Option<String>,
     /// The faults it found, as `check` prints them.
     pub diagnostics: Vec<String>,
+    /// Why the machine config in force is not the one that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
 }
 
 /// An op that fails.
@@ -92,6 +101,8 @@ impl Report {
             phase: phase.to_owned(),
             readiness: core.readiness(),
             reason: handed_off.reason.clone(),
+            config: core.config_note().map(str::to_owned),
+            change: core.pending_change(),
             timeline: core.timeline().clone(),
             diagnostics,
             failures: core

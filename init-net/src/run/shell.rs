@@ -12,11 +12,12 @@ use std::os::fd::AsFd as _;
 use super::bells::{Bells, Ring};
 use super::connections::{self, Connections};
 use super::control::Control;
-use super::core::{Core, Doubt, Effect, Event, Reply, Request};
+use super::core::{Core, Doubt, Effect, Ending, Event, Reply, Request};
 use super::kernel::Kernel;
 use super::modules::Loader;
 use super::observe;
 use super::rtnetlink::Monitor;
+use super::slots::Slots;
 use crate::proto::acd;
 use crate::proto::dhcp4::frame;
 use crate::state::LinkAt;
@@ -51,9 +52,20 @@ pub struct Shell {
     /// The child that loads what [`Effect::LoadModules`] asked for.
     loader: Option<Loader>,
     control: Option<Control>,
+    /// Where the configs that worked are kept.
+    pub slots: Option<Slots>,
     queue: VecDeque<Event>,
-    /// Requests to take other sources, for who keeps them.
-    applies: VecDeque<(u64, Request)>,
+    /// What is to become of the sources, for who keeps them.
+    changes: VecDeque<SourceEvent>,
+}
+
+/// Something about the sources as a whole.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// A client wants others; it wants a reply.
+    Request(u64, Request),
+    /// A change that was to be confirmed has ended.
+    Ended(Ending),
 }
 
 /// Which descriptor of the loop is ready.
@@ -86,8 +98,9 @@ impl Shell {
             arp: BTreeMap::new(),
             connections: Connections::default(),
             control: None,
+            slots: None,
             queue: VecDeque::from([Event::Tick]),
-            applies: VecDeque::new(),
+            changes: VecDeque::new(),
         })
     }
 
@@ -101,9 +114,9 @@ impl Shell {
         self.bells = Some(Bells::default());
     }
 
-    /// The next request to take other sources; it wants a reply.
-    pub fn next_apply(&mut self) -> Option<(u64, Request)> {
-        self.applies.pop_front()
+    /// What is next to become of the sources.
+    pub fn next_change(&mut self) -> Option<SourceEvent> {
+        self.changes.pop_front()
     }
 
     /// Answers a request.
@@ -253,9 +266,10 @@ impl Shell {
                     .unwrap_or_default();
                 for (id, request) in requests {
                     match request {
-                        Ok(request @ Request::Apply { .. }) => {
-                            self.applies.push_back((id, request))
-                        }
+                        Ok(
+                            request
+                            @ (Request::Apply { .. } | Request::Confirm | Request::Rollback),
+                        ) => self.changes.push_back(SourceEvent::Request(id, request)),
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),
                         Err(error) => self.perform(Effect::Reply {
                             id,
@@ -410,6 +424,13 @@ impl Shell {
             Effect::QueryDns { server, message } => {
                 if let Err(error) = self.connections.query(server, &message) {
                     log::debug!("dns: {server}: {error}");
+                }
+            }
+            Effect::ChangeEnded(ending) => self.changes.push_back(SourceEvent::Ended(ending)),
+            Effect::Arrived => {
+                if let Some(slots) = &mut self.slots {
+                    slots.arrived(self.core.fetched());
+                    self.core.set_config_note(slots.note());
                 }
             }
             Effect::Log(level, text) => log::log!(level, "{text}"),

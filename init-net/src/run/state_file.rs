@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::core::{Fetched, SavedLease, Timeline};
+use super::core::{Fetched, Pending, SavedLease, Timeline};
 use super::report::HandedOff;
 use crate::value::LinkName;
 
@@ -18,8 +18,8 @@ pub const NAME: &str = "state.json";
 /// Bumped when a reader of the old form would misread the new one.
 const VERSION: u32 = 1;
 
-/// Largest file that is read, bytes: a machine config and a platform's bodies, several times over.
-pub const MAX_LEN: usize = 16 << 20;
+/// Largest file that is read, bytes: the largest sources that `apply` takes with those before them, and a platform's bodies.
+pub const MAX_LEN: usize = 64 << 20;
 
 /// Most leases that are believed.
 const MAX_LEASES: usize = 1024;
@@ -36,6 +36,15 @@ pub struct StateFile {
     pub cmdline: String,
     /// Machine config: name of the source and its text, in order.
     pub configs: Vec<SavedText>,
+    /// They are what `apply` brought, not what a boot reads.
+    #[serde(default)]
+    pub applied: bool,
+    /// Sources before these, the last ones last.
+    #[serde(default)]
+    pub history: Vec<SavedSources>,
+    /// They are to be confirmed.
+    #[serde(default)]
+    pub pending: Option<Pending>,
     /// Bodies of what was fetched, by source.
     pub fetched: BTreeMap<String, Fetched>,
     /// Leases held.
@@ -53,6 +62,26 @@ pub struct StateFile {
     pub timeline: Timeline,
     /// What the boot stage ended with.
     pub handed_off: HandedOff,
+}
+
+/// Sources that were in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedSources {
+    /// The kernel command line, whole.
+    pub cmdline: String,
+    /// Machine configs, in order.
+    pub configs: Vec<SavedText>,
+    /// `apply` brought them.
+    pub applied: bool,
+}
+
+impl SavedSources {
+    /// Bytes of all texts.
+    pub fn len(&self) -> usize {
+        let configs = self.configs.iter().map(|config| config.text.len());
+        self.cmdline.len() + configs.sum::<usize>()
+    }
 }
 
 /// A source that is text.

@@ -7,10 +7,12 @@ use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
 use super::cache;
+use super::change::Changes;
 use super::control::Control;
-use super::core::{Core, Doubt, Event, Reply, Request};
+use super::core::{Core, Doubt, Event};
 use super::report::{self, Report};
 use super::shell::Shell;
+use super::slots::{self, Slots};
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
@@ -39,12 +41,14 @@ pub fn main() -> Result<u8, String> {
     sys::kmsg::init(log::LevelFilter::Info, true);
     log_if(boot::create_run_dir());
     let _lock = only_one()?;
-    let state = load();
-    let mut read = sources_of(&state);
+    let (state, mut read) = load();
+    let slots = Slots::open(&mut read).filter(|_| !state.applied);
+    let mut changes = Changes::new(read, &state);
+    let read = &changes.read;
     log::set_max_level(crate::compile::settings(&read.documents).log);
     let now = sys::clock::now();
     let mut documents = read.documents.clone();
-    let remote = super::remote::sources(&read.documents);
+    let remote = slots::guarded(slots.as_ref(), &read.documents);
     documents.extend(super::remote::documents(&remote, &state.fetched).0);
     let mut core = Core::new(documents, state.leases.clone(), sys::random::rng(), now);
     core.inherit(
@@ -55,6 +59,8 @@ pub fn main() -> Result<u8, String> {
         state.timeline.clone(),
     );
     core.inherit_decided(&state.decided);
+    core.watch_change(state.pending, None);
+    core.set_config_note(state.handed_off.config.clone());
     // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
     for source in remote {
         if core.wants(&source.name()) {
@@ -63,6 +69,8 @@ pub fn main() -> Result<u8, String> {
     }
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
     shell.guard();
+    shell.slots = slots;
+    changes.start(&mut shell);
     match Control::open() {
         Ok(control) => shell.listen(control),
         // Without it nobody can ask, but the network is kept.
@@ -70,15 +78,20 @@ pub fn main() -> Result<u8, String> {
     }
     // Only who was left behind in an initramfs has a root to follow, once.
     let mut root = Root::open().filter(|_| !pid1 && sys::switch_root::in_initramfs());
-    let mut payload = if pid1 { start_payload(&read) } else { None };
+    let mut payload = if pid1 { start_payload(read) } else { None };
     let mut last_report = Vec::new();
     // Children that ended while this was still the boot stage.
     act(Signal::SIGCHLD, pid1, &mut payload);
     let mut mounts_rang = None;
     loop {
         shell.pump();
+        while changes.serve(&mut shell) {
+            shell.pump();
+        }
+        changes.keep_good(&mut shell);
+        let read = &changes.read;
         if shell.core.needs_saving() {
-            log_if(boot::save(&shell, &read, &state.handed_off));
+            changes.save(&shell);
             if let Some(folder) = boot_config(&read.documents).state_dir {
                 cache::store(&folder.value, shell.core.fetched());
             }
@@ -101,10 +114,6 @@ pub fn main() -> Result<u8, String> {
         let woken = shell
             .wait(look_again, &watch)
             .map_err(|error| format!("poll: {error}"))?;
-        while let Some((id, request)) = shell.next_apply() {
-            read = apply(&mut shell, read, request);
-            shell.reply(id, Reply::Ok(serde_json::Value::Null));
-        }
         if woken {
             mounts_rang = root.as_ref().map(|_| sys::clock::now());
         }
@@ -116,11 +125,9 @@ pub fn main() -> Result<u8, String> {
         while let Ok(Some(signal)) = signals.next() {
             match act(signal, pid1, &mut payload) {
                 Act::Go => {}
-                Act::Reload => {
-                    read = reload(&mut shell, read);
-                }
+                Act::Reload => changes.reload(&mut shell),
                 Act::End => {
-                    log_if(boot::save(&shell, &read, &state.handed_off));
+                    changes.save(&shell);
                     return Ok(0);
                 }
                 Act::Down(down) => {
@@ -208,12 +215,18 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
     }
 }
 
-/// The state of the stage before, or of a supervisor that was killed; an empty one when there is none to believe.
-fn load() -> StateFile {
-    state_of_this_boot().unwrap_or_else(|| StateFile {
-        cmdline: sources::proc_cmdline(),
-        ..StateFile::new(sys::boot_id::read().unwrap_or_default())
-    })
+/// The state of the stage before, or of a supervisor that was killed, with its sources; where there is none to believe, an
+/// empty one and what a boot would read.
+fn load() -> (StateFile, Read) {
+    if let Some(state) = state_of_this_boot() {
+        let read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
+        return (state, read);
+    }
+    let state = StateFile::new(sys::boot_id::read().unwrap_or_default());
+    let mut read = sources::parse(&sources::proc_cmdline(), "/proc/cmdline", Vec::new());
+    sources::local_configs(&mut read);
+    read.diagnostics.iter().for_each(log_diagnostic);
+    (state, read)
 }
 
 /// The state file, when there is one and it can be believed.
@@ -235,45 +248,6 @@ pub fn state_of_this_boot() -> Option<StateFile> {
             None
         }
     }
-}
-
-/// The sources as the boot read them; after a crash without a state file, as a boot would read them.
-fn sources_of(state: &StateFile) -> Read {
-    let mut read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
-    if state.handed_off.reason.is_none() {
-        sources::local_configs(&mut read);
-        read.diagnostics.iter().for_each(log_diagnostic);
-    }
-    read
-}
-
-/// `init-net apply`: other sources in place of the present ones, from now on and after a restart.
-fn apply(shell: &mut Shell, old: Read, request: Request) -> Read {
-    let Request::Apply { cmdline, configs } = request else {
-        return old;
-    };
-    let read = sources::parse(&cmdline.unwrap_or(old.cmdline), "cmdline", configs);
-    log::info!("apply: {} sources", read.documents.len());
-    take(shell, &read);
-    read
-}
-
-/// SIGHUP: files are read again. The command line stays that of the boot, what was fetched stays as it is.
-fn reload(shell: &mut Shell, old: Read) -> Read {
-    let mut read = sources::parse(&old.cmdline, "/proc/cmdline", Vec::new());
-    sources::local_configs(&mut read);
-    log::info!("reload: {} sources", read.documents.len());
-    take(shell, &read);
-    read
-}
-
-/// Gives the core `read` and what was fetched for it.
-fn take(shell: &mut Shell, read: &Read) {
-    read.diagnostics.iter().for_each(log_diagnostic);
-    let mut documents = read.documents.clone();
-    let remote = super::remote::sources(&read.documents);
-    documents.extend(super::remote::documents(&remote, shell.core.fetched()).0);
-    shell.push(Event::Documents(documents, remote));
 }
 
 /// `initnet.init=` of a RAM-only OS.

@@ -39,7 +39,7 @@ pub use op::{
     WireguardPeerOp,
 };
 pub use operator::{OperatorKind, OperatorSpec};
-pub use probe::ProbeSpec;
+pub use probe::{ProbeSpec, ProbeStatus, ProbeTarget};
 pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_conf};
 pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};

@@ -35,10 +35,30 @@ pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 ///
 /// `ReadOnlyFilesystem`: see [`bind`].
 pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    replace_when(path, mode, content, |_| Ok(()))
+}
+
+/// As [`replace`], on a disk: after a loss of power the file is the old one or the new one, and once this has returned it is
+/// the new one.
+pub fn replace_for_good(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    replace_when(path, mode, content, File::sync_all)?;
+    // The name is of the folder.
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Replaces `path` once `ready` is content with what was written.
+fn replace_when(
+    path: &Path,
+    mode: u32,
+    content: &[u8],
+    ready: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let (temporary, mut file) = create_beside(path, mode)?;
     let written = file.write_all(content).and_then(|()| {
         // The mode of the creation is cut by the umask.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
+        ready(&file)?;
         fs::rename(&temporary, path)
     });
     if written.is_err() {

@@ -10,7 +10,7 @@ use crate::config::nearest::nearest;
 use crate::config::{ConfigSource, Said, WaitLevel};
 
 /// Our keys.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "initnet.platform",
     "initnet.config",
     "initnet.config.inline",
@@ -20,6 +20,7 @@ const KEYS: [&str; 13] = [
     "initnet.wait",
     "initnet.timeout",
     "initnet.state",
+    "initnet.tries",
     "initnet.firewall",
     "initnet.root",
     "initnet.init",
@@ -44,6 +45,7 @@ pub(super) fn parse<'a>(
         "initnet.wait" => wait(reading, argument),
         "initnet.timeout" => timeout(reading, argument),
         "initnet.state" => state(reading, argument),
+        "initnet.tries" => tries(reading, argument),
         "initnet.firewall" => firewall(reading, argument),
         "initnet.root" => kernel::root(reading, argument, true),
         "initnet.init" => payload(reading, argument),
@@ -57,11 +59,9 @@ fn unknown(argument: &Argument<'_>, key: &str) -> Fault {
     let short = |known: &'static str| known.trim_start_matches("initnet.");
     let fix = match nearest(key.trim_start_matches("initnet."), KEYS.map(short)) {
         Some(known) => format!("did you mean initnet.{known}=?"),
-        None => {
-            "known: platform config[.inline|.sha256] hostname ignore wait timeout state firewall \
-                 root init log"
-                .to_owned()
-        }
+        None => "known: platform config[.inline|.sha256] hostname ignore wait timeout state tries \
+                 firewall root init log"
+            .to_owned(),
     };
     argument.error(argument.word.key, "not a key of init-net", fix)
 }
@@ -210,6 +210,20 @@ fn state(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault
     Ok(())
 }
 
+/// Boots that a config may fail: more than a hundred nobody waits for.
+fn tries(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
+    const MAX: u32 = 100;
+    let field = argument.required()?;
+    let number = field.text.parse().ok().filter(|number| *number <= MAX);
+    let Some(number) = number else {
+        let fix = format!("write 1 to {MAX}, or 0 for never");
+        return Err(argument.error(field, "not a number of boots", fix));
+    };
+    let twice = set(&mut reading.document.boot.tries, number, argument);
+    reading.said(twice);
+    Ok(())
+}
+
 fn payload(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
     let path = path(argument)?;
     let twice = set(&mut reading.document.boot.payload, path, argument);
@@ -309,6 +323,7 @@ mod tests {
             boot("initnet.state=/state").state_dir.unwrap().value,
             PathBuf::from("/state")
         );
+        assert_eq!(boot("initnet.tries=5").tries.unwrap().value, 5);
         assert_eq!(
             boot("initnet.firewall=deny").firewall.unwrap().value,
             "deny"
@@ -421,6 +436,11 @@ mod tests {
             "initnet.state=state",
             "initnet.state=: not an absolute path",
             "begin it with /",
+        );
+        check(
+            "initnet.tries=101",
+            "initnet.tries=: not a number of boots",
+            "write 1 to 100, or 0 for never",
         );
         check(
             "initnet.init=sh",

@@ -151,6 +151,10 @@ impl Client {
                             self.finish(Outcome::Redirect(url));
                             return Ok(());
                         }
+                        Next::Body(_) if self.request.head_only => {
+                            self.finish(head.with_body(Vec::new()));
+                            return Ok(());
+                        }
                         Next::Body(framing) => {
                             let limit = self.request.body_limit.min(MAX_BODY);
                             self.state = State::Body {

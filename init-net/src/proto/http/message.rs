@@ -29,6 +29,8 @@ pub struct Request {
     pub body_limit: usize,
     /// When to give up, attempts and redirects included.
     pub deadline: Instant,
+    /// The status is all that is wanted: the answer ends with its head.
+    pub head_only: bool,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -50,6 +52,7 @@ impl Request {
             url,
             body_limit: MAX_BODY,
             deadline,
+            head_only: false,
             headers: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use core::net::{Ipv4Addr, SocketAddr};
 use std::collections::BTreeSet;
 
-use super::{Doubt, Module, Reply, Request, Source};
+use super::{Doubt, Ending, Module, Reply, Request, Source};
 use crate::config::{Diagnostic, Document};
 use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
@@ -157,6 +157,10 @@ pub enum Effect {
         /// The message.
         message: Vec<u8>,
     },
+    /// Documents of a source came. What follows from them comes after this.
+    Arrived,
+    /// The change that waited for its confirmation has ended by itself, for who keeps the sources.
+    ChangeEnded(Ending),
     /// A line for the log.
     Log(log::Level, String),
     /// A fault in the sources, for the log and the report.

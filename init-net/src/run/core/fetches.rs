@@ -18,8 +18,9 @@ use crate::config::{Diagnostic, Document, Severity};
 use crate::proto::Machine;
 use crate::proto::dns::{self, Lookup};
 use crate::proto::http::{Command, Fetch, FetchError, Response};
+use crate::run::state_file::SavedText;
 use crate::state::Observed;
-use crate::value::{Duration, Instant, Rng, earliest};
+use crate::value::{Duration, Instant, LinkName, Rng, earliest};
 
 /// Wait before a source that gave nothing is asked again; doubles up to the cap. Each time is [`Fetch`]'s own retries.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
@@ -83,7 +84,7 @@ impl Running {
     fn turn(&mut self, now: Instant, rng: &mut Rng, wires: &mut Wires<'_>) -> Option<Answer> {
         self.fetch.expire(now);
         loop {
-            self.look_up(now, rng, wires.effects);
+            self.look_up(now, rng, wires);
             let mut command = None;
             let more = self.fetch.transmit(now, rng, |said| {
                 command = Some(said);
@@ -104,24 +105,14 @@ impl Running {
         answer
     }
 
-    fn look_up(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
-        let Some(lookup) = &mut self.lookup else {
-            return;
-        };
-        lookup.expire(now);
-        while let Ok(true) = lookup.transmit(now, rng, |query| {
-            effects.push(Effect::QueryDns {
-                server: query.server,
-                message: query.payload,
-            });
-            Ok::<(), Infallible>(())
-        }) {}
-        if let Some(event) = lookup.event() {
+    fn look_up(&mut self, now: Instant, rng: &mut Rng, wires: &mut Wires<'_>) {
+        let found = self
+            .lookup
+            .as_mut()
+            .and_then(|lookup| wires.look_up(lookup, now, rng));
+        if let Some(addresses) = found {
             self.lookup = None;
-            match event {
-                dns::Event::Addresses(addresses) => self.fetch.resolved(&addresses, now),
-                dns::Event::Failed => self.fetch.resolved(&[], now),
-            }
+            self.fetch.resolved(&addresses, now);
         }
     }
 
@@ -136,23 +127,7 @@ impl Running {
                 port,
                 device,
             } => {
-                // Ids are never reused: an event of a connection that was given up finds nobody.
-                let id = *wires.next;
-                *wires.next += 1;
-                self.connection = Some(id);
-                let scope = device
-                    .as_ref()
-                    .and_then(|name| wires.observed?.link(name))
-                    .map_or(0, |link| link.index);
-                let address = match address {
-                    IpAddr::V4(v4) => SocketAddr::from((v4, port)),
-                    IpAddr::V6(v6) => core::net::SocketAddrV6::new(v6, port, 0, scope).into(),
-                };
-                wires.effects.push(Effect::Connect {
-                    id,
-                    address,
-                    device,
-                });
+                self.connection = Some(wires.connect(address, port, device));
             }
             Command::Send(bytes) => {
                 if let Some(id) = self.connection {
@@ -169,11 +144,56 @@ impl Running {
 }
 
 /// What a request works with besides itself.
-struct Wires<'a> {
-    next: &'a mut u64,
-    nameservers: &'a [IpAddr],
-    observed: Option<&'a Observed>,
-    effects: &'a mut Vec<Effect>,
+pub(super) struct Wires<'a> {
+    /// Id of the next connection.
+    pub(super) next: &'a mut u64,
+    pub(super) nameservers: &'a [IpAddr],
+    pub(super) observed: Option<&'a Observed>,
+    pub(super) effects: &'a mut Vec<Effect>,
+}
+
+impl Wires<'_> {
+    /// Asks for a connection and answers with its id. Ids are never reused: an event of a connection that was given up finds
+    /// nobody.
+    pub(super) fn connect(&mut self, address: IpAddr, port: u16, device: Option<LinkName>) -> u64 {
+        let id = *self.next;
+        *self.next += 1;
+        let scope = device
+            .as_ref()
+            .and_then(|name| self.observed?.link(name))
+            .map_or(0, |link| link.index);
+        let address = match address {
+            IpAddr::V4(v4) => SocketAddr::from((v4, port)),
+            IpAddr::V6(v6) => core::net::SocketAddrV6::new(v6, port, 0, scope).into(),
+        };
+        self.effects.push(Effect::Connect {
+            id,
+            address,
+            device,
+        });
+        id
+    }
+
+    /// Lets a look-up act; its result, once there is one: no address is a failure.
+    pub(super) fn look_up(
+        &mut self,
+        lookup: &mut Lookup,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<Vec<IpAddr>> {
+        lookup.expire(now);
+        while let Ok(true) = lookup.transmit(now, rng, |query| {
+            self.effects.push(Effect::QueryDns {
+                server: query.server,
+                message: query.payload,
+            });
+            Ok::<(), Infallible>(())
+        }) {}
+        lookup.event().map(|event| match event {
+            dns::Event::Addresses(addresses) => addresses,
+            dns::Event::Failed => Vec::new(),
+        })
+    }
 }
 
 /// Bodies as they came, by source: plain data for the state file and the cache.
@@ -228,6 +248,9 @@ pub trait Source {
 
     /// Forgets what it asked: it is asked again.
     fn restart(&mut self);
+
+    /// The text of the machine config in bodies of this source, if there is one that counts.
+    fn config(&self, fetched: &Fetched) -> Option<SavedText>;
 
     /// What bodies of this source mean.
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>);

@@ -31,12 +31,12 @@ pub(super) struct Fights {
 }
 
 impl Fights {
-    /// Nothing is left to do but what waits.
-    pub(super) fn calm(&mut self) {
-        self.rounds = 0;
+    /// Nothing is left to do but what waits. Answers whether there was until now.
+    pub(super) fn calm(&mut self) -> bool {
         for (count, _) in self.repeats.values_mut() {
             *count = 0;
         }
+        core::mem::take(&mut self.rounds) > 0
     }
 
     /// An op that is no longer planned is over and done with.

@@ -4,7 +4,9 @@
 //! [`Effect::Apply`] → [`Event::Applied`] → observe again, until the plan is empty. Everything else (leases, fetched
 //! documents, kernel notices, requests) only changes an input of that round.
 
+mod attempt;
 mod backoff;
+mod change;
 mod clients;
 mod conflicts;
 mod devices;
@@ -17,6 +19,7 @@ mod look;
 mod memory;
 mod needs;
 mod patrol;
+mod probes;
 mod readiness;
 mod requests;
 mod subjects;
@@ -32,6 +35,7 @@ use crate::plan::plan;
 use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
+pub use change::{Ending, Pending, Progress};
 pub use clients::SavedLease;
 pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
@@ -42,6 +46,7 @@ pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
 
 use backoff::Backoff;
+use change::Change;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
@@ -50,6 +55,7 @@ use foreign::Foreign;
 use look::Looks;
 use memory::owned_key;
 use patrol::Patrol;
+use probes::Probes;
 
 /// Compiles in one round: one for the sources, one for the leases that clients start or end with, one to spare.
 const MAX_COMPILES: usize = 3;
@@ -77,6 +83,8 @@ pub struct Core {
     clients: Clients,
     conflicts: Conflicts,
     fetches: Fetches,
+    probes: Probes,
+    change: Change,
     rng: Rng,
     /// When the boot began, and until when it may wait.
     started: Instant,
@@ -115,6 +123,8 @@ impl Core {
             clients: Clients::new(leases),
             conflicts: Conflicts::default(),
             fetches: Fetches::default(),
+            probes: Probes::default(),
+            change: Change::default(),
             rng,
             started: now,
             timeline: Timeline::default(),
@@ -149,7 +159,10 @@ impl Core {
                 address,
                 message,
             } => self.conflicts.receive(index, address, &message, now),
-            Event::Http(event) => self.fetches.receive(&event, now),
+            Event::Http(event) => {
+                self.fetches.receive(&event, now);
+                self.probes.receive(&event, now);
+            }
             Event::Documents(documents, sources) => {
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
@@ -174,6 +187,8 @@ impl Core {
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
+            self.probes.deadline(),
+            self.change.deadline(),
         ])
     }
 
@@ -210,6 +225,9 @@ impl Core {
             &servers,
             effects,
         );
+        if !fetched.is_empty() {
+            effects.push(Effect::Arrived);
+        }
         for document in fetched {
             self.documents
                 .retain(|old| old.source != document.source || old.layer != document.layer);
@@ -233,6 +251,15 @@ impl Core {
         {
             effects.push(Effect::Observe(doubt));
         }
+        self.probes.turn(
+            &self.desired.probes,
+            now,
+            &mut self.rng,
+            self.observed.as_ref(),
+            &servers,
+            effects,
+        );
+        self.turn_change(now, effects);
     }
 
     fn changed(&mut self) {
@@ -243,6 +270,7 @@ impl Core {
     fn replace_documents(&mut self, documents: Vec<Document>) {
         self.documents = documents;
         self.settings = compile::settings(&self.documents);
+        self.change.restart();
         self.changed();
     }
 
@@ -346,7 +374,9 @@ impl Core {
         }
         self.settled = ops.is_empty() && !self.devices.is_loading();
         if ops.is_empty() {
-            self.fights.calm();
+            if self.fights.calm() {
+                self.probes.hurry(now, effects);
+            }
             return;
         }
         if self.fights.judge(&mut ops, &mut self.backoff, now, effects) {

@@ -21,6 +21,12 @@ pub struct Readiness {
     pub local: bool,
     /// And there is a default route, where one is to be expected.
     pub routable: bool,
+    /// And every probe succeeds; without probes the same as routable.
+    #[serde(default)]
+    pub online: bool,
+    /// Every probe succeeds, or there is none.
+    #[serde(default)]
+    pub probes: bool,
     /// A usable global address is on some link: what `wait --any` is content with.
     pub any_address: bool,
     /// There is a default route.
@@ -36,7 +42,8 @@ impl Readiness {
             WaitLevel::None => true,
             WaitLevel::Links => self.links,
             WaitLevel::Local => self.any_address,
-            WaitLevel::Routable | WaitLevel::Online => self.any_address && self.default_route,
+            WaitLevel::Routable => self.any_address && self.default_route,
+            WaitLevel::Online => self.any_address && self.default_route && self.probes,
         }
     }
 
@@ -46,8 +53,8 @@ impl Readiness {
             WaitLevel::None => true,
             WaitLevel::Links => self.links,
             WaitLevel::Local => self.local,
-            // No probe exists yet: online is routable.
-            WaitLevel::Routable | WaitLevel::Online => self.routable,
+            WaitLevel::Routable => self.routable,
+            WaitLevel::Online => self.online,
         }
     }
 }
@@ -119,6 +126,10 @@ impl Core {
         if !anything {
             missing.push("default route".into());
         }
+        let failing = self.failing_probes();
+        readiness.probes = failing.is_empty();
+        readiness.online = readiness.routable && readiness.probes;
+        missing.extend(failing);
         missing.extend(self.fetches.waiting());
         for (op, error) in self.backoff.failures() {
             missing.push(format!("{op}: {error}"));

@@ -10,7 +10,12 @@ use crate::value::Instant;
 
 /// One JSON line on the control socket: `{"command":"get","kind":"links"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(
+    tag = "command",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Request {
     /// Resources of a kind.
     Get {
@@ -34,7 +39,22 @@ pub enum Request {
         cmdline: Option<String>,
         /// Machine configs, in order.
         configs: Vec<SavedText>,
+        /// The sources before them come back after this time, seconds, unless they are confirmed.
+        #[serde(default)]
+        confirm_within: Option<u64>,
+        /// Every probe that succeeds confirms them.
+        #[serde(default)]
+        confirm_by_probe: bool,
+        /// In place of a change that is still to be confirmed.
+        #[serde(default)]
+        replace: bool,
     },
+    /// The last change stays.
+    Confirm,
+    /// The sources before the present ones come back.
+    Rollback,
+    /// Whether the last change has been carried out: [`super::Progress`].
+    Progress,
 }
 
 /// The answer, one JSON line.
@@ -47,6 +67,15 @@ pub enum Reply {
     Error(String),
 }
 
+impl Reply {
+    fn of(answer: &impl Serialize) -> Self {
+        match serde_json::to_value(answer) {
+            Ok(value) => Self::Ok(value),
+            Err(error) => Self::Error(error.to_string()),
+        }
+    }
+}
+
 impl Core {
     pub(super) fn answer(&mut self, request: Request, now: Instant) -> Reply {
         let Some(observed) = &self.observed else {
@@ -54,11 +83,14 @@ impl Core {
         };
         let leases = self.lease_facts();
         let readiness = self.readiness();
+        let (probes, standing) = (self.probes(), self.standing(now));
         let facts = Facts {
             desired: &self.desired,
             observed,
             leases: &leases,
             readiness: &readiness,
+            probes: &probes,
+            standing: &standing,
         };
         match request {
             Request::Get { kind } => match facts.get(&kind) {
@@ -69,10 +101,8 @@ impl Core {
                 Some(text) => Reply::Ok(Value::String(text)),
                 None => Reply::Error(format!("nothing here is called {id}")),
             },
-            Request::Status => match serde_json::to_value(&readiness) {
-                Ok(value) => Reply::Ok(value),
-                Err(error) => Reply::Error(error.to_string()),
-            },
+            Request::Status => Reply::of(&readiness),
+            Request::Progress => Reply::of(&self.progress(now)),
             Request::Plan => {
                 let ops = crate::plan::plan(&self.desired, observed);
                 Reply::Ok(Value::Array(
@@ -84,7 +114,9 @@ impl Core {
                 Reply::Ok(Value::Null)
             }
             // Who owns the sources takes it before it gets here.
-            Request::Apply { .. } => Reply::Error("nobody here keeps sources".into()),
+            Request::Apply { .. } | Request::Confirm | Request::Rollback => {
+                Reply::Error("nobody here keeps sources".into())
+            }
         }
     }
 }

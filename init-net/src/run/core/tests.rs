@@ -1,10 +1,15 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod change;
 mod leases;
+mod probes;
 
+use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};
+use super::{
+    Core, Doubt, Effect, Ending, Event, Fetched, HttpEvent, Outcome, Reply, Request, Verdict,
+};
 use crate::config::cmdline;
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
@@ -22,6 +27,16 @@ enum Server {
     Silent,
     Grants,
     Refuses,
+}
+
+/// What a connection meets.
+#[derive(Clone, Copy)]
+enum Peer {
+    Silent,
+    Refuses,
+    Accepts,
+    /// Accepts, and answers every request with this.
+    Answers(&'static str),
 }
 
 /// A machine with its core.
@@ -44,8 +59,14 @@ struct Machine {
     sent: Vec<u8>,
     log: Vec<String>,
     replies: Vec<Reply>,
-    /// Connections asked for; none is ever made.
-    connected: usize,
+    /// Connections asked for, with their time since the start in milliseconds.
+    connected: Vec<(u64, SocketAddr)>,
+    /// What they meet.
+    peer: Peer,
+    /// Connections that are open, or being opened.
+    open: BTreeSet<u64>,
+    /// How changes ended, with the time since the start in milliseconds.
+    endings: Vec<(u64, Ending)>,
     queue: VecDeque<Event>,
 }
 
@@ -82,7 +103,10 @@ impl Machine {
             sent: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
-            connected: 0,
+            connected: Vec::new(),
+            peer: Peer::Silent,
+            open: BTreeSet::new(),
+            endings: Vec::new(),
             queue: VecDeque::from([Event::Tick]),
         }
     }
@@ -164,9 +188,31 @@ impl Machine {
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
-            Effect::Connect { .. } => self.connected += 1,
-            Effect::Write { .. }
-            | Effect::Close { .. }
+            Effect::Connect { id, address, .. } => {
+                self.connected.push((self.elapsed(), address));
+                self.open.insert(id);
+                let event = match self.peer {
+                    Peer::Silent => return,
+                    Peer::Refuses => {
+                        self.open.remove(&id);
+                        HttpEvent::Failed(id, libc::ECONNREFUSED)
+                    }
+                    Peer::Accepts | Peer::Answers(_) => HttpEvent::Connected(id),
+                };
+                self.queue.push_back(Event::Http(event));
+            }
+            Effect::Write { id, bytes } => {
+                assert!(bytes.starts_with(b"GET /"), "{bytes:?}");
+                if let Peer::Answers(text) = self.peer {
+                    let event = HttpEvent::Received(id, text.into());
+                    self.queue.push_back(Event::Http(event));
+                }
+            }
+            Effect::Close { id } => {
+                self.open.remove(&id);
+            }
+            Effect::ChangeEnded(ending) => self.endings.push((self.elapsed(), ending)),
+            Effect::Arrived
             | Effect::QueryDns { .. }
             | Effect::BroadcastArp { .. }
             | Effect::CloseArp { .. }
@@ -795,10 +841,13 @@ fn a_source_that_gives_nothing_holds_the_boot_up_once_and_is_asked_again() {
     let (reason, millis) = machine.boot();
     assert_eq!(reason, "ready");
     assert!((40_000..60_000).contains(&millis), "{millis}");
-    let asked = machine.connected;
+    let asked = machine.connected.len();
     assert!(asked > 0);
     machine.run(300);
-    assert!(machine.connected > asked, "the supervisor goes on asking");
+    assert!(
+        machine.connected.len() > asked,
+        "the supervisor goes on asking"
+    );
 }
 
 #[test]
@@ -819,19 +868,19 @@ fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
     assert!(machine.core.wants(&name));
 
     // A reload asks at once; it does not wait for the next turn of the old job.
-    let asked = machine.connected;
+    let asked = machine.connected.len();
     machine
         .queue
         .push_back(Event::Documents(vec![document.clone()], sources));
     machine.run(1);
-    assert!(machine.connected > asked);
+    assert!(machine.connected.len() > asked);
 
     // Without the source nobody is asked any more.
     machine
         .queue
         .push_back(Event::Documents(vec![document], Vec::new()));
     machine.run(1);
-    let asked = machine.connected;
+    let asked = machine.connected.len();
     machine.run(600);
-    assert_eq!(machine.connected, asked);
+    assert_eq!(machine.connected.len(), asked);
 }

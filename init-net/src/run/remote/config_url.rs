@@ -9,6 +9,7 @@ use crate::config::{Diagnostic, Document, Severity, machine, pin};
 use crate::proto::http::{Fetch, FetchError, Request, Response, Url};
 use crate::run::core::{Fetched, Source};
 use crate::run::sources::preference;
+use crate::run::state_file::SavedText;
 use crate::state::{LinkStatus, Observed, Scope};
 use crate::value::Instant;
 
@@ -44,6 +45,11 @@ impl ConfigUrl {
             started: false,
             result: None,
         }
+    }
+
+    /// The URL without its query, which may hold a token.
+    fn shown(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
     }
 
     fn request(&mut self, observed: &Observed, now: Instant) -> Result<Fetch, String> {
@@ -110,12 +116,22 @@ impl Source for ConfigUrl {
         self.started = false;
     }
 
+    fn config(&self, fetched: &Fetched) -> Option<SavedText> {
+        match userdata::decode(fetched.bodies.get(KEY)?, Base64::Maybe) {
+            Ok(UserData::Config(text)) => Some(SavedText {
+                name: self.shown().to_owned(),
+                text,
+                preference: preference::NAMED,
+            }),
+            Ok(UserData::Absent | UserData::CloudConfig(_)) | Err(_) => None,
+        }
+    }
+
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
         let Some(body) = fetched.bodies.get(KEY) else {
             return (Vec::new(), Vec::new());
         };
-        // Without the query, which may hold a token.
-        let name = self.url.split('?').next().unwrap_or_default();
+        let name = self.shown();
         match userdata::decode(body, Base64::Maybe) {
             Ok(UserData::Config(text)) => {
                 let (mut document, diagnostics) = machine::parse(&text, name);

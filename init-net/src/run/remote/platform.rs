@@ -9,6 +9,7 @@ use crate::config::{Diagnostic, Document, Severity, machine, pin};
 use crate::proto::http::{Cause, Fetch, FetchError, Request, Response, Url};
 use crate::run::core::{Fetched, Source};
 use crate::run::sources::preference;
+use crate::run::state_file::SavedText;
 use crate::state::{Observed, Scope};
 use crate::value::{Instant, LinkName};
 
@@ -70,6 +71,10 @@ impl Metadata {
             chosen: Some(chosen),
             ..Self::new(provider, true, None)
         }
+    }
+
+    fn user_data_name(&self) -> String {
+        format!("{} user-data", self.provider.name())
     }
 
     /// Probes every link that could reach the service and has not been tried.
@@ -256,11 +261,27 @@ impl Source for Metadata {
         *self = Self::new(self.provider, self.with_user_data, self.pin);
     }
 
+    fn config(&self, fetched: &Fetched) -> Option<SavedText> {
+        match self.provider.parse(&fetched.bodies).user_data {
+            Ok(UserData::Config(text))
+                if self.with_user_data
+                    && pin::check(text.as_bytes(), self.pin.as_ref()).is_ok() =>
+            {
+                Some(SavedText {
+                    name: self.user_data_name(),
+                    text,
+                    preference: preference::USER_DATA,
+                })
+            }
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
         let parsed = self.provider.parse(&fetched.bodies);
         let mut documents = vec![parsed.document];
         let mut diagnostics = parsed.diagnostics;
-        let name = format!("{} user-data", self.provider.name());
+        let name = self.user_data_name();
         match parsed.user_data {
             Ok(UserData::Config(text)) if self.with_user_data => {
                 if let Err(mismatch) = pin::check(text.as_bytes(), self.pin.as_ref()) {
