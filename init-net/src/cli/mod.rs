@@ -1,6 +1,7 @@
 //! argv to a command; printing; exit codes (DESIGN §4: a contract that scripts rely on).
 
 mod args;
+mod doctor;
 mod live;
 mod offline;
 mod style;
@@ -70,6 +71,7 @@ fn run(command: Command) -> ExitCode {
         } => live::wait(level, timeout, any),
         Command::Timeline { output } => live::timeline(output),
         Command::Schema => offline::schema(),
+        Command::Doctor { online, output } => doctor::doctor(online.as_ref(), output),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -10,6 +10,7 @@ mod cache;
 pub mod connections;
 pub mod control;
 pub mod core;
+pub mod doctor;
 mod explain;
 pub mod facts;
 pub mod generic;
