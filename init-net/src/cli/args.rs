@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::run::boot::BootOptions;
 use crate::run::change::Net;
+use crate::run::doctor::Target;
 use crate::run::sources::{ObservedFrom, Sources};
 
 /// Init-time network configuration for immutable operating systems.
@@ -96,6 +97,16 @@ pub enum Command {
     },
     /// Print the JSON Schema of a machine config's documents, for editors (draft 2020-12)
     Schema,
+    /// What is wrong with the network of this machine, and what to do; exit 1 on errors. Asks gateways, name servers
+    /// and neighbours, at most 10 s; changes nothing
+    Doctor {
+        /// Also reach this: example.net:443, 192.0.2.1:443, [2001:db8::1]:443; and measure the path MTU to it
+        #[arg(long, value_name = "HOST:PORT")]
+        online: Option<Target>,
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: CheckOutput,
+    },
 }
 
 #[derive(Debug, clap::Args)]

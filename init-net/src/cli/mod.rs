@@ -2,6 +2,7 @@
 
 mod args;
 mod change;
+mod doctor;
 mod live;
 mod offline;
 mod style;
@@ -77,6 +78,7 @@ fn run(command: Command) -> ExitCode {
         } => live::wait(level, timeout, any),
         Command::Timeline { output } => live::timeline(output),
         Command::Schema => offline::schema(),
+        Command::Doctor { online, output } => doctor::doctor(online.as_ref(), output),
     };
     match result {
         Ok(code) => ExitCode::from(code),

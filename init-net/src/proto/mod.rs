@@ -8,6 +8,7 @@ pub mod acd;
 pub mod dhcp4;
 pub mod dns;
 pub mod http;
+pub mod icmp;
 
 use crate::value::{Instant, Rng};
 

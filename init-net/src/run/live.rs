@@ -28,6 +28,25 @@ pub fn get(kind: &str) -> Result<Vec<Value>, String> {
     }
 }
 
+/// Resources of several kinds, and whether a supervisor gave them; without one the kernel is looked at once.
+pub fn several<const N: usize>(kinds: &[&str; N]) -> Result<(bool, [Vec<Value>; N]), String> {
+    let mut answers = [const { Vec::new() }; N];
+    for (kind, slot) in kinds.iter().zip(&mut answers) {
+        let request = Request::Get {
+            kind: (*kind).to_owned(),
+        };
+        match ask(&request)? {
+            Some(Value::Array(resources)) => *slot = resources,
+            Some(_) => return Err("the supervisor answered something else than resources".into()),
+            None => {
+                let all = |facts: &Facts<'_>| kinds.map(|kind| facts.get(kind).unwrap_or_default());
+                return from_kernel(all).map(|answers| (false, answers));
+            }
+        }
+    }
+    Ok((true, answers))
+}
+
 /// Where what `id` names comes from; `None`: nothing is called that.
 pub fn explain(id: &str) -> Result<Option<String>, String> {
     match control::ask(&Request::Explain { id: id.to_owned() })? {

@@ -12,6 +12,7 @@ pub mod change;
 pub mod connections;
 pub mod control;
 pub mod core;
+pub mod doctor;
 mod explain;
 pub mod facts;
 pub mod generic;

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE};
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -38,6 +38,11 @@ impl Requests {
     /// The same for generic netlink: WireGuard, network cards.
     pub fn open_generic() -> io::Result<Self> {
         Self::open_protocol(NETLINK_GENERIC)
+    }
+
+    /// The same for nf_tables.
+    pub fn open_netfilter() -> io::Result<Self> {
+        Self::open_protocol(NETLINK_NETFILTER)
     }
 
     fn open_protocol(protocol: isize) -> io::Result<Self> {

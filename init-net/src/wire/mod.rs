@@ -23,6 +23,7 @@ pub mod event;
 pub mod genl;
 mod link;
 mod message;
+pub mod nf_chains;
 mod options;
 mod route;
 mod rule;

@@ -3,11 +3,13 @@
 //! For names in configuration URLs before the machine has a resolver. The owner has one socket a server, connected,
 //! so that the kernel drops what comes from elsewhere; the id is random, the port is the kernel's.
 
+mod health;
 mod lookup;
 mod reply;
 #[cfg(test)]
 mod tests;
 
+pub use health::{Verdict, question, verdict};
 pub use lookup::{Lookup, Query, SERVER_TIMEOUT};
 
 use core::net::IpAddr;

@@ -1,0 +1,210 @@
+//! The base chains of nf_tables: where they hook in and what becomes of a packet that no rule takes.
+//! include/uapi/linux/netfilter/nf_tables.h.
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST};
+
+use super::ack;
+use super::answer::Progress;
+use super::attribute::{attributes, text_of};
+use super::body::Body;
+use super::message::{WireError, frame, frames, kind};
+
+/// NFNL_SUBSYS_NFTABLES, include/uapi/linux/netfilter/nfnetlink.h.
+const SUBSYSTEM: u16 = 10 << 8;
+const GET_CHAIN: u16 = SUBSYSTEM | 4;
+const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+
+/// `struct nfgenmsg`: family, version, resource id.
+const HEADER: usize = 4;
+
+/// NFTA_CHAIN_*.
+mod chain {
+    pub const TABLE: u16 = 1;
+    pub const NAME: u16 = 3;
+    pub const HOOK: u16 = 4;
+    pub const POLICY: u16 = 5;
+}
+
+/// NFTA_HOOK_HOOKNUM.
+const HOOK_NUMBER: u16 = 1;
+
+/// NF_DROP, include/uapi/linux/netfilter.h.
+const DROP: u32 = 0;
+
+/// NFPROTO_* by the words of nft(8), with the names of their hooks in the kernel's order.
+const FAMILIES: [(u8, &str, &[&str]); 6] = [
+    (1, "inet", &IP_HOOKS),
+    (2, "ip", &IP_HOOKS),
+    (3, "arp", &["input", "output", "forward"]),
+    (5, "netdev", &["ingress", "egress"]),
+    (7, "bridge", &IP_HOOKS),
+    (10, "ip6", &IP_HOOKS),
+];
+
+const IP_HOOKS: [&str; 6] = [
+    "prerouting",
+    "input",
+    "forward",
+    "output",
+    "postrouting",
+    "ingress",
+];
+
+/// Most chains that are kept: a host with a CNI has a few base chains, and many that only jump.
+const MAX_CHAINS: usize = 256;
+
+/// A base chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseChain {
+    /// Family of its table: `inet`, `ip6`.
+    pub family: &'static str,
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Where packets enter it: `input`.
+    pub hook: &'static str,
+    /// A packet that no rule accepts is dropped.
+    pub drops: bool,
+}
+
+/// The request for all chains of all families.
+pub fn get(seq: u32) -> Result<Vec<u8>, WireError> {
+    frame(
+        GET_CHAIN,
+        NLM_F_REQUEST | NLM_F_DUMP,
+        seq,
+        &Body::new(&[0; HEADER]),
+    )
+}
+
+/// Collects the answer to [`get`].
+#[derive(Debug)]
+pub struct Answer {
+    seq: u32,
+    interrupted: bool,
+    /// The base chains so far.
+    pub chains: Vec<BaseChain>,
+}
+
+impl Answer {
+    /// Awaits it.
+    pub const fn new(seq: u32) -> Self {
+        Self {
+            seq,
+            interrupted: false,
+            chains: Vec::new(),
+        }
+    }
+
+    /// Takes one datagram.
+    pub fn receive(&mut self, datagram: &[u8]) -> Progress {
+        for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
+            self.interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
+            match frame.kind {
+                kind::NLMSG_ERROR | kind::NLMSG_DONE => {
+                    return match ack::parse(frame.flags, frame.body) {
+                        Some(Err(refusal)) => Progress::Failed(refusal),
+                        _ if self.interrupted => Progress::Interrupted,
+                        _ => Progress::Done,
+                    };
+                }
+                NEW_CHAIN if self.chains.len() < MAX_CHAINS => self.chains.extend(read(frame.body)),
+                _ => {}
+            }
+        }
+        Progress::More
+    }
+}
+
+/// A base chain; `None`: one that only other chains jump to, or of a family that is newer than this program.
+fn read(body: &[u8]) -> Option<BaseChain> {
+    let (header, rest) = body.split_first_chunk::<HEADER>()?;
+    let (_, family, hooks) = FAMILIES.iter().find(|(number, ..)| *number == header[0])?;
+    let (mut table, mut name, mut hook, mut policy) = (None, None, None, None);
+    for (kind, value) in attributes(rest) {
+        match kind {
+            chain::TABLE => table = Some(text_of(value)),
+            chain::NAME => name = Some(text_of(value)),
+            chain::HOOK => {
+                let mut inner = attributes(value);
+                hook = inner
+                    .find(|(kind, _)| *kind == HOOK_NUMBER)
+                    .and_then(|(_, value)| number(value));
+            }
+            chain::POLICY => policy = number(value),
+            _ => {}
+        }
+    }
+    Some(BaseChain {
+        family,
+        table: table?,
+        name: name?,
+        hook: hooks.get(usize::try_from(hook?).ok()?)?,
+        drops: policy == Some(DROP),
+    })
+}
+
+/// nf_tables speaks big-endian.
+fn number(value: &[u8]) -> Option<u32> {
+    value.try_into().ok().map(u32::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(family: u8, policy: Option<u32>, hook: Option<u32>) -> Vec<u8> {
+        let mut body = Body::new(&[family, 0, 0, 0]);
+        body.put_text(chain::TABLE, "guests");
+        body.put_text(chain::NAME, "in");
+        if let Some(hook) = hook {
+            body.nest(chain::HOOK, |nest| {
+                nest.put(HOOK_NUMBER, &hook.to_be_bytes());
+                nest.put(2, &0_u32.to_be_bytes());
+            });
+        }
+        if let Some(policy) = policy {
+            body.put(chain::POLICY, &policy.to_be_bytes());
+        }
+        frame(NEW_CHAIN, 0, 7, &body).unwrap()
+    }
+
+    #[track_caller]
+    fn check(message: &[u8], expect: Option<(&str, &str, bool)>) {
+        let mut answer = Answer::new(7);
+        assert_eq!(answer.receive(message), Progress::More);
+        let found = answer.chains.first().map(|c| (c.family, c.hook, c.drops));
+        assert_eq!(found, expect);
+        for end in 0..message.len() {
+            Answer::new(7).receive(&message[..end]);
+        }
+    }
+
+    #[test]
+    fn base_chains_are_read_and_others_left_out() {
+        check(&chain(1, Some(0), Some(1)), Some(("inet", "input", true)));
+        check(&chain(10, Some(1), Some(3)), Some(("ip6", "output", false)));
+        check(
+            &chain(5, Some(0), Some(0)),
+            Some(("netdev", "ingress", true)),
+        );
+        check(&chain(1, None, None), None);
+        check(&chain(99, Some(0), Some(1)), None);
+        check(&chain(1, Some(0), Some(99)), None);
+        check(
+            &frame(NEW_CHAIN, 0, 8, &Body::new(&[1, 0, 0, 0])).unwrap(),
+            None,
+        );
+    }
+
+    #[test]
+    fn the_list_is_bounded() {
+        let one = chain(1, Some(0), Some(1));
+        let mut answer = Answer::new(7);
+        for _ in 0..MAX_CHAINS + 1 {
+            answer.receive(&one);
+        }
+        assert_eq!(answer.chains.len(), MAX_CHAINS);
+    }
+}
