@@ -10,8 +10,8 @@ use super::probe::ProbeConfig;
 use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
 use crate::value::{
-    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, Origin, Prefix, SysctlKey,
-    VlanId,
+    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, NodeAddressSort, Origin,
+    Prefix, SysctlKey, VlanId,
 };
 
 /// A value and the place that said it.
@@ -85,6 +85,8 @@ pub struct Document {
     pub firewall: FirewallConfig,
     /// Networks of pods and services.
     pub cluster: ClusterConfig,
+    /// In which order the addresses of the machine are told.
+    pub node_address_sort: Option<Said<NodeAddressSort>>,
     /// Host names, in the order said; within a layer the first wins.
     pub hostnames: Vec<Said<Hostname>>,
     /// What tells this machine from every other and stays: the SMBIOS UUID. A stable host name is made from it.
@@ -134,6 +136,7 @@ impl Document {
             vips: Vec::new(),
             firewall: FirewallConfig::default(),
             cluster: ClusterConfig::default(),
+            node_address_sort: None,
             identity: None,
             hostnames: Vec::new(),
             auto_hostname: None,

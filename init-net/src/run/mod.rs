@@ -23,6 +23,7 @@ pub mod offline_platform;
 pub mod remote;
 pub mod report;
 pub mod rtnetlink;
+pub mod sample;
 pub mod shell;
 pub mod sources;
 pub mod state_file;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::message::{frames, kind};
 use super::{Kind, Refusal, decode};
-use crate::state::{AddressStatus, LinkStatus, OUR_PROTOCOL, RouteStatus, RuleStatus};
+use crate::state::{
+    AddressStatus, LinkStatus, NeighborStatus, OUR_PROTOCOL, RouteStatus, RuleStatus,
+};
 use crate::value::{BridgeVlan, Instant, RouteTable};
 
 /// Where the answers stand after a datagram.
@@ -85,6 +87,8 @@ pub struct Dump {
     pub routes: Vec<RouteStatus>,
     /// Rules.
     pub rules: Vec<RuleStatus>,
+    /// Neighbours.
+    pub neighbors: Vec<NeighborStatus>,
 }
 
 impl Dump {
@@ -117,6 +121,7 @@ impl Dump {
                 Kind::Address(address) => self.addresses.push(address),
                 Kind::Route(route) => self.routes.push(route),
                 Kind::Rule(rule) => self.rules.push(rule),
+                Kind::Neighbor(neighbor) => self.neighbors.push(neighbor),
                 Kind::Done if self.interrupted => return Progress::Interrupted,
                 Kind::Done => return Progress::Done,
                 Kind::Overrun => return Progress::Interrupted,
