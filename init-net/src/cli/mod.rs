@@ -1,10 +1,12 @@
 //! argv to a command; printing; exit codes (DESIGN §4: a contract that scripts rely on).
 
 mod args;
+mod columns;
 mod live;
 mod offline;
 mod style;
 mod table;
+mod watch;
 pub mod yaml;
 
 use std::process::ExitCode;
@@ -61,7 +63,13 @@ fn run(command: Command) -> ExitCode {
         Command::Compile { sources, output } => offline::compile(&sources, output),
         Command::Plan { sources } => offline::plan(&sources),
         Command::Apply { sources } => offline::apply(&sources),
-        Command::Get { kind, id, output } => live::get(&kind, id.as_deref(), output),
+        Command::Get {
+            kind,
+            id,
+            output,
+            watch,
+        } => live::get(&kind, id.as_deref(), output, watch),
+        Command::Metrics => live::metrics(),
         Command::Explain { id } => live::explain(&id),
         Command::Wait {
             level,

@@ -50,7 +50,11 @@ mod tests {
         high.cluster.service_subnets = vec![subnet("10.96.0.0/12"), subnet("10.244.0.0/16")];
         let spec = merge(&[&low, &high]);
         assert_eq!(spec.sort_algorithm, NodeAddressSort::V2);
-        let subnets: Vec<String> = spec.cluster_subnets.iter().map(ToString::to_string).collect();
+        let subnets: Vec<String> = spec
+            .cluster_subnets
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(subnets, ["10.96.0.0/12", "10.244.0.0/16"]);
         high.node_address_sort = said(NodeAddressSort::V1);
         assert_eq!(merge(&[&low, &high]).sort_algorithm, NodeAddressSort::V1);

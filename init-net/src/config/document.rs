@@ -417,6 +417,8 @@ pub struct BootConfig {
     pub timeout: Option<Said<Option<Duration>>>,
     /// `initnet.state=`.
     pub state_dir: Option<Said<PathBuf>>,
+    /// `initnet.metrics=`: a file for a collector of metrics.
+    pub metrics: Option<Said<PathBuf>>,
     /// `initnet.firewall=`: `accept` or `deny`; a later issue gives it its effect.
     pub firewall: Option<Said<String>>,
     /// `initnet.init=`: payload of a RAM-only OS.

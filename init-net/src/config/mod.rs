@@ -12,7 +12,7 @@ pub mod expression;
 mod firewall;
 mod link;
 pub mod machine;
-mod nearest;
+pub mod nearest;
 pub mod netdata;
 pub mod pin;
 pub mod platform;

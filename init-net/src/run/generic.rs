@@ -36,10 +36,13 @@ impl Generic {
 
     /// The same, with what it counts of each peer.
     pub fn wireguard_traffic(&mut self, index: u32) -> Result<WireguardTraffic, RtnetlinkError> {
-        self.wireguard_dump(index, |payload, (device, traffic): &mut WireguardTraffic| {
-            wireguard::read(payload, device);
-            wireguard_traffic::read(payload, traffic);
-        })
+        self.wireguard_dump(
+            index,
+            |payload, (device, traffic): &mut WireguardTraffic| {
+                wireguard::read(payload, device);
+                wireguard_traffic::read(payload, traffic);
+            },
+        )
     }
 
     fn wireguard_dump<T: Default>(
@@ -95,12 +98,7 @@ impl Generic {
     pub fn whole_card(&mut self, index: u32) -> Result<EthernetOptions, RtnetlinkError> {
         self.card(
             index,
-            [
-                Part::Rings,
-                Part::Features,
-                Part::Channels,
-                Part::WakeOnLan,
-            ],
+            [Part::Rings, Part::Features, Part::Channels, Part::WakeOnLan],
         )
     }
 

@@ -15,11 +15,14 @@ pub mod facts;
 pub mod generic;
 pub mod handoff;
 pub mod kernel;
+pub mod kinds;
 pub mod live;
+pub mod metrics;
 pub mod modules;
 pub mod observe;
 pub mod offline;
 pub mod offline_platform;
+pub mod outgoing;
 pub mod remote;
 pub mod report;
 pub mod rtnetlink;
@@ -29,6 +32,7 @@ pub mod sources;
 pub mod state_file;
 pub mod supervise;
 pub mod wait;
+pub mod watch;
 
 pub use crate::config::WaitLevel;
 

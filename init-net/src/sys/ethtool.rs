@@ -178,6 +178,9 @@ mod tests {
     #[test]
     fn a_link_without_a_card_has_no_answers() {
         let ethtool = Ethtool::open().unwrap();
-        assert_eq!(ethtool.card(&"nosuchlink".parse().unwrap()), Card::default());
+        assert_eq!(
+            ethtool.card(&"nosuchlink".parse().unwrap()),
+            Card::default()
+        );
     }
 }

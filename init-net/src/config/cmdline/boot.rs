@@ -10,7 +10,7 @@ use crate::config::nearest::nearest;
 use crate::config::{ConfigSource, Said, WaitLevel};
 
 /// Our keys.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "initnet.platform",
     "initnet.config",
     "initnet.config.inline",
@@ -24,6 +24,7 @@ const KEYS: [&str; 13] = [
     "initnet.root",
     "initnet.init",
     "initnet.log",
+    "initnet.metrics",
 ];
 
 /// Reads an own key or an alias; `None` when it is neither.
@@ -48,6 +49,7 @@ pub(super) fn parse<'a>(
         "initnet.root" => kernel::root(reading, argument, true),
         "initnet.init" => payload(reading, argument),
         "initnet.log" => log(reading, argument),
+        "initnet.metrics" => metrics(reading, argument),
         _ if key.starts_with("initnet.") => Err(unknown(argument, key)),
         _ => return None,
     })
@@ -59,7 +61,8 @@ fn unknown(argument: &Argument<'_>, key: &str) -> Fault {
         Some(known) => format!("did you mean initnet.{known}=?"),
         None => {
             "known: platform config[.inline|.sha256] hostname ignore wait timeout state firewall \
-                 root init log"
+                 root init log \
+                 metrics"
                 .to_owned()
         }
     };
@@ -210,6 +213,13 @@ fn state(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault
     Ok(())
 }
 
+fn metrics(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
+    let path = PathBuf::from(path(argument)?);
+    let twice = set(&mut reading.document.boot.metrics, path, argument);
+    reading.said(twice);
+    Ok(())
+}
+
 fn payload(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
     let path = path(argument)?;
     let twice = set(&mut reading.document.boot.payload, path, argument);
@@ -308,6 +318,13 @@ mod tests {
         assert_eq!(
             boot("initnet.state=/state").state_dir.unwrap().value,
             PathBuf::from("/state")
+        );
+        assert_eq!(
+            boot("initnet.metrics=/run/metrics/init-net.prom")
+                .metrics
+                .unwrap()
+                .value,
+            PathBuf::from("/run/metrics/init-net.prom")
         );
         assert_eq!(
             boot("initnet.firewall=deny").firewall.unwrap().value,
@@ -420,6 +437,11 @@ mod tests {
         check(
             "initnet.state=state",
             "initnet.state=: not an absolute path",
+            "begin it with /",
+        );
+        check(
+            "initnet.metrics=init-net.prom",
+            "initnet.metrics=: not an absolute path",
             "begin it with /",
         );
         check(

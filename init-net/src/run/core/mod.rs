@@ -14,6 +14,7 @@ mod fetches;
 mod memory;
 mod needs;
 mod readiness;
+mod record;
 mod requests;
 mod subjects;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use events::{Effect, Event, HttpEvent, Outcome};
 pub use fetches::{Fetched, Fetches, Source};
 pub use needs::{Module, needs};
 pub use readiness::{Readiness, Verdict};
+pub use record::{Change, ChangeKind, EventKind, LEVELS, Record};
 pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
 
@@ -115,6 +117,8 @@ pub struct Core {
     /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
     revision: u64,
     saved_revision: u64,
+    /// What is remembered for people.
+    record: Record,
 }
 
 impl Core {
@@ -151,16 +155,22 @@ impl Core {
             drivers_loading: false,
             revision: 1,
             saved_revision: 0,
+            record: Record::default(),
         }
     }
 
     /// Takes one event and answers with what to do about it. Effects are to be performed in order.
     pub fn step(&mut self, event: Event, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let idle = matches!(
+            event,
+            Event::Tick | Event::Changed(_) | Event::Request { .. } | Event::Sampled { .. }
+        );
         match event {
             Event::Tick => {}
             Event::Changed(doubt) => self.look(doubt, now),
             Event::DumpFailed => {
+                self.record.look_failed();
                 self.looking = false;
                 self.doubt = Doubt::EVERYTHING;
                 self.not_before = now + DUMP_RETRY;
@@ -180,15 +190,20 @@ impl Core {
             } => self.conflicts.receive(index, address, &message, now),
             Event::Http(event) => self.fetches.receive(&event, now),
             Event::Documents(documents, sources) => {
+                self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
             }
-            Event::Request { id, request } => {
-                let reply = self.answer(request, now);
-                effects.push(Effect::Reply { id, reply });
-            }
+            Event::Request { id, request } => self.request(id, request, now, &mut effects),
+            Event::Sampled {
+                id,
+                request,
+                sample,
+            } => self.respond(id, request, *sample, now, &mut effects),
+            Event::Gone(client) => self.record.forget_client(client),
         }
         self.turn(now, &mut effects);
+        self.take_note(idle, now, &mut effects);
         effects
     }
 
@@ -201,6 +216,7 @@ impl Core {
             self.clients.deadline(),
             self.conflicts.deadline(),
             self.fetches.deadline(),
+            self.record.deadline(),
         ])
     }
 
@@ -209,6 +225,7 @@ impl Core {
         let (conflicts, freed) = self.conflicts.turn(now, &mut self.rng, effects);
         self.revision += u64::from(freed);
         for conflict in conflicts {
+            self.note_conflict(conflict.index, conflict.address, now);
             let declined = conflict.during_probe
                 && self.clients.decline(conflict.index, conflict.address, now);
             if !declined {
@@ -308,6 +325,8 @@ impl Core {
             self.owned.retain(|owned| present.contains(owned));
             self.mark_owned(&mut observed);
         }
+        self.record
+            .looked(self.observed.as_ref(), &observed, of, self.look_took, now);
         if let Some(older) = self.observed.take() {
             of.complete(&mut observed, older);
         }
@@ -343,6 +362,7 @@ impl Core {
                     .iter()
                     .filter(|new| !self.diagnostics.contains(new));
                 effects.extend(new.cloned().map(Effect::Diagnostic));
+                self.record.compiled(desired != self.desired);
                 self.desired = desired;
                 self.diagnostics = diagnostics;
             }
@@ -369,6 +389,7 @@ impl Core {
         self.backoff.forget_all_but(&ops);
         self.backoff.hold(&mut ops, &observed.links, now);
         self.settled = ops.is_empty() && !self.devices.is_loading();
+        self.record.planned(ops.is_empty());
         if ops.is_empty() {
             self.rounds = 0;
             return;
@@ -413,6 +434,8 @@ impl Core {
         for outcome in outcomes {
             self.doubt |= Doubt::after(&outcome);
             self.remember(&outcome);
+            self.record
+                .tried(&outcome, self.backoff.error_of(&outcome.op), now);
             let decided = self.devices.remember(&outcome, &self.desired);
             self.revision += u64::from(decided);
             self.backoff.record(&outcome, now, &mut self.rng, effects);

@@ -1,5 +1,7 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod record;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};
@@ -42,6 +44,8 @@ struct Machine {
     sent: Vec<u8>,
     log: Vec<String>,
     replies: Vec<Reply>,
+    /// What watchers were told.
+    pushed: Vec<(u64, Reply)>,
     /// Connections asked for; none is ever made.
     connected: usize,
     queue: VecDeque<Event>,
@@ -80,6 +84,7 @@ impl Machine {
             sent: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
+            pushed: Vec::new(),
             connected: 0,
             queue: VecDeque::from([Event::Tick]),
         }
@@ -162,6 +167,12 @@ impl Machine {
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
+            Effect::Push { id, reply } => self.pushed.push((id, reply)),
+            Effect::Sample { id, request, .. } => self.queue.push_back(Event::Sampled {
+                id,
+                request,
+                sample: Box::default(),
+            }),
             Effect::Connect { .. } => self.connected += 1,
             Effect::Write { .. }
             | Effect::Close { .. }

@@ -1,0 +1,62 @@
+//! How far the network is: levels, what is missing, links, and since when.
+
+use serde_json::{Map, Value, json};
+
+use super::{Facts, put, with_id};
+use crate::value::RouteKind;
+
+impl Facts<'_> {
+    pub(super) fn status(&self) -> Value {
+        let mut value = with_id("status".into(), self.readiness);
+        put(
+            &mut value,
+            "addressReady",
+            Some(self.record.nodes().has_current()),
+        );
+        put(
+            &mut value,
+            "connectivityReady",
+            Some(self.connectivity_ready()),
+        );
+        put(&mut value, "hostnameReady", Some(self.hostname_ready()));
+        put(&mut value, "etcFilesReady", Some(self.etc_files_ready()));
+        let progress = self.record.progress();
+        let mut levels = Map::new();
+        for (name, reached, since) in progress.levels() {
+            levels.insert(name.into(), json!({ "reached": reached, "since": since }));
+        }
+        put(&mut value, "levels", Some(levels));
+        let missing = self.readiness.missing.iter();
+        let missing: Vec<Value> = missing
+            .map(|what| json!({ "what": what, "since": progress.missing_since(what) }))
+            .collect();
+        put(&mut value, "missingSince", Some(missing));
+        let links = self.observed.links.values().filter_map(|link| {
+            let (state, since) = progress.link(link.index)?;
+            Some(json!({ "linkName": link.name, "state": state, "since": since }))
+        });
+        put(
+            &mut value,
+            "linkStates",
+            Some(links.collect::<Vec<Value>>()),
+        );
+        value
+    }
+
+    /// Every probe succeeds; without one, there is a default route of any family in any table.
+    fn connectivity_ready(&self) -> bool {
+        self.probes.unwrap_or_else(|| {
+            let mut routes = self.observed.routes.iter();
+            routes.any(|route| route.dst.is_none() && route.kind == RouteKind::Unicast)
+        })
+    }
+
+    /// There is a name, the desired one where one is desired.
+    fn hostname_ready(&self) -> bool {
+        let Some(name) = &self.observed.hostname else {
+            return false;
+        };
+        let wanted = self.desired.hostname.as_ref();
+        wanted.is_none_or(|spec| spec.hostname == *name)
+    }
+}
