@@ -135,9 +135,7 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("HOSTNAME", "hostname"),
         ],
         "status" => &[
-            ("LINKS", "links"),
-            ("LOCAL", "local"),
-            ("ROUTABLE", "routable"),
+            ("LEVEL", "level"),
             ("ADDRESS", "addressReady"),
             ("CONNECTIVITY", "connectivityReady"),
             ("HOSTNAME", "hostnameReady"),

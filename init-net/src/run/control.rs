@@ -116,7 +116,6 @@ impl Control {
             self.gone.push(id);
             return;
         };
-        client.watches = true;
         let sent = client.outgoing.push(&line(reply));
         if sent.and_then(|()| client.catch_up()).is_err() {
             self.clients.remove(&id);
@@ -221,10 +220,9 @@ impl Client {
         while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
             self.owed += 1;
             let line: Vec<u8> = self.received.drain(..=end).collect();
-            requests.push((
-                id,
-                serde_json::from_slice(&line).map_err(|error| error.to_string()),
-            ));
+            let request = serde_json::from_slice(&line).map_err(|error| error.to_string());
+            self.watches |= matches!(request, Ok(Request::Watch { .. }));
+            requests.push((id, request));
         }
         !self.ended || self.owed > 0
     }

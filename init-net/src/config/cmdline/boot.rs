@@ -61,8 +61,7 @@ fn unknown(argument: &Argument<'_>, key: &str) -> Fault {
         Some(known) => format!("did you mean initnet.{known}=?"),
         None => {
             "known: platform config[.inline|.sha256] hostname ignore wait timeout state firewall \
-                 root init log \
-                 metrics"
+                 root init log metrics"
                 .to_owned()
         }
     };

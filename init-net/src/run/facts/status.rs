@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Facts, put, with_id};
+use crate::run::core::LEVELS;
 use crate::value::RouteKind;
 
 impl Facts<'_> {
@@ -20,6 +21,12 @@ impl Facts<'_> {
         );
         put(&mut value, "hostnameReady", Some(self.hostname_ready()));
         put(&mut value, "etcFilesReady", Some(self.etc_files_ready()));
+        let highest = LEVELS
+            .iter()
+            .rev()
+            .find(|(level, _)| self.readiness.reached(*level));
+        let highest = highest.map_or("none", |(_, name)| *name);
+        put(&mut value, "level", Some(highest));
         let progress = self.record.progress();
         let mut levels = Map::new();
         for (name, reached, since) in progress.levels() {

@@ -235,7 +235,7 @@ impl Record {
         if already_so {
             return;
         }
-        let resource = || outcome.op.resource().to_owned();
+        let resource = || outcome.op.subject();
         let text = || outcome.op.to_string();
         match (&outcome.result, before) {
             (Ok(()), Some(_)) => self.push(now, EventKind::OpRecovered, resource(), &text()),

@@ -6,6 +6,7 @@ use super::*;
 use crate::run::core::{Change, EventKind};
 
 const STATIC: &str = "ip=10.0.0.2::10.0.0.254:24::eth0:none";
+const ADDRESS: &str = "addresses/eth0/10.0.0.2/24";
 
 impl Machine {
     /// Events from the number `from` on, as kind and resource.
@@ -75,10 +76,10 @@ fn a_boot_and_its_troubles_are_told() {
     machine.kernel.addresses.clear();
     machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
     machine.run(1);
-    let address = "addresses/eth0/10.0.0.2/24".to_owned();
+    let address = ADDRESS.to_owned();
     let told = machine.events(before);
     let at = |event: (EventKind, String)| told.iter().position(|known| *known == event);
-    let repaired = at((Repaired, "addresses".into())).unwrap();
+    let repaired = at((Repaired, address.clone())).unwrap();
     assert!(
         at((AddressRemoved, address.clone())).unwrap() < repaired,
         "{told:?}"
@@ -108,7 +109,7 @@ fn a_boot_and_its_troubles_are_told() {
         .push_back(Event::Documents(Vec::new(), Vec::new()));
     machine.run(1);
     assert_eq!(machine.has(ConfigApplied, "config"), 1);
-    let repaired = machine.has(Repaired, "addresses");
+    let repaired = machine.has(Repaired, ADDRESS);
     assert_eq!(repaired, 1, "what another config takes away is no repair");
 }
 
@@ -118,13 +119,13 @@ fn an_op_that_fails_is_told_once_and_again_when_it_is_done() {
     machine.refused = Some("ip addr add");
     machine.run(30);
     assert!(machine.tried("ip addr add") > 3);
-    assert_eq!(machine.has(EventKind::OpFailed, "addresses"), 1);
-    assert_eq!(machine.has(EventKind::OpRecovered, "addresses"), 0);
+    assert_eq!(machine.has(EventKind::OpFailed, ADDRESS), 1);
+    assert_eq!(machine.has(EventKind::OpRecovered, ADDRESS), 0);
     machine.refused = None;
     machine.run(120);
-    assert_eq!(machine.has(EventKind::OpFailed, "addresses"), 1);
-    assert_eq!(machine.has(EventKind::OpRecovered, "addresses"), 1);
-    assert_eq!(machine.has(EventKind::Repaired, "addresses"), 0);
+    assert_eq!(machine.has(EventKind::OpFailed, ADDRESS), 1);
+    assert_eq!(machine.has(EventKind::OpRecovered, ADDRESS), 1);
+    assert_eq!(machine.has(EventKind::Repaired, ADDRESS), 0);
     let counters = machine.core.record().counters();
     assert_eq!(counters.ops.get(&("address_replace", true)), Some(&1));
     assert!(counters.ops[&("address_replace", false)] > 3);
@@ -278,6 +279,7 @@ fn the_status_says_what_is_missing_and_since_when() {
     let status = machine.get("status").remove(0);
     assert_eq!(status["levels"]["links"]["reached"], true);
     assert_eq!(status["levels"]["routable"]["reached"], false);
+    assert_eq!(status["level"], "links");
     assert_eq!(status["addressReady"], false);
     assert_eq!(status["connectivityReady"], false);
     let since = &status["missingSince"];
