@@ -63,15 +63,21 @@ pub enum Command {
     Rollback,
     /// Show resources, from the supervisor, or from the kernel when none runs
     Get {
-        /// links, addresses, routes, rules, hostname, resolvers, hosts, leases, nodeaddresses, operators,
-        /// timeservers, metadata, status; the desired side as linkspecs, addressspecs, …
+        /// links, addresses, routes, rules, neighbors, hostname, resolvers, hosts, leases, nodeaddresses,
+        /// operators, timeservers, probes, vips, firewall, ethernet, aliases, sysctls, metadata,
+        /// externalips, events, status; the desired side as linkspecs, addressspecs, …
         kind: String,
         /// Only the resource of this id
         id: Option<String>,
         /// Output format
         #[arg(short, long, value_enum, default_value = "table")]
         output: GetOutput,
+        /// Go on with every change: + came, - went, neither: changed. Asks the supervisor
+        #[arg(short, long)]
+        watch: bool,
     },
+    /// Print counters and gauges of the supervisor in the text form of OpenMetrics
+    Metrics,
     /// Where an object comes from and what it overrode
     Explain {
         /// An address, a route's destination or `default`, a link, `hostname`, `resolvers`, or an id from `get`

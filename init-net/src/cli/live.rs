@@ -4,18 +4,24 @@ use serde_json::{Value, json};
 
 use super::args::{GetOutput, Level};
 use super::{table, yaml};
-use crate::run::{live, wait as waiting};
+use crate::run::{kinds, live, wait as waiting};
 
 type Exit = Result<u8, String>;
 
-/// Resources of `kind`.
-pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
-    if !live::KINDS.contains(&kind) {
-        eprintln!("init-net: error: no such kind: {kind}; one of");
-        live::KINDS
-            .chunks(8)
-            .for_each(|row| eprintln!("  {}", row.join(" ")));
-        return Ok(super::EXIT_USAGE);
+/// Resources of `kind`; with `watch` every change of them.
+pub fn get(kind: &str, id: Option<&str>, output: GetOutput, watch: bool) -> Exit {
+    let kind = match kinds::resolve(kind) {
+        Ok(kind) => kind,
+        Err(error) => {
+            eprintln!("init-net: error: {error}");
+            let all: Vec<&str> = kinds::names().collect();
+            all.chunks(8)
+                .for_each(|row| eprintln!("  {}", row.join(" ")));
+            return Ok(super::EXIT_USAGE);
+        }
+    };
+    if watch {
+        return super::watch::print(kind, id, output);
     }
     let mut resources = live::get(kind)?;
     if let Some(id) = id {
@@ -25,6 +31,12 @@ pub fn get(kind: &str, id: Option<&str>, output: GetOutput) -> Exit {
         }
     }
     print(kind, resources, output)
+}
+
+/// Counters and gauges.
+pub fn metrics() -> Exit {
+    print!("{}", live::metrics()?);
+    Ok(0)
 }
 
 /// Where something comes from.

@@ -2,11 +2,13 @@
 
 mod args;
 mod change;
+mod columns;
 mod doctor;
 mod live;
 mod offline;
 mod style;
 mod table;
+mod watch;
 pub mod yaml;
 
 use std::process::ExitCode;
@@ -69,7 +71,13 @@ fn run(command: Command) -> ExitCode {
         Command::Apply { sources, net } => change::apply(&sources, net),
         Command::Confirm => change::confirm(),
         Command::Rollback => change::rollback(),
-        Command::Get { kind, id, output } => live::get(&kind, id.as_deref(), output),
+        Command::Get {
+            kind,
+            id,
+            output,
+            watch,
+        } => live::get(&kind, id.as_deref(), output, watch),
+        Command::Metrics => live::metrics(),
         Command::Explain { id } => live::explain(&id),
         Command::Wait {
             level,

@@ -2,163 +2,88 @@
 
 use serde_json::Value;
 
+use super::columns::columns;
+use crate::run::core::Change;
+
 /// Widest table (DESIGN §4), columns.
 const MAX_WIDTH: usize = 100;
 
-/// Which fields a kind shows after its id, with their titles.
-pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        "links" => &[
-            ("TYPE", "type"),
-            ("KIND", "kind"),
-            ("HW ADDR", "hardwareAddr"),
-            ("OPER STATE", "operationalState"),
-            ("CARRIER", "carrier"),
-            ("MTU", "mtu"),
-            ("DRIVER", "driver"),
-        ],
-        "linkspecs" => &[
-            ("KIND", "kind"),
-            ("PARENT", "parentName"),
-            ("UP", "up"),
-            ("MTU", "mtu"),
-            ("LAYER", "layer"),
-            ("ORIGIN", "origin"),
-        ],
-        "addresses" => &[
-            ("ADDRESS", "address"),
-            ("LINK", "linkName"),
-            ("SCOPE", "scope"),
-            ("PROTO", "protocol"),
-        ],
-        "addressspecs" => &[("LAYER", "layer"), ("ORIGIN", "origin")],
-        "routes" => &[
-            ("DESTINATION", "dst"),
-            ("GATEWAY", "gateway"),
-            ("LINK", "outLinkName"),
-            ("METRIC", "priority"),
-            ("PROTO", "protocol"),
-        ],
-        "routespecs" => &[("LAYER", "layer"), ("ORIGIN", "origin")],
-        "rules" => &[
-            ("SRC", "src"),
-            ("DST", "dst"),
-            ("TABLE", "table"),
-            ("PRIORITY", "priority"),
-        ],
-        "rulespecs" => &[
-            ("SRC", "src"),
-            ("DST", "dst"),
-            ("TABLE", "table"),
-            ("ACTION", "action"),
-            ("LAYER", "layer"),
-            ("ORIGIN", "origin"),
-        ],
-        "ethernet" => &[("LAYER", "layer"), ("ORIGIN", "origin")],
-        "aliases" => &[("ALIAS", "alias"), ("LAYER", "layer"), ("ORIGIN", "origin")],
-        "sysctls" => &[
-            ("VALUE", "value"),
-            ("CURRENT", "current"),
-            ("KEPT", "kept"),
-            ("LAYER", "layer"),
-        ],
-        "firewall" => &[
-            ("ACCEPT BY DEFAULT", "acceptByDefault"),
-            ("CLUSTER", "clusterSubnets"),
-            ("LAYER", "layer"),
-            ("ORIGIN", "origin"),
-        ],
-        "vips" => &[
-            ("PROVIDER", "provider"),
-            ("LAYER", "layer"),
-            ("ORIGIN", "origin"),
-        ],
-        "probes" => &[
-            ("TARGET", "target"),
-            ("SUCCESS", "success"),
-            ("LAST ERROR", "lastError"),
-        ],
-        "hostname" => &[("HOSTNAME", "hostname"), ("DOMAINNAME", "domainname")],
-        "hostnamespecs" => &[
-            ("HOSTNAME", "hostname"),
-            ("DOMAINNAME", "domainname"),
-            ("LAYER", "layer"),
-            ("ORIGIN", "origin"),
-        ],
-        "resolvers" => &[
-            ("RESOLVERS", "nameServers"),
-            ("SEARCH DOMAINS", "searchDomains"),
-        ],
-        "resolverspecs" => &[
-            ("LAYER", "layer"),
-            ("RESOLVERS", "nameServers"),
-            ("SEARCH DOMAINS", "searchDomains"),
-        ],
-        "timeservers" => &[("TIMESERVERS", "timeServers"), ("LAYER", "layer")],
-        "hosts" => &[("HOSTNAMES", "hostnames"), ("LAYER", "layer")],
-        "nodeaddresses" => &[("ADDRESSES", "addresses")],
-        "operators" => &[
-            ("METRIC", "routeMetric"),
-            ("LAYER", "layer"),
-            ("ORIGIN", "origin"),
-        ],
-        "leases" => &[
-            ("STATE", "state"),
-            ("ADDRESS", "address"),
-            ("SERVER", "serverId"),
-            ("SECONDS", "leaseSecs"),
-            ("HOSTNAME", "hostname"),
-        ],
-        "status" => &[
-            ("LINKS", "links"),
-            ("LOCAL", "local"),
-            ("ROUTABLE", "routable"),
-            ("ONLINE", "online"),
-            ("CHANGE", "change"),
-            ("CONFIG", "config"),
-            ("MISSING", "missing"),
-        ],
-        "timeline" => &[("START", "start"), ("TOOK", "took")],
-        _ => &[],
+/// A table that grows: columns are as wide as what was added so far needs.
+pub struct Table {
+    kind: String,
+    widths: Vec<usize>,
+    /// The first column says what happened to a resource.
+    signs: bool,
+    /// Resources have versions: those from the kernel, without a supervisor, have none.
+    versions: Option<bool>,
+}
+
+impl Table {
+    /// Of resources of `kind`; `signs`: each row begins with what happened.
+    pub fn new(kind: &str, signs: bool) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            widths: Vec::new(),
+            signs,
+            versions: None,
+        }
+    }
+
+    /// Adds rows to `text`, below the titles when they are the first.
+    pub fn add(&mut self, changes: &[Change], text: &mut String) {
+        let rows = changes
+            .iter()
+            .map(|change| (change.event.sign(), &change.resource));
+        self.rows(rows.collect(), text);
+    }
+
+    fn rows(&mut self, resources: Vec<(char, &Value)>, text: &mut String) {
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        let first = self.versions.is_none();
+        let has_version = |(_, resource): &(char, &Value)| resource.get("version").is_some();
+        let versions = *self
+            .versions
+            .get_or_insert_with(|| resources.iter().any(has_version));
+        let columns = columns(&self.kind);
+        let version = versions.then_some(("VERSION", "version"));
+        let columns = || version.iter().chain(columns);
+        if first {
+            let titles = core::iter::once("ID").chain(columns().map(|(title, _)| *title));
+            rows.push(self.row('*', titles.map(str::to_owned)));
+        }
+        for (sign, resource) in resources {
+            let fields = core::iter::once("id").chain(columns().map(|(_, field)| *field));
+            rows.push(self.row(sign, fields.map(|field| cell(resource.get(field)))));
+        }
+        for row in &rows {
+            self.widths.resize(self.widths.len().max(row.len()), 0);
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        for row in &rows {
+            let cells: String = row
+                .iter()
+                .zip(&self.widths)
+                .map(|(cell, width)| format!("{cell:width$}   "))
+                .collect();
+            text.extend(cells.trim_end().chars().take(MAX_WIDTH));
+            text.push('\n');
+        }
+    }
+
+    fn row(&self, sign: char, cells: impl Iterator<Item = String>) -> Vec<String> {
+        let sign = self.signs.then(|| sign.to_string());
+        sign.into_iter().chain(cells).collect()
     }
 }
 
 /// Aligned columns, cut at [`MAX_WIDTH`]. No colour: tables are piped.
 pub fn render(kind: &str, resources: &[Value]) -> String {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let columns = columns(kind);
-    rows.push(
-        core::iter::once("ID")
-            .chain(columns.iter().map(|(title, _)| *title))
-            .map(str::to_owned)
-            .collect(),
-    );
-    for resource in resources {
-        let ids = core::iter::once(cell(resource.get("id")));
-        rows.push(
-            ids.chain(columns.iter().map(|(_, field)| cell(resource.get(field))))
-                .collect(),
-        );
-    }
-    let widths: Vec<usize> = (0..=columns.len())
-        .map(|column| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let line = |row: &Vec<String>| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}   "))
-            .collect::<String>();
-        let cut: String = cells.trim_end().chars().take(MAX_WIDTH).collect();
-        format!("{cut}\n")
-    };
-    rows.iter().map(line).collect()
+    let mut text = String::new();
+    let rows = resources.iter().map(|resource| (' ', resource));
+    Table::new(kind, false).rows(rows.collect(), &mut text);
+    text
 }
 
 fn cell(value: Option<&Value>) -> String {
@@ -183,6 +108,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::run::core::ChangeKind;
 
     #[test]
     fn columns_are_aligned_and_lines_fit() {
@@ -197,5 +123,28 @@ mod tests {
         );
         let text = render("addresses", &rows);
         assert!(text.lines().all(|line| line.chars().count() <= 100) && !text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_watch_has_signs_and_goes_on_in_the_same_columns() {
+        let change = |event, resource| Change { event, resource };
+        let mut table = Table::new("aliases", true);
+        let mut text = String::new();
+        let one = json!({"id": "eth0", "version": 1, "alias": "uplink"});
+        table.add(&[change(ChangeKind::Added, one.clone())], &mut text);
+        let two = json!({"id": "eth0", "version": 2, "alias": "lan"});
+        let gone = change(ChangeKind::Removed, two.clone());
+        table.add(&[change(ChangeKind::Changed, two), gone], &mut text);
+        assert_eq!(
+            text,
+            "*   ID     VERSION   ALIAS\n+   eth0   1         uplink\n    eth0   2         lan\n-   eth0   2         lan\n"
+        );
+    }
+
+    #[test]
+    fn every_kind_has_columns() {
+        for kind in crate::run::kinds::names().filter(|kind| *kind != "metadata") {
+            assert!(!columns(kind).is_empty(), "{kind}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The firewall: the default action of the highest layer; rules by name, the highest layer's wins in the place of the one
 //! it replaces.
 
+use super::node_address;
 use crate::config::{DefaultAction, Diagnostic, Document, FirewallRuleConfig, Severity};
 use crate::state::{Desired, FirewallRuleSpec, FirewallSpec, IngressSpec};
 use crate::value::{Layer, Origin};
@@ -42,22 +43,10 @@ pub(super) fn merge(
             .with_place(origin.into())
             .with_effect("no packet is filtered"),
     );
-    let mut cluster_subnets: Vec<_> = documents
-        .iter()
-        .flat_map(|d| {
-            d.cluster
-                .pod_subnets
-                .iter()
-                .chain(&d.cluster.service_subnets)
-        })
-        .map(|said| said.value)
-        .collect();
-    cluster_subnets.sort();
-    cluster_subnets.dedup();
     desired.firewall = Some(FirewallSpec {
         accept_by_default: !matches!(action, Some((DefaultAction::Block, _, _))),
         rules: rules.iter().map(|(_, rule)| spec(rule)).collect(),
-        cluster_subnets,
+        cluster_subnets: node_address::cluster_subnets(documents),
         layer: highest.map_or(layer, |highest| highest.max(layer)),
         origin: origin.clone(),
     });

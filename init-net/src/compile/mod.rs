@@ -16,6 +16,7 @@ pub mod lease;
 mod link;
 mod names;
 mod networks;
+mod node_address;
 mod operator;
 mod probe;
 mod resolver;
@@ -63,6 +64,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     firewall::merge(&documents, &mut desired, &mut diagnostics);
     hostname::merge(&documents, &names, &mut desired);
     resolver::merge(&documents, &mut desired);
+    desired.node_addresses = node_address::merge(&documents);
     for document in &documents {
         desired
             .hosts

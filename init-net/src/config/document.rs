@@ -10,8 +10,8 @@ use super::probe::ProbeConfig;
 use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
 use crate::value::{
-    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, Origin, Prefix, SysctlKey,
-    VlanId,
+    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, NodeAddressSort, Origin,
+    Prefix, SysctlKey, VlanId,
 };
 
 /// A value and the place that said it.
@@ -85,6 +85,8 @@ pub struct Document {
     pub firewall: FirewallConfig,
     /// Networks of pods and services.
     pub cluster: ClusterConfig,
+    /// In which order the addresses of the machine are told.
+    pub node_address_sort: Option<Said<NodeAddressSort>>,
     /// Host names, in the order said; within a layer the first wins.
     pub hostnames: Vec<Said<Hostname>>,
     /// What tells this machine from every other and stays: the SMBIOS UUID. A stable host name is made from it.
@@ -134,6 +136,7 @@ impl Document {
             vips: Vec::new(),
             firewall: FirewallConfig::default(),
             cluster: ClusterConfig::default(),
+            node_address_sort: None,
             identity: None,
             hostnames: Vec::new(),
             auto_hostname: None,
@@ -419,6 +422,8 @@ pub struct BootConfig {
     pub state_dir: Option<Said<PathBuf>>,
     /// `initnet.tries=`: boots until a config that never worked is left for the last good one; 0: never.
     pub tries: Option<Said<u32>>,
+    /// `initnet.metrics=`: a file for a collector of metrics.
+    pub metrics: Option<Said<PathBuf>>,
     /// `initnet.firewall=`: `accept` or `deny`; a later issue gives it its effect.
     pub firewall: Option<Said<String>>,
     /// `initnet.init=`: payload of a RAM-only OS.

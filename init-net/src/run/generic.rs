@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::rtnetlink::RtnetlinkError;
-use crate::state::{EthernetOp, WireguardOp};
+use crate::state::{EthernetOp, PeerTraffic, WireguardOp};
 use crate::sys::netlink::Requests;
-use crate::value::{EthernetOptions, WireguardOptions};
+use crate::value::{EthernetOptions, PublicKey, WireguardOptions};
 use crate::wire::ethtool::{self, Part};
 use crate::wire::genl::{self, Answer, GenericFamily};
-use crate::wire::{Progress, Refusal, wireguard};
+use crate::wire::{Progress, Refusal, wireguard, wireguard_traffic};
 
 /// Dumps of a device that changes meanwhile: after so many the last one has to do.
 const MAX_DUMPS: usize = 4;
+
+/// Keys and peers of a WireGuard device, and the traffic of each peer.
+pub type WireguardTraffic = (WireguardOptions, BTreeMap<PublicKey, PeerTraffic>);
 
 /// A socket, the sequence numbers on it, and the families that were found.
 #[derive(Default)]
@@ -28,15 +31,32 @@ pub struct Generic {
 impl Generic {
     /// Keys and peers of the WireGuard link `index`.
     pub fn wireguard(&mut self, index: u32) -> Result<WireguardOptions, RtnetlinkError> {
+        self.wireguard_dump(index, wireguard::read)
+    }
+
+    /// The same, with what it counts of each peer.
+    pub fn wireguard_traffic(&mut self, index: u32) -> Result<WireguardTraffic, RtnetlinkError> {
+        self.wireguard_dump(
+            index,
+            |payload, (device, traffic): &mut WireguardTraffic| {
+                wireguard::read(payload, device);
+                wireguard_traffic::read(payload, traffic);
+            },
+        )
+    }
+
+    fn wireguard_dump<T: Default>(
+        &mut self,
+        index: u32,
+        read: impl Fn(&[u8], &mut T),
+    ) -> Result<T, RtnetlinkError> {
         let id = self.family(GenericFamily::Wireguard)?;
         let mut attempt = 1;
         loop {
-            let mut device = WireguardOptions::default();
+            let mut device = T::default();
             let seq = self.next_seq();
             let request = wireguard::get(id, index, seq).map_err(RtnetlinkError::Wire)?;
-            let progress = self.ask(&request, seq, |payload| {
-                wireguard::read(payload, &mut device);
-            });
+            let progress = self.ask(&request, seq, |payload| read(payload, &mut device));
             // The buffer has held private keys.
             if let Some(socket) = &mut self.socket {
                 socket.wipe();
@@ -86,8 +106,24 @@ impl Generic {
         index: u32,
         wanted: &EthernetOptions,
     ) -> Result<EthernetOptions, RtnetlinkError> {
+        self.card(index, parts(wanted))
+    }
+
+    /// All of the card `index`.
+    pub fn whole_card(&mut self, index: u32) -> Result<EthernetOptions, RtnetlinkError> {
+        self.card(
+            index,
+            [Part::Rings, Part::Features, Part::Channels, Part::WakeOnLan],
+        )
+    }
+
+    fn card(
+        &mut self,
+        index: u32,
+        parts: impl IntoIterator<Item = Part>,
+    ) -> Result<EthernetOptions, RtnetlinkError> {
         let mut card = EthernetOptions::default();
-        for part in parts(wanted) {
+        for part in parts {
             let id = self.family(GenericFamily::Ethtool)?;
             let seq = self.next_seq();
             let request = ethtool::get(id, part, index, seq).map_err(RtnetlinkError::Wire)?;

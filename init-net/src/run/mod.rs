@@ -18,20 +18,25 @@ pub mod facts;
 pub mod generic;
 pub mod handoff;
 pub mod kernel;
+pub mod kinds;
 pub mod live;
+pub mod metrics;
 pub mod modules;
 pub mod observe;
 pub mod offline;
 pub mod offline_platform;
+pub mod outgoing;
 pub mod remote;
 pub mod report;
 pub mod rtnetlink;
+pub mod sample;
 pub mod shell;
 pub mod slots;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;
 pub mod wait;
+pub mod watch;
 
 pub use crate::config::WaitLevel;
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::state::{AddressStatus, Family, LinkStatus, Op, RouteStatus, RuleStatus};
+use crate::state::{
+    AddressStatus, Family, LinkStatus, NeighborStatus, Op, RouteStatus, RuleStatus,
+};
 use crate::sys::netlink::{Notifications, Requests};
 use crate::value::{BridgeVlan, Instant};
 use crate::wire::{self, Batch, Dump, Progress, Refusal, RouteHead, WireError, event::Bell};
@@ -199,6 +201,16 @@ impl Rtnetlink {
             Err(error) if error.errno() == Some(libc::EOPNOTSUPP) => Ok(Vec::new()),
             dump => dump.map(|dump| dump.rules),
         }
+    }
+
+    /// All neighbours, those that this machine answers for behind the others; their links are still to be named.
+    pub fn neighbors(&mut self, at: Instant) -> Result<Vec<NeighborStatus>, RtnetlinkError> {
+        let mut all = Vec::new();
+        for proxies in [false, true] {
+            let dump = self.dump(at, |seq| wire::neighbor::dump(proxies, seq))?;
+            all.extend(dump.neighbors);
+        }
+        Ok(all)
     }
 
     fn dump(

@@ -17,6 +17,7 @@ use super::kernel::Kernel;
 use super::modules::Loader;
 use super::observe;
 use super::rtnetlink::Monitor;
+use super::sample::Sample;
 use super::slots::Slots;
 use crate::proto::acd;
 use crate::proto::dhcp4::frame;
@@ -131,12 +132,15 @@ impl Shell {
 
     /// Gives the core every waiting event and performs what it asks for, until nothing is left to do now.
     pub fn pump(&mut self) {
+        self.core.set_wall(sys::clock::wall());
         loop {
             while let Some(event) = self.queue.pop_front() {
                 let effects = self.core.step(event, sys::clock::now());
                 for effect in effects {
                     self.perform(effect);
                 }
+                let gone = self.control.iter_mut().flat_map(Control::gone);
+                self.queue.extend(gone.map(Event::Gone));
             }
             // What is wanted now may be more than what is listened to: then there is something to look at.
             let followed = self
@@ -201,8 +205,8 @@ impl Shell {
         watched.extend(
             self.control
                 .iter()
-                .flat_map(Control::fds)
-                .map(|fd| (Interest::read(fd), Ready::Control)),
+                .flat_map(Control::interests)
+                .map(|interest| (interest, Ready::Control)),
         );
         watched.extend(extra.iter().map(|interest| (*interest, Ready::Extra)));
         let interests: Vec<Interest<'_>> = watched.iter().map(|(interest, _)| *interest).collect();
@@ -264,6 +268,8 @@ impl Shell {
                     .as_mut()
                     .map(Control::drain)
                     .unwrap_or_default();
+                let gone = self.control.iter_mut().flat_map(Control::gone);
+                self.queue.extend(gone.map(Event::Gone));
                 for (id, request) in requests {
                     match request {
                         Ok(
@@ -435,6 +441,12 @@ impl Shell {
             }
             Effect::Log(level, text) => log::log!(level, "{text}"),
             Effect::Diagnostic(diagnostic) => super::log_diagnostic(&diagnostic),
+            Effect::Sample { id, request, kind } => self.sample(id, request, kind),
+            Effect::Push { id, reply } => {
+                if let Some(control) = &mut self.control {
+                    control.push(id, &reply);
+                }
+            }
             Effect::Reply { id, reply } => {
                 if let Some(control) = &mut self.control {
                     control.reply(id, &reply);
@@ -496,6 +508,19 @@ impl Shell {
         for (part, error) in failed {
             self.deaf_to(part, &error);
         }
+    }
+
+    /// Looks at what a request is about and nothing else.
+    fn sample(&mut self, id: u64, request: Request, kind: &'static str) {
+        let observed = self.core.last_observed();
+        let sample = observed.map(|observed| {
+            Sample::take(&mut self.kernel, kind, &observed.links, sys::clock::now())
+        });
+        self.queue.push_back(Event::Sampled {
+            id,
+            request,
+            sample: Box::new(sample.unwrap_or_default()),
+        });
     }
 
     fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {

@@ -10,6 +10,7 @@ use super::cache;
 use super::change::Changes;
 use super::control::Control;
 use super::core::{Core, Doubt, Event};
+use super::metrics::MetricsFile;
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::slots::{self, Slots};
@@ -80,6 +81,8 @@ pub fn main() -> Result<u8, String> {
     let mut root = Root::open().filter(|_| !pid1 && sys::switch_root::in_initramfs());
     let mut payload = if pid1 { start_payload(read) } else { None };
     let mut last_report = Vec::new();
+    let metrics = boot_config(&read.documents).metrics;
+    let mut metrics = MetricsFile::new(metrics.map(|said| said.value));
     // Children that ended while this was still the boot stage.
     act(Signal::SIGCHLD, pid1, &mut payload);
     let mut mounts_rang = None;
@@ -107,6 +110,7 @@ pub fn main() -> Result<u8, String> {
             log_if(boot::write(report::NAME, 0o644, &report));
             last_report = report;
         }
+        metrics.update(&shell.core, sys::clock::now());
         let mut watch = vec![Interest::read(signals.as_fd())];
         watch.extend(root.as_ref().map(Root::interest));
         // A switch_root moves the mount first and enters it afterwards, without a further ring: look again for a while.

@@ -9,6 +9,8 @@ mod firewall;
 mod hosts;
 mod kind;
 mod link;
+mod neighbor;
+mod node_address;
 mod op;
 mod operator;
 mod probe;
@@ -17,6 +19,7 @@ mod route;
 mod rule;
 mod sysctl;
 mod vip;
+mod wireguard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,6 +37,8 @@ pub use link::{
     BondSlave, CardStatus, FieldOrigin, LinkSpec, LinkStatus, MasterSpec, OUR_GROUP, Slave, arphrd,
     iff,
 };
+pub use neighbor::{NeighborState, NeighborStatus};
+pub use node_address::NodeAddressSpec;
 pub use op::{
     AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
     WireguardPeerOp,
@@ -45,6 +50,7 @@ pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};
 pub use sysctl::SysctlSpec;
 pub use vip::VipSpec;
+pub use wireguard::PeerTraffic;
 
 use crate::value::{
     BridgeVlan, EthernetOptions, Hostname, Instant, Layer, LinkName, Origin, SysctlKey,
@@ -107,6 +113,9 @@ pub struct Desired {
     pub external_ips: Vec<IpAddr>,
     /// Instance facts of the platform.
     pub metadata: BTreeMap<String, String>,
+    /// By what the addresses of the machine are told.
+    #[serde(skip)]
+    pub node_addresses: NodeAddressSpec,
     /// Files to keep as they are here, by path.
     #[serde(skip)]
     pub files: BTreeMap<PathBuf, FileSpec>,

@@ -5,6 +5,7 @@ pub mod boot_id;
 pub mod clock;
 pub mod coldplug;
 pub mod console;
+pub mod ethtool;
 pub mod executable;
 pub mod file;
 pub mod hostname;

@@ -6,7 +6,9 @@ use netlink_packet_route::AddressFamily;
 
 use super::message::{frames, kind};
 use super::{Kind, Refusal, decode};
-use crate::state::{AddressStatus, Family, LinkStatus, OUR_PROTOCOL, RouteStatus, RuleStatus};
+use crate::state::{
+    AddressStatus, Family, LinkStatus, NeighborStatus, OUR_PROTOCOL, RouteStatus, RuleStatus,
+};
 use crate::value::{BridgeVlan, Instant, RouteTable};
 
 /// Where the answers stand after a datagram.
@@ -87,6 +89,8 @@ pub struct Dump {
     pub routes: Vec<RouteStatus>,
     /// Rules.
     pub rules: Vec<RuleStatus>,
+    /// Neighbours.
+    pub neighbors: Vec<NeighborStatus>,
 }
 
 impl Dump {
@@ -131,6 +135,7 @@ impl Dump {
                 Kind::Address(address) => self.addresses.push(address),
                 Kind::Route(route) => self.routes.push(route),
                 Kind::Rule(rule) => self.rules.push(rule),
+                Kind::Neighbor(neighbor) => self.neighbors.push(neighbor),
                 Kind::Done if self.interrupted => return Progress::Interrupted,
                 Kind::Done => return Progress::Done,
                 Kind::Overrun => return Progress::Interrupted,

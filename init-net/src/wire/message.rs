@@ -4,8 +4,8 @@ use core::fmt;
 
 use netlink_packet_core::{Emitable, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader};
 
-use super::{Refusal, ack, address, alias, link, route, rule};
-use crate::state::{AddressStatus, LinkStatus, Op, RouteStatus, RuleStatus};
+use super::{Refusal, ack, address, alias, link, neighbor, route, rule};
+use crate::state::{AddressStatus, LinkStatus, NeighborStatus, Op, RouteStatus, RuleStatus};
 use crate::value::{BridgeVlan, Instant};
 
 /// Message types, include/uapi/linux/netlink.h and rtnetlink.h.
@@ -23,6 +23,8 @@ pub(super) mod kind {
     pub const RTM_NEWROUTE: u16 = 24;
     pub const RTM_DELROUTE: u16 = 25;
     pub const RTM_GETROUTE: u16 = 26;
+    pub const RTM_NEWNEIGH: u16 = 28;
+    pub const RTM_GETNEIGH: u16 = 30;
     pub const RTM_NEWRULE: u16 = 32;
     pub const RTM_DELRULE: u16 = 33;
     pub const RTM_GETRULE: u16 = 34;
@@ -172,6 +174,8 @@ pub enum Kind {
     Route(RouteStatus),
     /// A route is gone.
     RouteDel(RouteStatus),
+    /// A neighbour is there.
+    Neighbor(NeighborStatus),
     /// A rule is there.
     Rule(RuleStatus),
     /// A rule is gone.
@@ -243,6 +247,7 @@ fn kind_of(frame: &Frame<'_>, at: Instant) -> Kind {
         kind::RTM_DELADDR => address::decode(body, at).map(Kind::AddressDel),
         kind::RTM_NEWROUTE => route::decode(body).map(Kind::Route),
         kind::RTM_DELROUTE => route::decode(body).map(Kind::RouteDel),
+        kind::RTM_NEWNEIGH => neighbor::decode(body).map(Kind::Neighbor),
         kind::RTM_NEWRULE => rule::decode(body).map(Kind::Rule),
         kind::RTM_DELRULE => rule::decode(body).map(Kind::RuleDel),
         _ => None,

@@ -3,7 +3,7 @@
 //! ```text
 //!  Op ──► encode ──► bytes      (address, link, route, rule, alias; options: what both directions of a link share;
 //!                                over generic netlink: wireguard, ethtool)
-//!  bytes ──► decode ──► Message (address, link, route, rule, ack)
+//!  bytes ──► decode ──► Message (address, link, route, rule, neighbor, ack)
 //!  dump requests and what collects their answers: dump, answer · which notifications matter: event
 //! ```
 //!
@@ -23,6 +23,7 @@ pub mod event;
 pub mod genl;
 mod link;
 mod message;
+pub mod neighbor;
 pub mod nf_chains;
 mod options;
 mod route;
@@ -30,6 +31,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 pub mod wireguard;
+pub mod wireguard_traffic;
 
 pub use ack::Refusal;
 pub use answer::{Batch, Dump, Progress, RouteHead};

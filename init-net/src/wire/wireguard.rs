@@ -17,7 +17,7 @@ const GET_DEVICE: u8 = 0;
 const SET_DEVICE: u8 = 1;
 
 /// WGDEVICE_A_*.
-mod device {
+pub(super) mod device {
     pub const IFINDEX: u16 = 1;
     pub const PRIVATE_KEY: u16 = 3;
     pub const PUBLIC_KEY: u16 = 4;
@@ -27,12 +27,15 @@ mod device {
 }
 
 /// WGPEER_A_*.
-mod peer {
+pub(super) mod peer {
     pub const PUBLIC_KEY: u16 = 1;
     pub const PRESHARED_KEY: u16 = 2;
     pub const FLAGS: u16 = 3;
     pub const ENDPOINT: u16 = 4;
     pub const PERSISTENT_KEEPALIVE_INTERVAL: u16 = 5;
+    pub const LAST_HANDSHAKE_TIME: u16 = 6;
+    pub const RX_BYTES: u16 = 7;
+    pub const TX_BYTES: u16 = 8;
     pub const ALLOWEDIPS: u16 = 9;
 }
 

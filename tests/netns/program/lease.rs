@@ -233,7 +233,7 @@ fn only_the_lease_went(machine: &Machine) {
     assert_eq!(left, ["192.0.2.7/24", "10.50.0.1/16"]);
     assert!(ip("route").contains("198.51.100.0/24 via 192.0.2.1"));
     machine.until("an empty list of resolvers", || {
-        machine.get("resolvers").is_empty().then_some(())
+        machine.get("resolverspecs").is_empty().then_some(())
     });
     assert_eq!(machine.get("leases")[0]["address"], json!(null));
     let status = &machine.get("status")[0];
@@ -246,7 +246,7 @@ fn the_lease_came_back(machine: &Machine) {
     machine.until_shown("route show default", "via 10.77.0.1");
     machine.until_shown("-4 address show dev eth0", "10.77.0.42/24");
     machine.until("the resolver", || {
-        (!machine.get("resolvers").is_empty()).then_some(())
+        (!machine.get("resolverspecs").is_empty()).then_some(())
     });
 }
 

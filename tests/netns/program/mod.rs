@@ -11,6 +11,7 @@ mod machine;
 mod metadata;
 mod read_only;
 mod repair;
+mod resources;
 mod restart;
 mod statics;
 mod watch;

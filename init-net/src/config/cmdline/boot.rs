@@ -10,7 +10,7 @@ use crate::config::nearest::nearest;
 use crate::config::{ConfigSource, Said, WaitLevel};
 
 /// Our keys.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "initnet.platform",
     "initnet.config",
     "initnet.config.inline",
@@ -25,6 +25,7 @@ const KEYS: [&str; 14] = [
     "initnet.root",
     "initnet.init",
     "initnet.log",
+    "initnet.metrics",
 ];
 
 /// Reads an own key or an alias; `None` when it is neither.
@@ -50,6 +51,7 @@ pub(super) fn parse<'a>(
         "initnet.root" => kernel::root(reading, argument, true),
         "initnet.init" => payload(reading, argument),
         "initnet.log" => log(reading, argument),
+        "initnet.metrics" => metrics(reading, argument),
         _ if key.starts_with("initnet.") => Err(unknown(argument, key)),
         _ => return None,
     })
@@ -60,7 +62,7 @@ fn unknown(argument: &Argument<'_>, key: &str) -> Fault {
     let fix = match nearest(key.trim_start_matches("initnet."), KEYS.map(short)) {
         Some(known) => format!("did you mean initnet.{known}=?"),
         None => "known: platform config[.inline|.sha256] hostname ignore wait timeout state tries \
-                 firewall root init log"
+                 firewall root init log metrics"
             .to_owned(),
     };
     argument.error(argument.word.key, "not a key of init-net", fix)
@@ -224,6 +226,13 @@ fn tries(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault
     Ok(())
 }
 
+fn metrics(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
+    let path = PathBuf::from(path(argument)?);
+    let twice = set(&mut reading.document.boot.metrics, path, argument);
+    reading.said(twice);
+    Ok(())
+}
+
 fn payload(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
     let path = path(argument)?;
     let twice = set(&mut reading.document.boot.payload, path, argument);
@@ -324,6 +333,13 @@ mod tests {
             PathBuf::from("/state")
         );
         assert_eq!(boot("initnet.tries=5").tries.unwrap().value, 5);
+        assert_eq!(
+            boot("initnet.metrics=/run/metrics/init-net.prom")
+                .metrics
+                .unwrap()
+                .value,
+            PathBuf::from("/run/metrics/init-net.prom")
+        );
         assert_eq!(
             boot("initnet.firewall=deny").firewall.unwrap().value,
             "deny"
@@ -441,6 +457,11 @@ mod tests {
             "initnet.tries=101",
             "initnet.tries=: not a number of boots",
             "write 1 to 100, or 0 for never",
+        );
+        check(
+            "initnet.metrics=init-net.prom",
+            "initnet.metrics=: not an absolute path",
+            "begin it with /",
         );
         check(
             "initnet.init=sh",

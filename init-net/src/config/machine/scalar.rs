@@ -9,9 +9,9 @@ use super::tree::Node;
 use crate::config::nearest::nearest;
 use crate::value::{
     AdSelect, ArpAllTargets, ArpValidate, BondMode, Duration, FailOverMac, Hostname, IpvlanMode,
-    LacpActive, LacpRate, LinkName, Mac, MacvlanMode, Mtu, PortRange, Prefix, PrimaryReselect,
-    Protocol, PublicKey, RouteKind, RoutePreference, RouteTable, RuleAction, Secret, SecretKey,
-    SysctlKey, VlanId, VlanProtocol, WakeOn, XmitHashPolicy,
+    LacpActive, LacpRate, LinkName, Mac, MacvlanMode, Mtu, NodeAddressSort, PortRange, Prefix,
+    PrimaryReselect, Protocol, PublicKey, RouteKind, RoutePreference, RouteTable, RuleAction,
+    Secret, SecretKey, SysctlKey, VlanId, VlanProtocol, WakeOn, XmitHashPolicy,
 };
 
 /// What is wrong with a value. Never holds its text: that may be secret.
@@ -93,7 +93,7 @@ macro_rules! names_of_the_kernel {
 
 names_of_the_kernel! {
     AdSelect, ArpAllTargets, ArpValidate, BondMode, FailOverMac, IpvlanMode, LacpActive, LacpRate,
-    MacvlanMode, PrimaryReselect, Protocol, RoutePreference, RuleAction, VlanProtocol, WakeOn,
+    MacvlanMode, NodeAddressSort, PrimaryReselect, Protocol, RoutePreference, RuleAction, VlanProtocol, WakeOn,
     XmitHashPolicy,
 }
 

@@ -163,6 +163,16 @@ impl Backoff {
         self.failed.values().map(|failure| failure.retry_at).min()
     }
 
+    /// The last error of `op`, while it fails.
+    pub(super) fn error_of(&self, op: &Op) -> Option<&str> {
+        if self.failed.is_empty() {
+            return None;
+        }
+        self.failed
+            .get(&key(op))
+            .map(|failure| failure.error.as_str())
+    }
+
     /// Each failing op with its last error.
     pub(super) fn failures(&self) -> Vec<(String, String)> {
         self.failed
@@ -209,7 +219,7 @@ pub(super) fn key(op: &Op) -> String {
 
 /// Removing what is gone, or adding what is there, is success: the kernel took it along with a link, or somebody was
 /// faster.
-fn already_so(op: &Op, errno: i32) -> bool {
+pub(super) fn already_so(op: &Op, errno: i32) -> bool {
     match op {
         Op::AddressDel { .. }
         | Op::RouteDel(_)

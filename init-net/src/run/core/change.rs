@@ -42,7 +42,7 @@ pub struct Progress {
 
 /// The change under way, if any, and what is told of the one before.
 #[derive(Debug, Default)]
-pub(super) struct Change {
+pub(super) struct Confirmation {
     pending: Option<Pending>,
     /// When everything of it had been done.
     settled: Option<Instant>,
@@ -52,7 +52,7 @@ pub(super) struct Change {
     config: Option<String>,
 }
 
-impl Change {
+impl Confirmation {
     /// Other sources: everything is to be done again.
     pub(super) fn restart(&mut self) {
         self.settled = None;

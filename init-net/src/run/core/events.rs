@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Doubt, Ending, Module, Reply, Request, Source};
 use crate::config::{Diagnostic, Document};
+use crate::run::sample::Sample;
 use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
 
@@ -50,6 +51,17 @@ pub enum Event {
         /// What.
         request: Request,
     },
+    /// What [`Effect::Sample`] asked for.
+    Sampled {
+        /// Which client asks.
+        id: u64,
+        /// What.
+        request: Request,
+        /// What was looked at for the answer.
+        sample: Box<Sample>,
+    },
+    /// The client of a watch is gone.
+    Gone(u64),
 }
 
 /// What can happen to a connection.
@@ -165,6 +177,22 @@ pub enum Effect {
     Log(log::Level, String),
     /// A fault in the sources, for the log and the report.
     Diagnostic(Diagnostic),
+    /// Look at what is looked at for answers only; answer with [`Event::Sampled`].
+    Sample {
+        /// Which client asks.
+        id: u64,
+        /// What.
+        request: Request,
+        /// About which kind of resource.
+        kind: &'static str,
+    },
+    /// A line for a client that watches, behind those that it has not read yet.
+    Push {
+        /// Which client.
+        id: u64,
+        /// What.
+        reply: Reply,
+    },
     /// An answer for a control client.
     Reply {
         /// Which client.

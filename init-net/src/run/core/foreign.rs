@@ -1,8 +1,10 @@
 //! Routes of others: a hundred thousand of them must not cost more than leaving them out. What concerns a desired route is
 //! remembered from the last look that asked for it; the rest is looked at for who asks, and forgotten.
 
-use super::{Core, Doubt, Effect, Outcome, Reply, Request};
+use super::{Core, Doubt, Effect, Outcome, Request};
 use crate::plan::{Slots, is_silent};
+use crate::run::kinds;
+use crate::run::sample::Sample;
 use crate::state::Op;
 use crate::value::Instant;
 
@@ -38,7 +40,7 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         let of_routes = match &request {
-            Request::Get { kind } => kind == "routes",
+            Request::Get { kind } => kinds::resolve(kind) == Ok("routes"),
             Request::Explain { .. } => true,
             _ => false,
         };
@@ -47,8 +49,7 @@ impl Core {
             self.foreign.waiting.push((id, request));
             self.looks.at_once(Doubt::ALL_ROUTES, now);
         } else {
-            let reply = self.answer(request, now);
-            effects.push(Effect::Reply { id, reply });
+            self.request(id, request, now, effects);
         }
     }
 
@@ -63,8 +64,7 @@ impl Core {
             return;
         }
         for (id, request) in core::mem::take(&mut self.foreign.waiting) {
-            let reply: Reply = self.answer(request, now);
-            effects.push(Effect::Reply { id, reply });
+            self.respond(id, request, Sample::default(), now, effects);
         }
         let slots = Slots::of(&self.desired);
         if let Some(observed) = &mut self.observed {

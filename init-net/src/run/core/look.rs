@@ -104,6 +104,11 @@ impl Looks {
         !self.under_way && self.at.is_none_or(|at| at > now)
     }
 
+    /// How long the last look took.
+    pub(super) fn took(&self) -> Duration {
+        self.took
+    }
+
     /// Whether there is no pause.
     pub(super) fn may(&self, now: Instant) -> bool {
         self.not_before <= now

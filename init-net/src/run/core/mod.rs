@@ -21,6 +21,7 @@ mod needs;
 mod patrol;
 mod probes;
 mod readiness;
+mod record;
 mod requests;
 mod subjects;
 #[cfg(test)]
@@ -42,11 +43,12 @@ pub use events::{Effect, Event, HttpEvent, Outcome};
 pub use fetches::{Fetched, Fetches, Source};
 pub use needs::{Module, needs};
 pub use readiness::{Readiness, Verdict};
+pub use record::{Change, ChangeKind, EventKind, LEVELS, Record};
 pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
 
 use backoff::Backoff;
-use change::Change;
+use change::Confirmation;
 use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
@@ -84,7 +86,7 @@ pub struct Core {
     conflicts: Conflicts,
     fetches: Fetches,
     probes: Probes,
-    change: Change,
+    change: Confirmation,
     rng: Rng,
     /// When the boot began, and until when it may wait.
     started: Instant,
@@ -100,6 +102,8 @@ pub struct Core {
     /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
     revision: u64,
     saved_revision: u64,
+    /// What is remembered for people.
+    record: Record,
 }
 
 impl Core {
@@ -124,7 +128,7 @@ impl Core {
             conflicts: Conflicts::default(),
             fetches: Fetches::default(),
             probes: Probes::default(),
-            change: Change::default(),
+            change: Confirmation::default(),
             rng,
             started: now,
             timeline: Timeline::default(),
@@ -134,16 +138,22 @@ impl Core {
             drivers_loading: false,
             revision: 1,
             saved_revision: 0,
+            record: Record::default(),
         }
     }
 
     /// Takes one event and answers with what to do about it. Effects are to be performed in order.
     pub fn step(&mut self, event: Event, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let idle = matches!(
+            event,
+            Event::Tick | Event::Changed(_) | Event::Request { .. } | Event::Sampled { .. }
+        );
         match event {
             Event::Tick => {}
             Event::Changed(doubt) => self.looks.notice(doubt, now),
             Event::DumpFailed => {
+                self.record.look_failed();
                 self.looks.failed(now);
                 self.looks.notice(self.foreign.wanted(), now);
             }
@@ -164,12 +174,20 @@ impl Core {
                 self.probes.receive(&event, now);
             }
             Event::Documents(documents, sources) => {
+                self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
             }
             Event::Request { id, request } => self.ask(id, request, now, &mut effects),
+            Event::Sampled {
+                id,
+                request,
+                sample,
+            } => self.respond(id, request, *sample, now, &mut effects),
+            Event::Gone(client) => self.record.forget_client(client),
         }
         self.turn(now, &mut effects);
+        self.take_note(idle, now, &mut effects);
         effects
     }
 
@@ -189,6 +207,7 @@ impl Core {
             self.fetches.deadline(),
             self.probes.deadline(),
             self.change.deadline(),
+            self.record.deadline(),
         ])
     }
 
@@ -197,6 +216,7 @@ impl Core {
         let (conflicts, freed) = self.conflicts.turn(now, &mut self.rng, effects);
         self.revision += u64::from(freed);
         for conflict in conflicts {
+            self.note_conflict(conflict.index, conflict.address, now);
             let declined = conflict.during_probe
                 && self.clients.decline(conflict.index, conflict.address, now);
             if !declined {
@@ -302,6 +322,13 @@ impl Core {
             self.owned.retain(|owned| present.contains(owned));
             self.mark_owned(&mut observed);
         }
+        self.record.looked(
+            self.observed.as_ref(),
+            &observed,
+            of,
+            self.looks.took(),
+            now,
+        );
         if let Some(older) = self.observed.take() {
             of.complete(&mut observed, older);
         }
@@ -341,6 +368,7 @@ impl Core {
                     .iter()
                     .filter(|new| !self.diagnostics.contains(new));
                 effects.extend(new.cloned().map(Effect::Diagnostic));
+                self.record.compiled(desired != self.desired);
                 self.desired = desired;
                 self.foreign.fresh = false;
                 self.patrol.follow(&self.desired);
@@ -373,6 +401,7 @@ impl Core {
             return;
         }
         self.settled = ops.is_empty() && !self.devices.is_loading();
+        self.record.planned(ops.is_empty());
         if ops.is_empty() {
             if self.fights.calm() {
                 self.probes.hurry(now, effects);
@@ -414,6 +443,8 @@ impl Core {
         for outcome in outcomes {
             doubt |= Doubt::after(&outcome);
             self.remember(&outcome);
+            self.record
+                .tried(&outcome, self.backoff.error_of(&outcome.op), now);
             let decided = self.devices.remember(&outcome, &self.desired);
             self.revision += u64::from(decided);
             if !self.was_blind(&outcome) {

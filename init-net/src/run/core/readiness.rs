@@ -1,6 +1,6 @@
 //! Whether the network is there: facts, and exactly what is missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::compile;
 use crate::config::WaitLevel;
 use crate::state::{AddressStatus, Desired, LinkStatus, Observed, OperatorSpec, Scope};
 use crate::value::RouteKind;
-use crate::value::{Gather as _, Instant, Layer, LinkName, RouteTable, earliest};
+use crate::value::{Gather as _, Instant, Layer, LinkName, Prefix, RouteTable, earliest};
 
 /// Which wait levels are reached and what is missing for the next ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,14 +222,23 @@ fn global_addresses(observed: &Observed) -> usize {
 
 /// Desired addresses that are not there although their link has carrier. Nothing waits for a link without.
 fn missing_addresses(desired: &Desired, observed: &Observed) -> Vec<String> {
+    // Asked with every step: thousands of addresses on as many links must not be their square.
+    let there: BTreeSet<(u32, Prefix)> = observed
+        .addresses
+        .iter()
+        .map(|a| (a.link_index, a.address))
+        .gather();
+    let links: BTreeMap<&LinkName, &LinkStatus> = observed
+        .links
+        .values()
+        .map(|link| (&link.name, link))
+        .gather();
     let absent = desired.addresses.values().filter(|spec| {
-        let Some(link) = observed.link(&spec.link_name) else {
+        let own = links.get(&spec.link_name).copied();
+        let Some(link) = own.or_else(|| observed.link(&spec.link_name)) else {
             return false;
         };
-        let there = observed
-            .addresses
-            .iter()
-            .any(|a| a.link_index == link.index && a.address == spec.address);
+        let there = there.contains(&(link.index, spec.address));
         link.is_up() && link.has_carrier() && !there
     });
     absent

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Core, Doubt};
+use super::{Core, Doubt, Effect};
 use crate::run::facts::Facts;
+use crate::run::kinds;
+use crate::run::sample::Sample;
 use crate::run::state_file::SavedText;
 use crate::value::Instant;
 
@@ -19,9 +21,18 @@ use crate::value::Instant;
 pub enum Request {
     /// Resources of a kind.
     Get {
-        /// One of `run::facts::KINDS`.
+        /// One of `run::kinds`, or another name of it.
         kind: String,
     },
+    /// Resources of a kind, and every change of them: a reply for each, until the client goes.
+    Watch {
+        /// As above.
+        kind: String,
+        /// Only the one of this id.
+        id: Option<String>,
+    },
+    /// Counters and gauges in the text form of OpenMetrics.
+    Metrics,
     /// Where something comes from.
     Explain {
         /// What.
@@ -57,6 +68,9 @@ pub enum Request {
     Progress,
 }
 
+/// Until the first look is had.
+const NOT_READY: &str = "not ready: the machine has not been looked at yet";
+
 /// The answer, one JSON line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,42 +91,123 @@ impl Reply {
 }
 
 impl Core {
-    pub(super) fn answer(&mut self, request: Request, now: Instant) -> Reply {
-        let Some(observed) = &self.observed else {
-            return Reply::Error("not ready: the machine has not been looked at yet".into());
+    /// Takes a request. What nobody looks at otherwise is looked at first.
+    pub(super) fn request(
+        &mut self,
+        id: u64,
+        request: Request,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let kind = match &request {
+            Request::Get { kind } | Request::Watch { kind, .. } => kinds::resolve(kind).ok(),
+            _ => None,
         };
+        match kind.filter(|kind| self.observed.is_some() && Sample::is_for(kind)) {
+            Some(kind) => effects.push(Effect::Sample { id, request, kind }),
+            None => self.respond(id, request, Sample::default(), now, effects),
+        }
+    }
+
+    /// Answers, now that everything for it is there.
+    pub(super) fn respond(
+        &mut self,
+        id: u64,
+        request: Request,
+        sample: Sample,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let reply = match request {
+            Request::Watch { kind, id: only } => match kinds::resolve(&kind) {
+                Ok(kind) if self.observed.is_some() => {
+                    self.watch(id, kind, only, sample, now, effects);
+                    return;
+                }
+                Ok(_) => Reply::Error(NOT_READY.into()),
+                Err(error) => Reply::Error(error),
+            },
+            request => self.answer(request, &sample, now),
+        };
+        effects.push(Effect::Reply { id, reply });
+    }
+
+    /// The resources of `kind`; `None` before the first look.
+    pub(super) fn resources(
+        &self,
+        kind: &'static str,
+        sample: &Sample,
+        now: Instant,
+    ) -> Option<Vec<Value>> {
+        self.with_facts(sample, now, |facts| facts.get(kind))
+    }
+
+    /// Asks everything that is known; `None` before the first look.
+    fn with_facts<T>(
+        &self,
+        sample: &Sample,
+        now: Instant,
+        ask: impl FnOnce(&Facts<'_>) -> T,
+    ) -> Option<T> {
+        let observed = self.observed.as_ref()?;
         let leases = self.lease_facts();
         let readiness = self.readiness();
         let (probes, standing) = (self.probes(), self.standing(now));
-        let facts = Facts {
+        Some(ask(&Facts {
             desired: &self.desired,
             observed,
             leases: &leases,
             readiness: &readiness,
             probes: &probes,
             standing: &standing,
-        };
+            record: &self.record,
+            sample,
+            now,
+        }))
+    }
+
+    fn answer(&mut self, request: Request, sample: &Sample, now: Instant) -> Reply {
+        let not_ready = || Reply::Error(NOT_READY.into());
         match request {
-            Request::Get { kind } => match facts.get(&kind) {
-                Some(resources) => Reply::Ok(Value::Array(resources)),
-                None => Reply::Error(format!("no such kind: {kind}")),
-            },
-            Request::Explain { id } => match facts.explain(&id) {
-                Some(text) => Reply::Ok(Value::String(text)),
-                None => Reply::Error(format!("nothing here is called {id}")),
-            },
-            Request::Status => Reply::of(&readiness),
+            Request::Get { kind } => {
+                let kind = match kinds::resolve(&kind) {
+                    Ok(kind) => kind,
+                    Err(error) => return Reply::Error(error),
+                };
+                let Some(mut resources) = self.resources(kind, sample, now) else {
+                    return not_ready();
+                };
+                self.record.stamp(kind, &mut resources);
+                Reply::Ok(Value::Array(resources))
+            }
+            Request::Explain { id } => {
+                match self.with_facts(sample, now, |facts| facts.explain(&id)) {
+                    Some(Some(text)) => Reply::Ok(Value::String(text)),
+                    Some(None) => Reply::Error(format!("nothing here is called {id}")),
+                    None => not_ready(),
+                }
+            }
+            Request::Status if self.observed.is_none() => not_ready(),
+            Request::Status => Reply::of(&self.readiness()),
+            Request::Progress if self.observed.is_none() => not_ready(),
             Request::Progress => Reply::of(&self.progress(now)),
             Request::Plan => {
+                let Some(observed) = &self.observed else {
+                    return not_ready();
+                };
                 let ops = crate::plan::plan(&self.desired, observed);
                 Reply::Ok(Value::Array(
                     ops.iter().map(|op| Value::String(op.to_string())).collect(),
                 ))
             }
+            Request::Metrics => Reply::Ok(Value::String(crate::run::metrics::render(self, now))),
+            Request::Reconcile if self.observed.is_none() => not_ready(),
             Request::Reconcile => {
                 self.looks.at_once(Doubt::EVERYTHING, now);
                 Reply::Ok(Value::Null)
             }
+            // Who sends it takes the answer as it comes.
+            Request::Watch { .. } => Reply::Error("watched already".into()),
             // Who owns the sources takes it before it gets here.
             Request::Apply { .. } | Request::Confirm | Request::Rollback => {
                 Reply::Error("nobody here keeps sources".into())

@@ -5,6 +5,8 @@ mod leases;
 mod probes;
 
 use core::net::SocketAddr;
+mod record;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{
@@ -67,6 +69,8 @@ struct Machine {
     open: BTreeSet<u64>,
     /// How changes ended, with the time since the start in milliseconds.
     endings: Vec<(u64, Ending)>,
+    /// What watchers were told.
+    pushed: Vec<(u64, Reply)>,
     queue: VecDeque<Event>,
 }
 
@@ -107,6 +111,7 @@ impl Machine {
             peer: Peer::Silent,
             open: BTreeSet::new(),
             endings: Vec::new(),
+            pushed: Vec::new(),
             queue: VecDeque::from([Event::Tick]),
         }
     }
@@ -188,6 +193,12 @@ impl Machine {
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
+            Effect::Push { id, reply } => self.pushed.push((id, reply)),
+            Effect::Sample { id, request, .. } => self.queue.push_back(Event::Sampled {
+                id,
+                request,
+                sample: Box::default(),
+            }),
             Effect::Connect { id, address, .. } => {
                 self.connected.push((self.elapsed(), address));
                 self.open.insert(id);

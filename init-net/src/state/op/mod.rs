@@ -8,6 +8,7 @@ mod file;
 mod link;
 mod route;
 mod rule;
+mod subject;
 mod wireguard;
 
 use core::fmt;

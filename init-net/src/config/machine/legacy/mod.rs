@@ -20,12 +20,11 @@ use super::kinds::resolver::HostDnsKeys;
 use super::kinds::time_sync::{self, TimeServer};
 use super::kinds::{kube_network, sysctl};
 use super::record::{At, Placed as _, Quiet, Record as _, Table, read_top};
-use super::scalar::Names;
 use super::source::Source;
 use super::stream::Stream;
 use super::tree::Node;
 use crate::config::{AutoHostname, Document, Said};
-use crate::value::{Duration, Prefix};
+use crate::value::{Duration, NodeAddressSort, Prefix};
 
 use self::network::NetworkKeys;
 
@@ -75,7 +74,7 @@ keys! {
         /// Whether a name is made up where no source gives one.
         "stableHostname" stable_hostname: bool,
         /// In which order the addresses of the machine are told.
-        later "nodeAddressSortAlgorithm": SortAlgorithm,
+        "nodeAddressSortAlgorithm" node_address_sort: NodeAddressSort,
     }
 }
 
@@ -95,19 +94,6 @@ keys! {
         /// The networks of services, at most one a family.
         "serviceSubnets" service_subnets: Vec<At<Prefix>>,
     }
-}
-
-/// In which order the addresses of a machine are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortAlgorithm {
-    /// By their bytes.
-    V1,
-    /// The more exact prefix first.
-    V2,
-}
-
-impl Names for SortAlgorithm {
-    const NAMES: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
 }
 
 /// Reads the document `node` of `stream`; everything that is not about the network is left alone.
@@ -167,6 +153,9 @@ impl FeatureKeys {
         {
             let origin = source.origin(stable.mark);
             out.auto_hostname = Some(Said::new(AutoHostname::Stable, origin));
+        }
+        if let Some(sort) = self.node_address_sort {
+            out.node_address_sort = Some(sort.said(source));
         }
         let Some(host_dns) = self.host_dns else {
             return;

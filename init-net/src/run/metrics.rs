@@ -1,0 +1,228 @@
+//! Counters and gauges in the text form of OpenMetrics 1.0, for `init-net metrics` and as a file for a node exporter.
+
+use core::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::core::{Core, LEVELS};
+use crate::sys;
+use crate::value::{Duration, Instant};
+
+/// Least time between two files: a collector reads them every 15 s or less often.
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// World-readable: the exporter is another user.
+const MODE: u32 = 0o644;
+
+/// Metric families, as the text of the format.
+struct Text(String);
+
+impl Text {
+    /// A family begins: its type and what it is.
+    fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
+        self.line(format_args!("# TYPE {name} {kind}"));
+        if !unit.is_empty() {
+            self.line(format_args!("# UNIT {name} {unit}"));
+        }
+        self.line(format_args!("# HELP {name} {help}"));
+    }
+
+    /// A sample; `labels` as name and value.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let mut line = name.to_owned();
+        for (at, (label, value)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            line.push_str(&format!("{open}{label}=\"{}\"", escape(value)));
+        }
+        if !labels.is_empty() {
+            line.push('}');
+        }
+        self.line(format_args!("{line} {value}"));
+    }
+
+    fn line(&mut self, line: core::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("writing to a String cannot fail");
+    }
+
+    /// A family of one counter.
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", "", help);
+        self.sample(&format!("{name}_total"), &[], value as f64);
+    }
+}
+
+/// Backslash, quote and line end, as the format wants them.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+/// Everything, at `now`.
+pub fn render(core: &Core, now: Instant) -> String {
+    let mut text = Text(String::new());
+    counters(core, &mut text);
+    gauges(core, &mut text);
+    lease_seconds(core, now, &mut text);
+    text.0.push_str("# EOF\n");
+    text.0
+}
+
+fn counters(core: &Core, text: &mut Text) {
+    let counters = core.record().counters();
+    let name = "initnet_rounds";
+    text.counter(name, "Plans that had something to do.", counters.rounds);
+    let name = "initnet_ops";
+    text.family(
+        name,
+        "counter",
+        "",
+        "Ops that were tried, by kind and result.",
+    );
+    for ((op, done), count) in &counters.ops {
+        let result = if *done { "done" } else { "failed" };
+        let labels = [("op", *op), ("result", result)];
+        text.sample("initnet_ops_total", &labels, *count as f64);
+    }
+    let name = "initnet_repairs";
+    let help = "Ops that undid what somebody else did, by kind of resource.";
+    text.family(name, "counter", "", help);
+    for (kind, count) in &counters.repairs {
+        text.sample("initnet_repairs_total", &[("kind", kind)], *count as f64);
+    }
+    let name = "initnet_leases";
+    text.family(name, "counter", "", "Leases that came, went on and went.");
+    for (event, count) in [
+        ("bound", counters.bound),
+        ("renewed", counters.renewed),
+        ("lost", counters.lost),
+    ] {
+        text.sample("initnet_leases_total", &[("event", event)], count as f64);
+    }
+    let name = "initnet_look_seconds";
+    text.family(
+        name,
+        "summary",
+        "seconds",
+        "Time that looks at the kernel took.",
+    );
+    text.sample("initnet_look_seconds_count", &[], counters.looks as f64);
+    let took = counters.look_time.as_secs_f64();
+    text.sample("initnet_look_seconds_sum", &[], took);
+    let name = "initnet_looks_failed";
+    text.counter(name, "Looks that could not be had.", counters.failed_looks);
+    let name = "initnet_conflicts";
+    text.counter(
+        name,
+        "Hosts that had an address of ours.",
+        counters.conflicts,
+    );
+    let name = "initnet_configs";
+    text.counter(
+        name,
+        "Times that other sources came to count.",
+        counters.configs,
+    );
+    let ring = core.record().ring();
+    text.counter("initnet_events", "Events.", ring.count());
+    let name = "initnet_events_dropped";
+    text.counter(name, "Events that are kept no longer.", ring.dropped());
+}
+
+fn gauges(core: &Core, text: &mut Text) {
+    let name = "initnet_ready";
+    text.family(
+        name,
+        "gauge",
+        "",
+        "Whether a level of readiness is reached.",
+    );
+    let readiness = core.readiness();
+    for (level, label) in LEVELS {
+        let reached = u8::from(readiness.reached(level));
+        text.sample(name, &[("level", label)], reached.into());
+    }
+    let links = core.last_observed().map(|observed| &observed.links);
+    let links: Vec<_> = links.into_iter().flat_map(|links| links.values()).collect();
+    let works = links
+        .iter()
+        .filter(|link| link.is_up() && link.has_carrier());
+    let works = works.count() as f64;
+    text.family("initnet_links", "gauge", "", "Links that there are.");
+    text.sample("initnet_links", &[], links.len() as f64);
+    let name = "initnet_links_up";
+    text.family(name, "gauge", "", "Links that are up with carrier.");
+    text.sample(name, &[], works);
+    let failing = core.failures().len() as f64;
+    let name = "initnet_ops_failing";
+    text.family(name, "gauge", "", "Ops that fail and are retried.");
+    text.sample(name, &[], failing);
+}
+
+/// Runs down with the time; a lease without end has none.
+fn lease_seconds(core: &Core, now: Instant, text: &mut Text) {
+    let name = "initnet_lease_remaining_seconds";
+    text.family(name, "gauge", "seconds", "Time until a lease ends.");
+    for fact in core.lease_facts() {
+        let id = fact.get("id").and_then(serde_json::Value::as_str);
+        let end = fact.get("expiresAt").and_then(serde_json::Value::as_u64);
+        if let (Some(id), Some(end)) = (id, end) {
+            let left = Instant::from_nanos(end).saturating_since(now);
+            text.sample(name, &[("client", id)], left.as_secs() as f64);
+        }
+    }
+}
+
+/// The file of `initnet.metrics=`: replaced when something was counted, never more often than every [`PERIOD`], and only
+/// when the loop is awake anyway.
+#[derive(Debug, Default)]
+pub struct MetricsFile {
+    path: Option<PathBuf>,
+    /// All but what runs down with the time, as it was written last.
+    written: String,
+    not_before: Instant,
+    /// What was said about a failure, so that it is said once.
+    failed: Option<String>,
+}
+
+impl MetricsFile {
+    /// At `path`; `None`: nobody wants it.
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            ..Self::default()
+        }
+    }
+
+    /// Writes it, when it is due.
+    pub fn update(&mut self, core: &Core, now: Instant) {
+        let Some(path) = self.path.as_deref().filter(|_| now >= self.not_before) else {
+            return;
+        };
+        let mut steady = Text(String::new());
+        counters(core, &mut steady);
+        gauges(core, &mut steady);
+        if steady.0 == self.written {
+            return;
+        }
+        let text = render(core, now);
+        match write(path, &text) {
+            Ok(()) => self.failed = None,
+            Err(error) => {
+                let error = error.to_string();
+                if self.failed.as_ref() != Some(&error) {
+                    log::warn!("metrics: {}: {error}", path.display());
+                    self.failed = Some(error);
+                }
+            }
+        }
+        self.written = steady.0;
+        self.not_before = now + PERIOD;
+    }
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    sys::file::replace(path, MODE, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
