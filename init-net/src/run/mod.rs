@@ -14,6 +14,7 @@ pub mod doctor;
 mod explain;
 pub mod facts;
 pub mod generic;
+pub mod graph;
 pub mod handoff;
 pub mod kernel;
 pub mod live;
@@ -29,6 +30,7 @@ pub mod sources;
 pub mod state_file;
 pub mod supervise;
 pub mod wait;
+mod wanted;
 
 pub use crate::config::WaitLevel;
 
