@@ -3,6 +3,7 @@
 
 mod commands;
 mod conflict;
+mod doctor;
 mod foreign;
 mod lease;
 mod machine;
