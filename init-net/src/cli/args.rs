@@ -113,6 +113,8 @@ pub enum Command {
         #[arg(short, long, value_enum, default_value = "text")]
         output: CheckOutput,
     },
+    /// Draw the topology as SVG: what stands on what, state and addresses, and what is declared and not there
+    Graph,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,9 +1,10 @@
-//! Printing for `doctor`.
+//! Printing for `doctor` and `graph`.
 
 use std::io::IsTerminal as _;
 
 use super::args::CheckOutput;
 use crate::run::doctor::{self, Severity, Target};
+use crate::run::graph;
 
 /// The findings on stdout; 1 when one is an error.
 pub fn doctor(online: Option<&Target>, output: CheckOutput) -> Result<u8, String> {
@@ -16,6 +17,12 @@ pub fn doctor(online: Option<&Target>, output: CheckOutput) -> Result<u8, String
         CheckOutput::Text => print(&examination.to_string()),
     }
     Ok(u8::from(!examination.healthy))
+}
+
+/// The picture on stdout.
+pub fn graph() -> Result<u8, String> {
+    print!("{}", graph::draw()?);
+    Ok(0)
 }
 
 /// Colours the first word of each finding: only on a terminal, never with NO_COLOR.

@@ -86,6 +86,7 @@ fn run(command: Command) -> ExitCode {
         } => live::wait(level, timeout, any),
         Command::Timeline { output } => live::timeline(output),
         Command::Schema => offline::schema(),
+        Command::Graph => doctor::graph(),
         Command::Doctor { online, output } => doctor::doctor(online.as_ref(), output),
     };
     match result {

@@ -3,6 +3,8 @@
 //! The driving rule: give the machine one input ([`Machine::receive`] or [`Machine::expire`]), then drain
 //! [`Machine::transmit`] until it answers `Ok(false)` and [`Machine::event`] until it answers `None`, then wait until
 //! [`Machine::deadline`]. Spurious calls are harmless.
+//!
+//! [`icmp`] has no machine: it reads and writes messages.
 
 pub mod acd;
 pub mod dhcp4;

@@ -16,6 +16,7 @@ pub mod doctor;
 mod explain;
 pub mod facts;
 pub mod generic;
+pub mod graph;
 pub mod handoff;
 pub mod kernel;
 pub mod kinds;
@@ -37,6 +38,7 @@ pub mod state_file;
 pub mod supervise;
 pub mod wait;
 pub mod watch;
+mod wanted;
 
 pub use crate::config::WaitLevel;
 

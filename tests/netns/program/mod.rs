@@ -5,6 +5,7 @@ mod commands;
 mod conflict;
 mod drift;
 mod files;
+mod doctor;
 mod foreign;
 mod lease;
 mod machine;

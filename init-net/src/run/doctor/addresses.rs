@@ -16,7 +16,11 @@ const MAX_PAIRS: usize = 8;
 pub fn fine(scene: &Scene) -> String {
     let global = scene.observed.addresses.iter();
     let global = global.filter(|a| a.scope == Scope::Global);
-    format!("{} global addresses, nobody else has them", global.count())
+    match global.count() {
+        0 => "none is declared".into(),
+        1 => "1 global address, nobody else has it".into(),
+        count => format!("{count} global addresses, nobody else has them"),
+    }
 }
 
 pub fn judge(scene: &Scene) -> Vec<Finding> {

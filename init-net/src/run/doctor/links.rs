@@ -2,8 +2,8 @@
 
 use super::finding::Finding;
 use super::scene::{Scene, is_loopback};
-use super::wanted::WantedLink;
 use crate::config::nearest::nearest;
+use crate::run::wanted::WantedLink;
 use crate::state::{KindStatus, LinkStatus};
 use crate::sys::port::PortState;
 use crate::value::Layer;

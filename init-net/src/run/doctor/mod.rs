@@ -16,7 +16,6 @@ mod scene;
 mod system;
 #[cfg(test)]
 mod tests;
-mod wanted;
 
 use core::fmt;
 
@@ -98,6 +97,8 @@ impl fmt::Display for Examination {
             all.filter(|finding| finding.severity == severity).count()
         };
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        write!(f, "{errors} errors, {warnings} warnings")
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let (e, w) = (plural(errors), plural(warnings));
+        write!(f, "{errors} error{e}, {warnings} warning{w}")
     }
 }

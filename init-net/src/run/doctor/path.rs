@@ -6,10 +6,12 @@ use super::scene::Scene;
 
 pub fn fine(scene: &Scene) -> String {
     let told = scene.answers.paths.iter();
-    let told: Vec<String> = told
+    let mut told: Vec<String> = told
         .filter(|path| path.largest > 0)
         .map(|path| format!("{} bytes reach {}", path.largest, path.address))
         .collect();
+    // The target may be the gateway.
+    told.dedup();
     match told.len() {
         0 => "nothing was measured: there is no gateway".into(),
         _ => told.join(", "),

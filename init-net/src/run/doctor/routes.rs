@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use super::probe::Gateway;
 use super::scene::{Scene, name};
-use super::wanted::WantedRoute;
+use crate::run::wanted::WantedRoute;
 use crate::state::{Family, OUR_PROTOCOL, RouteStatus, Scope};
 use crate::value::{RouteKind, RouteTable};
 
@@ -59,7 +59,7 @@ fn missing(scene: &Scene) -> Vec<Finding> {
             route.family == wanted.family
                 && route.table == wanted.table
                 && route.dst == wanted.dst
-                && route.priority == wanted.priority
+                && route.priority == metric(wanted)
                 && (route.gateway == wanted.gateway || wanted.gateway.is_none())
         })
     };
@@ -68,6 +68,14 @@ fn missing(scene: &Scene) -> Vec<Finding> {
         .take(MAX_MISSING)
         .map(|wanted| absence(scene, wanted))
         .collect()
+}
+
+/// The metric that the kernel gives it: IPv6 has none of 0 (IP6_RT_PRIO_USER, include/net/ip6_route.h).
+fn metric(wanted: &WantedRoute) -> u32 {
+    match (wanted.family, wanted.priority) {
+        (Family::Inet6, 0) => 1024,
+        (_, metric) => metric,
+    }
 }
 
 fn absence(scene: &Scene, wanted: &WantedRoute) -> Finding {

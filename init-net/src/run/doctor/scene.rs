@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use core::net::IpAddr;
 
 use super::probe::Answers;
-use super::wanted::{self, Wanted};
 use crate::run::kernel::Kernel;
 use crate::run::report::Report;
+use crate::run::wanted::{self, Wanted};
 use crate::run::{RUN_DIR, live, observe, state_file};
 use crate::state::{Desired, Family, LinkStatus, Observed, RouteStatus};
 use crate::sys::netlink::Requests;

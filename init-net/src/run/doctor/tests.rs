@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::probe::{Gateway, OnlineAnswer, Owned, PathAnswer, Server, ServerAnswer};
 use super::scene::{Scene, Supervisor, key};
-use super::wanted::Wanted;
 use super::{Examination, Finding, Severity, judge};
 use crate::proto::dns::Verdict;
 use crate::run::core::{Readiness, Timeline};
 use crate::run::report::{Failure, Report};
+use crate::run::wanted::Wanted;
 use crate::state::{
     AddressStatus, Desired, Family, KindStatus, LinkStatus, OUR_PROTOCOL, RouteStatus, Scope, iff,
 };
@@ -212,7 +212,7 @@ fn a_healthy_machine_has_a_line_for_each_check() {
         "\
 ok       system    the supervisor runs, the host name is web1
 ok       links     up with carrier: eth0
-ok       addresses 1 global addresses, nobody else has them
+ok       addresses 1 global address, nobody else has it
 ok       routes    default via 192.0.2.1 dev eth0, which answers
 ok       dns       answers come from 192.0.2.53
 ok       path      1500 bytes reach 192.0.2.1

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::state::{Family, OperatorKind};
 use crate::value::{Instant, Layer, LinkName, Prefix, RouteKind, RouteTable};
 
-/// The desired side, as far as it is judged.
+/// The desired side, as far as `doctor` judges it and `graph` draws it. Fields mean what they mean in `state`.
 #[derive(Debug, Default)]
 pub struct Wanted {
     pub links: Vec<WantedLink>,
@@ -82,6 +82,7 @@ fn known<T: DeserializeOwned>(values: Vec<Value>) -> Vec<T> {
     values.into_iter().filter_map(read).collect()
 }
 
+/// Of a [`crate::state::LinkSpec`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedLink {
@@ -106,12 +107,14 @@ impl WantedLink {
     }
 }
 
+/// Of a [`crate::state::MasterSpec`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     pub master_name: LinkName,
 }
 
+/// Of a [`crate::state::AddressSpec`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedAddress {
@@ -120,6 +123,7 @@ pub struct WantedAddress {
     pub family: Family,
 }
 
+/// Of a [`crate::state::RouteSpec`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedRoute {
@@ -143,6 +147,7 @@ impl WantedRoute {
     }
 }
 
+/// Of a [`crate::state::OperatorSpec`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedOperator {
@@ -163,12 +168,14 @@ pub struct Lease {
     pub expires_at: Option<Instant>,
 }
 
+/// Of a [`crate::state::ResolverSpec`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedResolver {
     pub name_servers: Vec<IpAddr>,
 }
 
+/// Of a [`crate::state::HostnameSpec`].
 #[derive(Debug, Deserialize)]
 pub struct WantedHostname {
     pub hostname: String,
