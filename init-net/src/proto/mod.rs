@@ -5,9 +5,11 @@
 //! [`Machine::deadline`]. Spurious calls are harmless.
 
 pub mod acd;
+mod checksum;
 pub mod dhcp4;
 pub mod dns;
 pub mod http;
+pub mod ndisc;
 
 use crate::value::{Instant, Rng};
 
