@@ -6,6 +6,7 @@
 
 pub mod acd;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod dns;
 pub mod http;
 

@@ -156,7 +156,9 @@ fn in_order<'a>(desired: &'a Desired, look: &Look<'a>) -> Vec<&'a LinkSpec> {
         let mut deeper = Vec::new();
         for (name, spec) in &desired.links {
             let master = spec.master.as_ref().map(MasterSpec::name);
-            let stands_on = [spec.kind.parent(), master, meanwhile(spec)].into_iter().flatten();
+            let stands_on = [spec.kind.parent(), master, meanwhile(spec)]
+                .into_iter()
+                .flatten();
             // At depth n is what stands on something at depth n - 1.
             let reaches = |on: &LinkName| {
                 desired.links.contains_key(on) && depths.get(on).copied().unwrap_or(0) + 1 == depth
