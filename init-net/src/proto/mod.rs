@@ -7,6 +7,7 @@
 pub mod acd;
 mod checksum;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod dns;
 pub mod http;
 pub mod ndisc;
