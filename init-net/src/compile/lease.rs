@@ -234,6 +234,8 @@ mod tests {
             ignore_routes: false,
             ignore_dns: false,
             first_lease_wins: false,
+            need: Default::default(),
+            dhcp6: Default::default(),
             layer: Layer::Default,
             origin: Origin::builtin("dhcp"),
             overrode: Vec::new(),

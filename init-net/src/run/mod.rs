@@ -24,6 +24,7 @@ pub mod remote;
 pub mod report;
 pub mod rtnetlink;
 pub mod shell;
+mod sockets;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};
+use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, SavedLeases, Verdict};
 use crate::config::cmdline;
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
@@ -59,7 +59,12 @@ impl Machine {
     fn new(line: &str) -> Self {
         let (document, _) = cmdline::parse(line, "test");
         let documents = vec![document];
-        let mut core = Core::new(documents.clone(), Vec::new(), Rng::new(1), START);
+        let mut core = Core::new(
+            documents.clone(),
+            SavedLeases::default(),
+            Rng::new(1),
+            START,
+        );
         for source in crate::run::remote::sources(&documents) {
             core.fetch(source);
         }
@@ -169,7 +174,11 @@ impl Machine {
             | Effect::BroadcastArp { .. }
             | Effect::CloseArp { .. }
             | Effect::CloseRenew { .. }
-            | Effect::CloseClient { .. } => {}
+            | Effect::CloseClient { .. }
+            | Effect::SolicitRouter { .. }
+            | Effect::CloseRouter { .. }
+            | Effect::SendDhcp6 { .. }
+            | Effect::CloseDhcp6 { .. } => {}
         }
     }
 
@@ -608,7 +617,7 @@ fn check_loss(server: Server, at: u64) {
     assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
     assert!(machine.gateways().is_empty());
     assert!(machine.core.desired().resolver.is_none());
-    assert!(machine.core.leases().is_empty());
+    assert_eq!(machine.core.leases(), SavedLeases::default());
     machine.server = Server::Grants;
     machine.run(120);
     assert_eq!(machine.addresses(), both);
