@@ -19,15 +19,31 @@ use core::net::Ipv6Addr;
 use heapless::Deque;
 
 use super::Machine;
-use crate::value::{Hostname, Instant, Mac, Prefix, Rng};
+use crate::value::{Duration, Hostname, Instant, Mac, Prefix, Rng, earliest};
 
+mod compose;
+mod exchange;
+mod grant;
 mod identity;
+mod judge;
 mod lease;
+mod options;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod wire;
+
+use exchange::Exchange;
 
 pub use identity::{MAX_DUID, duid_ll, duid_uuid, iaid};
 pub use lease::{
     DelegatedPrefix, Facts, Information, Lease, LeasedAddress, MAX_DOMAINS, MAX_LEASED, MAX_SERVERS,
 };
+use options::Options;
+use state::{Return, State};
+pub use wire::Counters;
+use wire::{Reject, Reply};
 
 /// All servers and relay agents of a link (RFC 8415 §7.1): where every message goes.
 pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
@@ -58,6 +74,19 @@ pub enum Mode {
         /// As above.
         hint: Prefix,
     },
+}
+
+impl Mode {
+    pub(super) fn wants_addresses(self) -> bool {
+        matches!(self, Self::Addresses | Self::AddressesAndPrefixes { .. })
+    }
+
+    pub(super) fn prefix_hint(self) -> Option<Prefix> {
+        match self {
+            Self::Prefixes { hint } | Self::AddressesAndPrefixes { hint } => Some(hint),
+            Self::Stateless | Self::Addresses => None,
+        }
+    }
 }
 
 /// What the client is and asks for.
@@ -136,84 +165,306 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct Dhcp6 {
     config: Config,
-    lease: Option<Lease>,
-    information: Option<Information>,
+    state: State,
     events: Deque<Event, MAX_EVENTS>,
+    counters: Counters,
+    /// SOL_MAX_RT and INF_MAX_RT, which servers may change (RFC 8415 §18.2.1, §18.2.6).
+    solicit_cap: Duration,
+    information_cap: Duration,
+    /// How often everyone had to be asked again since a lease last held: a lease that is always refused must not become
+    /// a storm.
+    refusals: u32,
+    /// After a send that failed: the wait, and until when not to try again.
+    hold: Option<(Duration, Instant)>,
 }
 
 impl Dhcp6 {
     /// The first SOLICIT or INFORMATION-REQUEST is due at once.
-    pub fn new(config: Config, _now: Instant) -> Self {
-        Self {
-            config,
-            lease: None,
-            information: None,
-            events: Deque::new(),
-        }
+    pub fn new(config: Config, now: Instant) -> Self {
+        let state = match config.mode {
+            Mode::Stateless => State::Asking {
+                exchange: Exchange::due(now),
+                known: None,
+            },
+            Mode::Addresses | Mode::Prefixes { .. } | Mode::AddressesAndPrefixes { .. } => {
+                State::soliciting(now)
+            }
+        };
+        Self::begin(config, state)
     }
 
     /// BOUND with the times of `lease`, without a packet; [`Event::Bound`] tells the lease. One that has ended, is
     /// invalid, belongs to another DUID or IAID, or has nothing of what is asked for, is not used. After a time in which
     /// the link could have moved, call [`Dhcp6::link_up`] as well: the lease is confirmed while it stays in use.
     pub fn resume(config: Config, lease: Lease, now: Instant) -> Self {
-        let mut machine = Self::new(config, now);
-        machine.lease = Some(lease);
+        let Some(lease) = Self::admit(&config, lease, now) else {
+            return Self::new(config, now);
+        };
+        let event = Event::Bound(lease.clone());
+        // With another mode than before, what is missing is asked for now and not at T1.
+        let missing = config.mode.wants_addresses() && lease.addresses.is_empty()
+            || config.mode.prefix_hint().is_some() && lease.prefixes.is_empty();
+        let state = if missing {
+            State::Renewing {
+                exchange: Exchange::due(now),
+                lease,
+            }
+        } else {
+            State::Bound { lease }
+        };
+        let mut machine = Self::begin(config, state);
+        machine.push(event);
         machine
     }
 
-    /// As [`Dhcp6::resume`] for [`Mode::Stateless`]: `information` is told by an event, and asked for again when its time has come.
+    /// As [`Dhcp6::resume`] for [`Mode::Stateless`]: `information` is told by an event, and asked for again when its
+    /// time has come.
     pub fn resume_information(config: Config, information: Information, now: Instant) -> Self {
-        let mut machine = Self::new(config, now);
-        machine.information = Some(information);
+        let usable = information.validate().is_ok() && information.acquired_at <= now;
+        if config.mode != Mode::Stateless || !usable {
+            return Self::new(config, now);
+        }
+        let event = Event::Information(information.clone());
+        let mut machine = Self::begin(config, State::Informed { information });
+        machine.push(event);
         machine
+    }
+
+    /// The part of the lease that can be used.
+    fn admit(config: &Config, mut lease: Lease, now: Instant) -> Option<Lease> {
+        let ours = lease.duid == wire::duid(config) && lease.iaid == config.iaid;
+        if lease.validate().is_err() || lease.acquired_at > now || !ours {
+            return None;
+        }
+        if !config.mode.wants_addresses() {
+            lease.addresses.clear();
+        }
+        if config.mode.prefix_hint().is_none() {
+            lease.prefixes.clear();
+        }
+        lease.prune(now);
+        Some(lease).filter(|lease| !lease.is_empty())
+    }
+
+    fn begin(config: Config, state: State) -> Self {
+        Self {
+            config,
+            state,
+            events: Deque::new(),
+            counters: Counters::default(),
+            solicit_cap: timing::SOLICIT.cap,
+            information_cap: timing::INFORMATION.cap,
+            refusals: 0,
+            hold: None,
+        }
     }
 
     /// The name of the state, for people.
     pub fn state_name(&self) -> &'static str {
-        "init"
+        self.state.name()
     }
 
     /// The lease that may be used at `now`.
     pub fn lease(&self, now: Instant) -> Option<&Lease> {
-        self.lease.as_ref().filter(|lease| !lease.is_expired(now))
+        self.state.held().filter(|lease| !lease.is_expired(now))
     }
 
     /// What the server told last, in [`Mode::Stateless`].
     pub fn information(&self) -> Option<&Information> {
-        self.information.as_ref()
+        self.state.known()
+    }
+
+    /// Messages and options that were not taken.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The carrier is gone. Nothing is sent until it is back; a lease stays until it ends.
-    pub fn link_down(&mut self, _now: Instant) {}
+    pub fn link_down(&mut self, now: Instant) {
+        self.expire(now);
+        self.state = match self.state.on_return() {
+            Some(on_return) => State::Down { on_return },
+            None => State::Stopped,
+        };
+    }
 
-    /// The carrier is there: this may be another network. A lease in use is confirmed while it stays in use (CONFIRM, or
-    /// REBIND where it has prefixes: RFC 8415 §18.2.12), anything else starts over without waiting.
-    pub fn link_up(&mut self, _now: Instant) {}
+    /// The carrier is there: this may be another network. A lease in use is confirmed while it stays in use (CONFIRM,
+    /// or REBIND where it has prefixes: RFC 8415 §18.2.12), anything else starts over without waiting.
+    pub fn link_up(&mut self, now: Instant) {
+        self.expire(now);
+        self.refusals = 0;
+        self.hold = None;
+        let exchange = Exchange::due(now);
+        self.state = match self.state.on_return() {
+            Some(Return::Solicit) => State::soliciting(now),
+            Some(Return::Confirm { lease }) => State::Confirming { exchange, lease },
+            Some(Return::Ask { known }) => State::Asking { exchange, known },
+            None => State::Stopped,
+        };
+    }
 
     /// Other hosts have these leased addresses: tells the server, and goes on with the rest of the lease or asks for
     /// another. Addresses that are not leased are ignored.
-    pub fn decline(&mut self, _addresses: &[Ipv6Addr], _now: Instant) {}
+    pub fn decline(&mut self, addresses: &[Ipv6Addr], now: Instant) {
+        self.expire(now);
+        let Some(lease) = self.state.held() else {
+            return;
+        };
+        let mut rest = lease.clone();
+        rest.addresses
+            .retain(|leased| !addresses.contains(&leased.address));
+        let mut declined = lease.clone();
+        declined.prefixes.clear();
+        declined
+            .addresses
+            .retain(|leased| addresses.contains(&leased.address));
+        if declined.is_empty() {
+            return;
+        }
+        let rest = Some(rest).filter(|rest| !rest.is_empty());
+        self.push(match &rest {
+            Some(rest) => Event::Bound(rest.clone()),
+            None => Event::Lost {
+                reason: LostReason::Declined,
+            },
+        });
+        if let State::Declining { declined: also, .. } = &self.state {
+            declined.addresses.extend(&also.addresses);
+        }
+        self.state = match (&self.state, rest) {
+            // Without a carrier the server cannot be told; it learns of it when it probes.
+            (State::Down { .. }, Some(lease)) => State::Down {
+                on_return: Return::Confirm { lease },
+            },
+            (State::Down { .. }, None) => State::Down {
+                on_return: Return::Solicit,
+            },
+            (_, rest) => State::Declining {
+                exchange: Exchange::due(now),
+                declined,
+                rest,
+            },
+        };
+    }
 
     /// Gives everything back and stops for good.
-    pub fn release(&mut self, _now: Instant) {}
+    pub fn release(&mut self, now: Instant) {
+        self.expire(now);
+        self.state = match self.state.held().cloned() {
+            Some(lease) => {
+                self.push(Event::Lost {
+                    reason: LostReason::Released,
+                });
+                State::Releasing {
+                    exchange: Exchange::due(now),
+                    lease,
+                }
+            }
+            None => State::Stopped,
+        };
+    }
+
+    fn push(&mut self, event: Event) {
+        if let Err(event) = self.events.push_back(event) {
+            self.events.pop_front();
+            let _room_was_made = self.events.push_back(event);
+        }
+    }
+
+    fn send_due(&self) -> Option<Instant> {
+        let due = self.state.send_due()?;
+        Some(self.hold.map_or(due, |(_, until)| due.max(until)))
+    }
+
+    /// Options 82 and 83, which count even where the rest of the message does not (RFC 8415 §18.2.9).
+    fn adopt_caps(&mut self, options: &mut Options<'_>) {
+        let mut cap = |code| {
+            let secs = options.number(code)?;
+            let in_range = timing::MAX_RT_RANGE.contains(&secs);
+            in_range.then(|| Duration::from_secs(u64::from(secs)))
+        };
+        self.solicit_cap = cap(options::code::SOL_MAX_RT).unwrap_or(self.solicit_cap);
+        self.information_cap = cap(options::code::INF_MAX_RT).unwrap_or(self.information_cap);
+    }
 }
 
 impl Machine for Dhcp6 {
     type Transmit = Transmit;
     type Event = Event;
 
-    fn receive(&mut self, _message: &[u8], _now: Instant) {}
+    fn receive(&mut self, message: &[u8], now: Instant) {
+        self.expire(now);
+        let mut reply = match Reply::parse(message, &self.config) {
+            Ok(reply) => reply,
+            Err(reject) => return self.counters.count(reject),
+        };
+        let outcome = self.judge(&mut reply, now);
+        if matches!(outcome, Ok(_) | Err(Reject::Refused)) {
+            self.adopt_caps(&mut reply.options);
+        }
+        self.counters.bad_option = self.counters.bad_option.saturating_add(reply.options.bad);
+        let (state, event) = match outcome {
+            Ok(outcome) => outcome,
+            Err(reject) => return self.counters.count(reject),
+        };
+        let asks_again = matches!(self.state, State::Declining { .. })
+            || matches!(
+                state,
+                State::Soliciting {
+                    exchange: Exchange::Due { .. },
+                    ..
+                }
+            );
+        if asks_again {
+            self.refusals = self.refusals.saturating_add(1);
+        } else if matches!(event, Some(Event::Renewed(_))) {
+            self.refusals = 0;
+        }
+        self.state = state;
+        if let Some(event) = event {
+            self.push(event);
+        }
+    }
 
-    fn expire(&mut self, _now: Instant) {}
+    fn expire(&mut self, now: Instant) {
+        while self.state.end_due().is_some_and(|due| due <= now) {
+            let state = core::mem::replace(&mut self.state, State::Stopped);
+            let (state, event) = state.end(now);
+            self.state = state;
+            if let Some(event) = event {
+                self.push(event);
+            }
+        }
+    }
 
     fn transmit<E>(
         &mut self,
-        _now: Instant,
-        _rng: &mut Rng,
-        _send: impl FnOnce(Transmit) -> Result<(), E>,
+        now: Instant,
+        rng: &mut Rng,
+        send: impl FnOnce(Transmit) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let _ = &self.config;
-        Ok(false)
+        self.expire(now);
+        if self.send_due().is_none_or(|due| due > now) {
+            return Ok(false);
+        }
+        let Some((transmit, state)) = self.compose(now, rng) else {
+            return Ok(false);
+        };
+        match send(transmit) {
+            Ok(()) => {
+                self.hold = None;
+                self.state = state;
+                Ok(true)
+            }
+            Err(error) => {
+                let wait = match self.hold {
+                    None => timing::SEND_FAILED.first_wait(rng),
+                    Some((wait, _)) => timing::SEND_FAILED.next_wait(wait, rng),
+                };
+                self.hold = Some((wait, now + wait));
+                Err(error)
+            }
+        }
     }
 
     fn event(&mut self) -> Option<Event> {
@@ -221,6 +472,6 @@ impl Machine for Dhcp6 {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        earliest([self.send_due(), self.state.end_due()])
     }
 }
