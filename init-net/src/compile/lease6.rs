@@ -139,6 +139,9 @@ fn beyond(source: &str, prefix: Prefix, delegate: &DelegateSpec) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::dhcp6::LeasedAddress;
+    use crate::state::OperatorKind;
+    use crate::value::Instant;
 
     #[track_caller]
     fn check(prefix: &str, subnet: u32, expect: Option<&str>) {
@@ -155,5 +158,117 @@ mod tests {
         check("2001:db8:0:1::/64", 0, Some("2001:db8:0:1::1/64"));
         check("2001:db8:0:1::/64", 1, None);
         check("2001:db8::/72", 0, None);
+    }
+
+    /// One line for each thing that follows from the lease.
+    fn read(lease: &Lease, change: impl FnOnce(&mut OperatorSpec)) -> Vec<String> {
+        let mut operator = crate::compile::lease::tests::operator();
+        operator.operator = OperatorKind::Dhcp6;
+        change(&mut operator);
+        let (document, faults) = of_lease(lease, &operator);
+        assert_eq!(
+            (document.layer, &*document.source),
+            (Layer::Operator, "dhcp6/eth0")
+        );
+        let addresses = document.addresses.iter().map(|address| {
+            let LinkRef::Name(link) = &address.link else {
+                panic!("{:?}", address.link);
+            };
+            let ends = [address.preferred_until, address.valid_until];
+            let [preferred, valid] =
+                ends.map(|end| end.map_or("ever".into(), |end| end.to_string()));
+            let alone = address.no_prefix_route == Some(true);
+            format!("{link} {} {preferred} {valid} {alone}", address.address)
+        });
+        let routes = document.routes.iter();
+        let routes =
+            routes.map(|route| format!("{} {}", route.kind.unwrap(), route.destination.unwrap()));
+        let servers = document
+            .nameservers
+            .iter()
+            .map(|said| format!("dns {}", said.value));
+        let domains = document.search_domains.iter().flatten();
+        let domains = domains.map(|said| format!("search {}", said.value));
+        let names = document
+            .hostnames
+            .iter()
+            .map(|said| format!("name {}", said.value));
+        let times = document
+            .time_servers
+            .iter()
+            .map(|said| format!("ntp {}", said.value));
+        let faults = faults.into_iter().map(|fault| fault.message);
+        let lines = addresses.chain(routes).chain(servers).chain(domains);
+        lines.chain(names).chain(times).chain(faults).collect()
+    }
+
+    fn lease() -> Lease {
+        let facts = Facts {
+            dns: vec!["2001:db8::53".parse().unwrap()],
+            search: vec!["lab.example".parse().unwrap()],
+            ntp: vec!["2001:db8::123".parse().unwrap()],
+            ntp_names: vec!["time.example".parse().unwrap()],
+            hostname: "web1".parse().ok(),
+        };
+        Lease {
+            duid: vec![1],
+            iaid: 1,
+            server_duid: vec![2],
+            acquired_at: Instant::BOOT,
+            renew_at: None,
+            rebind_at: None,
+            addresses: vec![LeasedAddress {
+                address: "2001:db8::7".parse().unwrap(),
+                preferred_until: Some(Instant::from_secs(50)),
+                valid_until: Some(Instant::from_secs(100)),
+            }],
+            prefixes: Vec::new(),
+            facts,
+        }
+    }
+
+    #[test]
+    fn everything_that_was_granted() {
+        let expect = [
+            "eth0 2001:db8::7/128 50.000s 100.000s true",
+            "dns 2001:db8::53",
+            "search lab.example",
+            "name web1",
+            "ntp 2001:db8::123",
+            "ntp time.example",
+        ];
+        assert_eq!(read(&lease(), |_| {}), expect);
+        let less = |operator: &mut OperatorSpec| {
+            (operator.ignore_dns, operator.ignore_hostname) = (true, true);
+        };
+        assert_eq!(read(&lease(), less), [expect[0], expect[4], expect[5]]);
+    }
+
+    #[test]
+    fn a_prefix_goes_to_links() {
+        let lease = Lease {
+            addresses: Vec::new(),
+            prefixes: vec![DelegatedPrefix {
+                prefix: "2001:db8:0:ff00::/56".parse().unwrap(),
+                preferred_until: None,
+                valid_until: Some(Instant::from_secs(100)),
+            }],
+            facts: Facts::default(),
+            ..lease()
+        };
+        let delegate = |link: &str, subnet| DelegateSpec {
+            link_name: link.parse().unwrap(),
+            subnet,
+        };
+        let orders = |operator: &mut OperatorSpec| {
+            operator.dhcp6.delegate = vec![delegate("lan0", 1), delegate("lan1", 256)];
+        };
+        let expect = [
+            "lan0 2001:db8:0:ff01::1/64 ever 100.000s false",
+            "unreachable 2001:db8:0:ff00::/56",
+            "dhcp6/eth0: 2001:db8:0:ff00::/56 has no /64 with number 256 for lan1",
+        ];
+        assert_eq!(read(&lease, orders), expect);
+        assert_eq!(read(&lease, |_| {}), [expect[1]]);
     }
 }

@@ -99,3 +99,89 @@ fn without_a_zone(source: &str, server: Ipv6Addr) -> Diagnostic {
     let message = format!("{source}: name server {server} is reached only through its link");
     Diagnostic::new(Severity::Note, message).with_effect("it is left out")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Machine as _;
+    use crate::proto::ndisc::Ndisc;
+    use crate::proto::ndisc::tests::{domains, packet, route, servers};
+    use crate::state::OperatorKind;
+    use crate::value::Instant;
+
+    /// Preferences in the flags of an advertisement (RFC 4191 §2.2).
+    const MEDIUM: u8 = 0;
+    const HIGH: u8 = 1 << 3;
+
+    /// Advertisements of `fe80::1`, `fe80::2`… as one line for each thing that follows from them.
+    fn read(said: &[(u8, &[Vec<u8>])], change: impl FnOnce(&mut OperatorSpec)) -> Vec<String> {
+        let mut machine = Ndisc::new([2, 0, 0, 0, 0, 1], Instant::BOOT);
+        for (number, (flags, options)) in (1..).zip(said) {
+            let source = format!("fe80::{number}");
+            machine.receive(&packet(&source, *flags, 1800, options), Instant::BOOT);
+        }
+        let mut operator = crate::compile::lease::tests::operator();
+        operator.operator = OperatorKind::Router;
+        change(&mut operator);
+        let (document, faults) = document(machine.routers(), &operator);
+        assert_eq!(
+            (document.layer, &*document.source),
+            (Layer::Operator, "ra/eth0")
+        );
+        let routes = document.routes.iter().map(|route| {
+            assert_eq!(route.metric, Some(1024));
+            let (to, via) = (route.destination.unwrap(), route.gateway.unwrap());
+            format!("{to} via {via} {}", route.metrics.preference.unwrap())
+        });
+        let servers = document.nameservers.iter();
+        let servers = servers.map(|said| format!("{} {}", said.value, said.origin.place));
+        let domains = document.search_domains.iter().flatten();
+        let domains = domains.map(|said| format!("{} {}", said.value, said.origin.place));
+        let faults = faults.into_iter().map(|fault| fault.message);
+        routes.chain(servers).chain(domains).chain(faults).collect()
+    }
+
+    #[test]
+    fn the_preferred_router_comes_first() {
+        let one = [servers(60, "2001:db8::1"), domains(60, "one.example")];
+        let two = [servers(60, "2001:db8::2"), domains(60, "two.example")];
+        let expect = [
+            "2001:db8::2 router fe80::2, option 25",
+            "2001:db8::1 router fe80::1, option 25",
+            "two.example router fe80::2, option 31",
+            "one.example router fe80::1, option 31",
+        ];
+        assert_eq!(read(&[(MEDIUM, &one), (HIGH, &two)], |_| {}), expect);
+    }
+
+    #[test]
+    fn one_route_to_each_destination() {
+        // The preference of a route is its own, not that of its router.
+        let one = [route(2, "2001:db8:9::/48", 1, 60), route(1, "::/0", 0, 60)];
+        let two = [
+            route(2, "2001:db8:9::/48", 0, 60),
+            route(2, "2001:db8:a::/48", 3, 60),
+        ];
+        let expect = [
+            "2001:db8:9::/48 via fe80::1 high",
+            "2001:db8:a::/48 via fe80::2 low",
+        ];
+        assert_eq!(read(&[(MEDIUM, &one), (HIGH, &two)], |_| {}), expect);
+    }
+
+    #[test]
+    fn what_is_ignored() {
+        let all = [
+            servers(60, "2001:db8::1"),
+            domains(60, "one.example"),
+            route(2, "2001:db8:9::/48", 1, 60),
+        ];
+        let less = |operator: &mut OperatorSpec| {
+            (operator.ignore_dns, operator.ignore_routes) = (true, true);
+        };
+        assert_eq!(read(&[(MEDIUM, &all)], less), [""; 0]);
+        let local = [servers(60, "fe80::53")];
+        let expect = ["ra/eth0: name server fe80::53 is reached only through its link"];
+        assert_eq!(read(&[(MEDIUM, &local)], |_| {}), expect);
+    }
+}

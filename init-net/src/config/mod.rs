@@ -10,6 +10,7 @@ pub mod diagnostic;
 mod document;
 pub mod expression;
 mod firewall;
+pub mod ibft;
 mod link;
 pub mod machine;
 mod nearest;

@@ -14,6 +14,7 @@ mod explain;
 pub mod facts;
 pub mod generic;
 pub mod handoff;
+mod ibft;
 pub mod kernel;
 pub mod live;
 pub mod modules;

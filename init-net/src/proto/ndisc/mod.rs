@@ -22,7 +22,7 @@ mod advertisement;
 mod packet;
 mod router;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use advertisement::Advertisement;
 pub use packet::{ALL_ROUTERS_MAC, FILTER, MAX_PACKET, Reject, checksum_is_right};

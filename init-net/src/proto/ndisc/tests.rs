@@ -20,7 +20,7 @@ fn ip(text: &str) -> Ipv6Addr {
 }
 
 /// An advertisement of `source` to all nodes, checksum filled in.
-fn packet(source: &str, flags: u8, lifetime: u16, options: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn packet(source: &str, flags: u8, lifetime: u16, options: &[Vec<u8>]) -> Vec<u8> {
     let mut body = vec![134, 0, 0, 0, 64, flags];
     body.extend(lifetime.to_be_bytes());
     body.extend([0; 8]);
@@ -47,7 +47,7 @@ fn mtu(bytes: u32) -> Vec<u8> {
     [&[5, 1, 0, 0][..], &bytes.to_be_bytes()].concat()
 }
 
-fn prefix(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
+pub(crate) fn prefix(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
     let (address, length) = prefix.split_once('/').unwrap();
     let mut option = vec![3, 4, length.parse().unwrap(), flags];
     option.extend(valid.to_be_bytes());
@@ -58,7 +58,7 @@ fn prefix(prefix: &str, flags: u8, valid: u32, preferred: u32) -> Vec<u8> {
 }
 
 /// `preference`: the two bits. `units`: the length of the option.
-fn route(units: u8, prefix: &str, preference: u8, secs: u32) -> Vec<u8> {
+pub(crate) fn route(units: u8, prefix: &str, preference: u8, secs: u32) -> Vec<u8> {
     let (address, length) = prefix.split_once('/').unwrap();
     let mut option = vec![24, units, length.parse().unwrap(), preference << 3];
     option.extend(secs.to_be_bytes());
@@ -66,7 +66,7 @@ fn route(units: u8, prefix: &str, preference: u8, secs: u32) -> Vec<u8> {
     option
 }
 
-fn servers(secs: u32, addresses: &str) -> Vec<u8> {
+pub(crate) fn servers(secs: u32, addresses: &str) -> Vec<u8> {
     let addresses: Vec<_> = addresses.split_whitespace().map(ip).collect();
     let mut option = vec![25, 1 + 2 * addresses.len() as u8, 0, 0];
     option.extend(secs.to_be_bytes());
@@ -74,7 +74,7 @@ fn servers(secs: u32, addresses: &str) -> Vec<u8> {
     option
 }
 
-fn domains(secs: u32, names: &str) -> Vec<u8> {
+pub(crate) fn domains(secs: u32, names: &str) -> Vec<u8> {
     let mut data = Vec::new();
     for name in names.split_whitespace() {
         for label in name.split('.') {

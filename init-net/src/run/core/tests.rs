@@ -1,5 +1,7 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod ipv6;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, SavedLeases, Verdict};
@@ -40,6 +42,12 @@ struct Machine {
     looks: Vec<Doubt>,
     /// Kinds (option 53) of the DHCP messages sent.
     sent: Vec<u8>,
+    /// What a router answers to solicitations.
+    router: Option<Vec<u8>>,
+    /// Solicitations sent.
+    solicited: usize,
+    /// Types of the DHCPv6 messages sent; a server answers all of them.
+    sent6: Vec<u8>,
     log: Vec<String>,
     replies: Vec<Reply>,
     /// Connections asked for; none is ever made.
@@ -83,6 +91,9 @@ impl Machine {
             done: Vec::new(),
             looks: Vec::new(),
             sent: Vec::new(),
+            router: None,
+            solicited: 0,
+            sent6: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
             connected: 0,
@@ -164,6 +175,20 @@ impl Machine {
                 let reply = self.serve(link.index, &message);
                 self.queue.extend(reply);
             }
+            Effect::SolicitRouter { link, .. } => {
+                self.solicited += 1;
+                let index = link.index;
+                let answer = self.router.clone();
+                self.queue
+                    .extend(answer.map(|packet| Event::Advertisement { index, packet }));
+            }
+            Effect::SendDhcp6 { link, message } => {
+                self.sent6.push(message[0]);
+                let index = link.index;
+                let reply = ipv6::serve6(&message);
+                self.queue
+                    .extend(reply.map(|message| Event::Dhcp6 { index, message }));
+            }
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
@@ -175,9 +200,7 @@ impl Machine {
             | Effect::CloseArp { .. }
             | Effect::CloseRenew { .. }
             | Effect::CloseClient { .. }
-            | Effect::SolicitRouter { .. }
             | Effect::CloseRouter { .. }
-            | Effect::SendDhcp6 { .. }
             | Effect::CloseDhcp6 { .. } => {}
         }
     }
