@@ -220,10 +220,7 @@ mod tests {
     fn a_vlan() {
         check(
             &[&format!("{MAC} vlan=7 ip-addr=10.0.0.2 prefix-len=24")],
-            &[
-                r#"vlan Name(LinkName("ibft0.7")) 7"#,
-                r#"Name(LinkName("ibft0.7")) 10.0.0.2/24"#,
-            ],
+            &["vlan Name(ibft0.7) 7", "Name(ibft0.7) 10.0.0.2/24"],
         );
     }
 

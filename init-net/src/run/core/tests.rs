@@ -238,6 +238,7 @@ impl Machine {
                 scope,
                 priority,
                 valid_secs,
+                no_prefix_route,
                 ..
             }) => {
                 let same = |a: &AddressStatus| a.link_index == link.index && a.address == *address;
@@ -251,7 +252,10 @@ impl Machine {
                     link_name: link.name.clone(),
                     family: Family::of(address.address()),
                     scope: *scope,
-                    flags: 0,
+                    flags: match no_prefix_route {
+                        true => AddressStatus::NOPREFIXROUTE,
+                        false => 0,
+                    },
                     priority: priority.unwrap_or(0),
                     protocol: OUR_PROTOCOL,
                     valid_until: valid_secs.map(until),
