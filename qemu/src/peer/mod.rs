@@ -3,8 +3,10 @@
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod http;
+pub mod kea;
 mod stop;
 
 pub use dhcp::DhcpServer;
 pub use dnsmasq::Dnsmasq;
 pub use http::HttpServer;
+pub use kea::Kea;
