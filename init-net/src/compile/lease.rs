@@ -218,12 +218,12 @@ fn is_default(route: &LeaseRoute) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::state::OperatorKind;
     use crate::value::{Hostname, Instant};
 
-    fn operator() -> OperatorSpec {
+    pub(in crate::compile) fn operator() -> OperatorSpec {
         OperatorSpec {
             operator: OperatorKind::Dhcp4,
             link_name: "eth0".parse().unwrap(),
@@ -234,6 +234,8 @@ mod tests {
             ignore_routes: false,
             ignore_dns: false,
             first_lease_wins: false,
+            need: Default::default(),
+            dhcp6: Default::default(),
             layer: Layer::Default,
             origin: Origin::builtin("dhcp"),
             overrode: Vec::new(),

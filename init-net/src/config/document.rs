@@ -275,6 +275,15 @@ pub enum AutoMethod {
     Ibft,
 }
 
+/// A part of a delegated prefix for a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegate {
+    /// Which link.
+    pub link: LinkName,
+    /// Which /64, from 0.
+    pub subnet: u32,
+}
+
 /// A dynamic source on one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorConfig {
@@ -294,6 +303,10 @@ pub struct OperatorConfig {
     pub ignore_routes: Option<bool>,
     /// DHCPv6 option 1, type included; `None`: made from the hardware address (DUID-LL).
     pub duid: Option<Vec<u8>>,
+    /// The prefix to ask DHCPv6 for; `::/56` means any of that length. `None`: none.
+    pub prefix_hint: Option<Prefix>,
+    /// Which links get a part of it.
+    pub delegate: Vec<Delegate>,
     /// Where it was said.
     pub origin: Origin,
 }
@@ -310,6 +323,8 @@ impl OperatorConfig {
             ignore_hostname: None,
             ignore_routes: None,
             duid: None,
+            prefix_hint: None,
+            delegate: Vec::new(),
             origin,
         }
     }

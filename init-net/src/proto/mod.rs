@@ -5,10 +5,12 @@
 //! [`Machine::deadline`]. Spurious calls are harmless.
 
 pub mod acd;
+mod checksum;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dns;
 pub mod http;
+pub mod ndisc;
 
 use crate::value::{Instant, Rng};
 

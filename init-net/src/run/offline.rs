@@ -11,7 +11,7 @@ use super::{
 use crate::config::diagnostic::Severity;
 use crate::config::{Diagnostic, Document};
 use crate::plan;
-use crate::state::{Desired, Observed, OperatorKind};
+use crate::state::{Desired, Observed};
 use crate::sys;
 use crate::value::{Duration, Gather as _};
 
@@ -59,14 +59,7 @@ fn kept(sources: &Sources, read: &Read, desired: &Desired) -> Vec<Document> {
     if sources.is_boot() {
         documents.extend(remote::documents(&remote::sources(&read.documents), &state.fetched).0);
     }
-    for saved in &state.leases {
-        if let Some(operator) = desired
-            .operators
-            .get(&(saved.link_name.clone(), OperatorKind::Dhcp4))
-        {
-            documents.push(crate::compile::lease::document(&saved.lease, operator).0);
-        }
-    }
+    documents.extend(state.leases.documents(desired));
     documents
 }
 

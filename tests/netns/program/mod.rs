@@ -10,5 +10,6 @@ mod metadata;
 mod read_only;
 mod repair;
 mod restart;
+mod routers;
 mod statics;
 mod watch;

@@ -1,8 +1,10 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod ipv6;
+
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, Verdict};
+use super::{Core, Doubt, Effect, Event, Fetched, Outcome, Reply, Request, SavedLeases, Verdict};
 use crate::config::cmdline;
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
@@ -40,6 +42,12 @@ struct Machine {
     looks: Vec<Doubt>,
     /// Kinds (option 53) of the DHCP messages sent.
     sent: Vec<u8>,
+    /// What a router answers to solicitations.
+    router: Option<Vec<u8>>,
+    /// Solicitations sent.
+    solicited: usize,
+    /// Types of the DHCPv6 messages sent; a server answers all of them.
+    sent6: Vec<u8>,
     log: Vec<String>,
     replies: Vec<Reply>,
     /// Connections asked for; none is ever made.
@@ -59,7 +67,12 @@ impl Machine {
     fn new(line: &str) -> Self {
         let (document, _) = cmdline::parse(line, "test");
         let documents = vec![document];
-        let mut core = Core::new(documents.clone(), Vec::new(), Rng::new(1), START);
+        let mut core = Core::new(
+            documents.clone(),
+            SavedLeases::default(),
+            Rng::new(1),
+            START,
+        );
         for source in crate::run::remote::sources(&documents) {
             core.fetch(source);
         }
@@ -78,6 +91,9 @@ impl Machine {
             done: Vec::new(),
             looks: Vec::new(),
             sent: Vec::new(),
+            router: None,
+            solicited: 0,
+            sent6: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
             connected: 0,
@@ -159,6 +175,20 @@ impl Machine {
                 let reply = self.serve(link.index, &message);
                 self.queue.extend(reply);
             }
+            Effect::SolicitRouter { link, .. } => {
+                self.solicited += 1;
+                let index = link.index;
+                let answer = self.router.clone();
+                self.queue
+                    .extend(answer.map(|packet| Event::Advertisement { index, packet }));
+            }
+            Effect::SendDhcp6 { link, message } => {
+                self.sent6.push(message[0]);
+                let index = link.index;
+                let reply = ipv6::serve6(&message);
+                self.queue
+                    .extend(reply.map(|message| Event::Dhcp6 { index, message }));
+            }
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
@@ -169,7 +199,9 @@ impl Machine {
             | Effect::BroadcastArp { .. }
             | Effect::CloseArp { .. }
             | Effect::CloseRenew { .. }
-            | Effect::CloseClient { .. } => {}
+            | Effect::CloseClient { .. }
+            | Effect::CloseRouter { .. }
+            | Effect::CloseDhcp6 { .. } => {}
         }
     }
 
@@ -608,7 +640,7 @@ fn check_loss(server: Server, at: u64) {
     assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
     assert!(machine.gateways().is_empty());
     assert!(machine.core.desired().resolver.is_none());
-    assert!(machine.core.leases().is_empty());
+    assert_eq!(machine.core.leases(), SavedLeases::default());
     machine.server = Server::Grants;
     machine.run(120);
     assert_eq!(machine.addresses(), both);
