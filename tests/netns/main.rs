@@ -1,6 +1,7 @@
 //! The real kernel, a fresh network namespace for every test. Needs root and ip(8); a test that cannot run fails.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod dhcp6;
 mod packet;
 mod program;
 mod rtnetlink;

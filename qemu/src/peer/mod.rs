@@ -3,10 +3,12 @@
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod http;
+pub mod kea;
 pub mod radvd;
 mod stop;
 
 pub use dhcp::DhcpServer;
 pub use dnsmasq::Dnsmasq;
 pub use http::HttpServer;
+pub use kea::Kea;
 pub use radvd::Radvd;

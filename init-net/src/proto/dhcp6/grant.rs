@@ -1,7 +1,7 @@
 //! What a server offers and grants: identity associations to [`Offer`]s and [`Lease`]s.
 
 use super::Config;
-use super::lease::{DelegatedPrefix, Information, Lease, LeasedAddress, MAX_LEASED};
+use super::lease::{DelegatedPrefix, Information, Lease, Leased, LeasedAddress, MAX_LEASED};
 use super::options::{Association, code, status};
 use super::state::Offer;
 use super::timing::{self, Lifetimes};
@@ -168,41 +168,6 @@ impl Associations {
             let said = both.iter().flatten().map(|times| times[which]);
             said.filter(|secs| *secs != 0).min().unwrap_or(0)
         })
-    }
-}
-
-/// What addresses and prefixes have in common here.
-trait Leased: Copy {
-    fn is_same(&self, other: &Self) -> bool;
-    fn preferred_until(&self) -> Option<Instant>;
-    fn valid_until(&self) -> Option<Instant>;
-
-    fn is_live(&self, at: Instant) -> bool {
-        self.valid_until().is_none_or(|end| end > at)
-    }
-}
-
-impl Leased for LeasedAddress {
-    fn is_same(&self, other: &Self) -> bool {
-        self.address == other.address
-    }
-    fn preferred_until(&self) -> Option<Instant> {
-        self.preferred_until
-    }
-    fn valid_until(&self) -> Option<Instant> {
-        self.valid_until
-    }
-}
-
-impl Leased for DelegatedPrefix {
-    fn is_same(&self, other: &Self) -> bool {
-        self.prefix == other.prefix
-    }
-    fn preferred_until(&self) -> Option<Instant> {
-        self.preferred_until
-    }
-    fn valid_until(&self) -> Option<Instant> {
-        self.valid_until
     }
 }
 

@@ -39,6 +39,43 @@ pub struct DelegatedPrefix {
     pub valid_until: Option<Instant>,
 }
 
+/// What addresses and prefixes have in common.
+pub(super) trait Leased: Copy {
+    /// Whether both are the same address or prefix, with whatever times.
+    fn is_same(&self, other: &Self) -> bool;
+    fn preferred_until(&self) -> Option<Instant>;
+    fn valid_until(&self) -> Option<Instant>;
+
+    /// Whether it is valid at `at`.
+    fn is_live(&self, at: Instant) -> bool {
+        self.valid_until().is_none_or(|end| end > at)
+    }
+}
+
+impl Leased for LeasedAddress {
+    fn is_same(&self, other: &Self) -> bool {
+        self.address == other.address
+    }
+    fn preferred_until(&self) -> Option<Instant> {
+        self.preferred_until
+    }
+    fn valid_until(&self) -> Option<Instant> {
+        self.valid_until
+    }
+}
+
+impl Leased for DelegatedPrefix {
+    fn is_same(&self, other: &Self) -> bool {
+        self.prefix == other.prefix
+    }
+    fn preferred_until(&self) -> Option<Instant> {
+        self.preferred_until
+    }
+    fn valid_until(&self) -> Option<Instant> {
+        self.valid_until
+    }
+}
+
 /// What a server tells besides addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -118,9 +155,8 @@ impl Lease {
 
     /// Without what has ended at `now`.
     pub(super) fn prune(&mut self, now: Instant) {
-        let valid = |end: Option<Instant>| end.is_none_or(|end| end > now);
-        self.addresses.retain(|leased| valid(leased.valid_until));
-        self.prefixes.retain(|leased| valid(leased.valid_until));
+        self.addresses.retain(|leased| leased.is_live(now));
+        self.prefixes.retain(|leased| leased.is_live(now));
     }
 
     /// Whether nothing is leased.
@@ -133,8 +169,8 @@ impl Lease {
         self.addresses.len() == other.addresses.len()
             && self.prefixes.len() == other.prefixes.len()
             && self.facts == other.facts
-            && (self.addresses.iter().zip(&other.addresses)).all(|(a, b)| a.address == b.address)
-            && (self.prefixes.iter().zip(&other.prefixes)).all(|(a, b)| a.prefix == b.prefix)
+            && (self.addresses.iter().zip(&other.addresses)).all(|(a, b)| a.is_same(b))
+            && (self.prefixes.iter().zip(&other.prefixes)).all(|(a, b)| a.is_same(b))
     }
 
     /// Checks what the types do not: a lease from a file is as foreign as one from the network.

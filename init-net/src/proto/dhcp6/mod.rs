@@ -1,9 +1,9 @@
 //! DHCPv6 client, RFC 8415: addresses and prefixes from a server, or only what it tells, kept until it ends.
 //!
 //! Messages go in and out as UDP payloads. All go to [`SERVERS`] port [`SERVER_PORT`], from port [`CLIENT_PORT`] of a
-//! link-local address that has passed duplicate address detection, out of the link; the Server Unicast option is not
-//! followed, as RFC 9915 takes it away. The owner hands in carrier changes ([`Dhcp6::link_down`], [`Dhcp6::link_up`]) and the result of
-//! duplicate address detection ([`Dhcp6::decline`]), and puts [`Event::Bound`] leases into effect.
+//! link-local address that has passed duplicate address detection, out of the link. The owner hands in carrier changes
+//! ([`Dhcp6::link_down`], [`Dhcp6::link_up`]) and the result of duplicate address detection ([`Dhcp6::decline`]), and
+//! puts [`Event::Bound`] leases into effect.
 //!
 //! Where RFC 8415 leaves a choice, or we depart from it:
 //! - The first message is sent at once, not after a random second (§18.2.1, §18.2.6): links of one machine come up at
@@ -11,6 +11,10 @@
 //! - Offers are collected for the first retransmission time, about a second, unless one has preference 255
 //!   (§18.2.1); one that has all that was asked for comes before one that has not, then the higher preference counts,
 //!   then who was first. After that second the first usable offer is taken at once.
+//! - A REQUEST is repeated for half a minute, not for three; a CONFIRM for a minute, not for ten seconds
+//!   (`timing.rs`).
+//! - A valid lifetime below 10 seconds is not believed, T1 is at least 5.
+//! - The Server Unicast option is not followed: what goes to all servers reaches the one that is meant.
 //! - A lease is never released unless [`Dhcp6::release`] is called.
 //! - Reconfigure is ignored: without authentication it is how a stranger resets a client.
 

@@ -12,8 +12,8 @@ use dhcproto::v6::DhcpOption;
 
 use super::Config;
 use super::lease::{
-    DelegatedPrefix, Facts, LeasedAddress, MAX_DOMAINS, MAX_LEASED, MAX_SERVERS, is_delegable,
-    is_usable,
+    DelegatedPrefix, Facts, Leased, LeasedAddress, MAX_DOMAINS, MAX_LEASED, MAX_SERVERS,
+    is_delegable, is_usable,
 };
 use super::timing::{MIN_VALID, after};
 use crate::value::{Hostname, Instant, Prefix};
@@ -167,8 +167,8 @@ impl<'a> Options<'a> {
         })
     }
 
-    /// The first association of this code and `iaid`. RFC 8415 §21.4, §21.21: with T1 after T2 it counts as not sent.
-    fn association<T: PartialEq>(
+    /// The first association of this code and `iaid`; of what is in it twice, the first one counts. RFC 8415 §21.4, §21.21: with T1 after T2 it counts as not sent.
+    fn association<T: Leased>(
         &mut self,
         code: u16,
         iaid: u32,
@@ -189,7 +189,7 @@ impl<'a> Options<'a> {
         let mut bad = nested.bad;
         for data in nested.all(nested_code) {
             match read(data) {
-                Some(one) if leased.contains(&one) => {}
+                Some(one) if leased.iter().any(|known: &T| known.is_same(&one)) => {}
                 Some(one) if leased.len() < MAX_LEASED => leased.push(one),
                 Some(_) | None => bad = bad.saturating_add(1),
             }
@@ -280,10 +280,16 @@ impl<'a> Options<'a> {
         (servers, domains)
     }
 
-    /// Option 39 (RFC 4704 §4): a byte of flags, then a name, whole or only its first labels. `localhost` is no name for
-    /// a machine.
+    /// Option 39 (RFC 4704 §4): a byte of flags, then a name, whole or only its first labels. Servers without a name for
+    /// us send an empty one. `localhost` is no name for a machine.
     fn fqdn(&mut self) -> Option<Hostname> {
-        let name = self.raw(code::FQDN)?.get(1..).unwrap_or_default();
+        let name = match self.raw(code::FQDN)? {
+            [_flags, name @ ..] => name,
+            [] => return self.reject(),
+        };
+        if name.iter().all(|byte| *byte == 0) {
+            return None;
+        }
         // A partial name has no end of its own; after a whole one this is the root, a second name.
         let name = [name, &[0]].concat();
         match names(&name).0.into_iter().next() {

@@ -250,13 +250,12 @@ impl State {
 
     /// When the next message is to be sent.
     pub fn send_due(&self) -> Option<Instant> {
-        match self {
-            // The wait ends with a REQUEST.
-            Self::Soliciting { offer: Some(_), .. } => None,
-            _ => self
-                .exchange()
-                .and_then(|(exchange, retry)| exchange.send_due(retry)),
+        // With an offer the wait ends with a REQUEST.
+        if let Self::Soliciting { offer: Some(_), .. } = self {
+            return None;
         }
+        let (exchange, retry) = self.exchange()?;
+        exchange.send_due(retry)
     }
 
     /// When the state ends by itself: T1, T2, giving up, the end of a wait, of a lease or of a part of it.

@@ -195,34 +195,39 @@ impl Request<'_> {
 
 /// Lifetimes, T1 and T2 of what we send are 0: the server decides.
 fn ia_na(id: u32, addresses: &[Ipv6Addr]) -> DhcpOption {
-    let mut opts = DhcpOptions::new();
-    for addr in addresses {
-        opts.insert(DhcpOption::IAAddr(IAAddr {
+    let option = |addr: &Ipv6Addr| {
+        DhcpOption::IAAddr(IAAddr {
             addr: *addr,
             preferred_life: 0,
             valid_life: 0,
             opts: DhcpOptions::new(),
-        }));
-    }
-    let (t1, t2) = (0, 0);
-    DhcpOption::IANA(IANA { id, t1, t2, opts })
+        })
+    };
+    DhcpOption::IANA(IANA {
+        id,
+        t1: 0,
+        t2: 0,
+        opts: addresses.iter().map(option).collect(),
+    })
 }
 
 fn ia_pd(id: u32, prefixes: &[Prefix]) -> DhcpOption {
-    let mut opts = DhcpOptions::new();
-    for prefix in prefixes {
-        if let IpAddr::V6(prefix_ip) = prefix.address() {
-            opts.insert(DhcpOption::IAPrefix(IAPrefix {
-                preferred_lifetime: 0,
-                valid_lifetime: 0,
-                prefix_len: prefix.len(),
-                prefix_ip,
-                opts: DhcpOptions::new(),
-            }));
-        }
-    }
-    let (t1, t2) = (0, 0);
-    DhcpOption::IAPD(IAPD { id, t1, t2, opts })
+    let option = |prefix: &Prefix| match prefix.address() {
+        IpAddr::V6(prefix_ip) => Some(DhcpOption::IAPrefix(IAPrefix {
+            preferred_lifetime: 0,
+            valid_lifetime: 0,
+            prefix_len: prefix.len(),
+            prefix_ip,
+            opts: DhcpOptions::new(),
+        })),
+        IpAddr::V4(_) => None,
+    };
+    DhcpOption::IAPD(IAPD {
+        id,
+        t1: 0,
+        t2: 0,
+        opts: prefixes.iter().filter_map(option).collect(),
+    })
 }
 
 /// Option 39. Without a domain the name is a partial one, which has no end mark; no name asks for one (RFC 4704 §4.2).
