@@ -177,7 +177,7 @@ impl Fact<'_> {
     fn resolvers(&mut self) {
         let lease = self.lease;
         for server in &lease.dns {
-            let said = Said::new(IpAddr::V4(*server), self.origin(6));
+            let said = Said::new(IpAddr::V4(*server).into(), self.origin(6));
             self.document.nameservers.push(said);
         }
         let domains = match (lease.search.as_slice(), &lease.domain) {

@@ -91,7 +91,7 @@ impl<'a> Fact<'a> {
     fn told(&mut self, facts: &Facts) {
         if !self.operator.ignore_dns {
             for server in &facts.dns {
-                let said = Said::new(IpAddr::V6(*server), self.origin("option 23"));
+                let said = Said::new(IpAddr::V6(*server).into(), self.origin("option 23"));
                 self.document.nameservers.push(said);
             }
             let domains = facts.search.iter();

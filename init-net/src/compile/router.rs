@@ -4,14 +4,14 @@
 //! Routes to more than everywhere (RFC 4191) are not: the kernel takes only those as long as `accept_ra_rt_info_max_plen`
 //! says, which is 0 unless somebody sets it. Made here, they carry our mark, their origin and the metric of the operator.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Diagnostic, Document, LinkRef, RouteConfig, Said, Severity};
+use crate::config::{Document, LinkRef, RouteConfig, Said};
 use crate::proto::ndisc::{AdvertisedRoute, Router};
 use crate::state::OperatorSpec;
-use crate::value::{Layer, Origin, Prefix, RouteMetrics, RoutePreference};
+use crate::value::{Layer, NameServer, Origin, Prefix, RouteMetrics, RoutePreference};
 
 /// Route information, RFC 4191 §2.3.
 const ROUTE: &str = "option 24";
@@ -21,10 +21,9 @@ const SERVER: &str = "option 25";
 const DOMAIN: &str = "option 31";
 
 /// What `routers` say on the link of `operator`, less what the operator was told to ignore.
-pub fn document(routers: &[Router], operator: &OperatorSpec) -> (Document, Vec<Diagnostic>) {
+pub fn document(routers: &[Router], operator: &OperatorSpec) -> Document {
     let source: Arc<str> = format!("{}/{}", operator.operator, operator.link_name).into();
     let mut document = Document::empty(Layer::Operator, Arc::clone(&source));
-    let mut diagnostics = Vec::new();
     let origin = |router: &Router, option: &str| {
         let place = format!("router {}, {option}", router.address);
         Origin::new(Arc::clone(&source), place, None)
@@ -52,12 +51,13 @@ pub fn document(routers: &[Router], operator: &OperatorSpec) -> (Document, Vec<D
     if !operator.ignore_dns {
         let mut domains = Vec::new();
         for router in routers {
-            for server in router.servers.iter().map(|timed| timed.value) {
-                if server.is_unicast_link_local() {
-                    diagnostics.push(without_a_zone(&source, server));
-                    continue;
-                }
-                let said = Said::new(IpAddr::V6(server), origin(router, SERVER));
+            for address in router.servers.iter().map(|timed| timed.value) {
+                let local = address.is_unicast_link_local();
+                let server = NameServer {
+                    address: IpAddr::V6(address),
+                    zone: local.then(|| operator.link_name.clone()),
+                };
+                let said = Said::new(server, origin(router, SERVER));
                 document.nameservers.push(said);
             }
             let names = router.domains.iter();
@@ -66,7 +66,7 @@ pub fn document(routers: &[Router], operator: &OperatorSpec) -> (Document, Vec<D
         }
         document.search_domains = Some(domains).filter(|domains| !domains.is_empty());
     }
-    (document, diagnostics)
+    document
 }
 
 /// One route to each destination, that of the highest preference: the kernel keeps two of one metric as one route with two
@@ -95,11 +95,6 @@ fn rank(preference: RoutePreference) -> u8 {
     }
 }
 
-fn without_a_zone(source: &str, server: Ipv6Addr) -> Diagnostic {
-    let message = format!("{source}: name server {server} is reached only through its link");
-    Diagnostic::new(Severity::Note, message).with_effect("it is left out")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +118,7 @@ mod tests {
         let mut operator = crate::compile::lease::tests::operator();
         operator.operator = OperatorKind::Router;
         change(&mut operator);
-        let (document, faults) = document(machine.routers(), &operator);
+        let document = document(machine.routers(), &operator);
         assert_eq!(
             (document.layer, &*document.source),
             (Layer::Operator, "ra/eth0")
@@ -137,8 +132,7 @@ mod tests {
         let servers = servers.map(|said| format!("{} {}", said.value, said.origin.place));
         let domains = document.search_domains.iter().flatten();
         let domains = domains.map(|said| format!("{} {}", said.value, said.origin.place));
-        let faults = faults.into_iter().map(|fault| fault.message);
-        routes.chain(servers).chain(domains).chain(faults).collect()
+        routes.chain(servers).chain(domains).collect()
     }
 
     #[test]
@@ -181,7 +175,7 @@ mod tests {
         };
         assert_eq!(read(&[(MEDIUM, &all)], less), [""; 0]);
         let local = [servers(60, "fe80::53")];
-        let expect = ["ra/eth0: name server fe80::53 is reached only through its link"];
+        let expect = ["fe80::53%eth0 router fe80::1, option 25"];
         assert_eq!(read(&[(MEDIUM, &local)], |_| {}), expect);
     }
 }

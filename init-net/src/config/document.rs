@@ -10,8 +10,8 @@ use super::probe::ProbeConfig;
 use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
 use crate::value::{
-    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, Origin, Prefix, SysctlKey,
-    VlanId,
+    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, NameServer, Origin, Prefix,
+    SysctlKey, VlanId,
 };
 
 /// A value and the place that said it.
@@ -27,6 +27,11 @@ impl<T> Said<T> {
     /// `value`, said at `origin`.
     pub fn new(value: T, origin: Origin) -> Self {
         Self { value, origin }
+    }
+
+    /// The same, said at the same place, as something else.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Said<U> {
+        Said::new(change(self.value), self.origin)
     }
 }
 
@@ -92,7 +97,7 @@ pub struct Document {
     /// Whether to make a stable name up when there is no other.
     pub auto_hostname: Option<Said<AutoHostname>>,
     /// Name servers, in order.
-    pub nameservers: Vec<Said<IpAddr>>,
+    pub nameservers: Vec<Said<NameServer>>,
     /// Search domains, in order; `None` = nothing said, `Some([])` = overridden with none.
     pub search_domains: Option<Vec<Said<Hostname>>>,
     /// Whether the machine's own domain is searched as well; `None`: it is where no search domains are given.

@@ -112,7 +112,7 @@ fn add(card: &Card, out: &mut Document) -> Option<()> {
     for file in ["primary-dns", "secondary-dns"] {
         let server = card.address(file);
         out.nameservers
-            .extend(server.map(|server| Said::new(server, at(file))));
+            .extend(server.map(|server| Said::new(server.into(), at(file))));
     }
     let name = card.said("hostname").and_then(|text| text.parse().ok());
     let name = name.map(|name: Hostname| Said::new(name, at("hostname")));

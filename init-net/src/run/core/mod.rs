@@ -20,6 +20,7 @@ mod subjects;
 mod tests;
 mod timeline;
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{self, Settings};
@@ -230,12 +231,13 @@ impl Core {
                 self.timeline.end(&name, now);
             }
         }
-        let nameservers = self
-            .desired
-            .resolver
-            .as_ref()
-            .map(|resolver| resolver.name_servers.clone());
-        let servers = nameservers.unwrap_or_default();
+        // A name in a URL is asked of those that any socket reaches.
+        let servers = self.desired.resolver.iter();
+        let servers = servers.flat_map(|resolver| &resolver.name_servers);
+        let servers: Vec<IpAddr> = servers
+            .filter(|server| server.zone.is_none())
+            .map(|server| server.address)
+            .collect();
         let fetched = self.fetches.turn(
             now,
             &mut self.rng,

@@ -166,8 +166,8 @@ impl Client for RouterClient {
     }
 
     fn document(&self, seat: &Seat) -> Option<(Document, Vec<Diagnostic>)> {
-        self.holds()
-            .then(|| router::document(self.machine.routers(), &seat.spec))
+        let document = || router::document(self.machine.routers(), &seat.spec);
+        self.holds().then(|| (document(), Vec::new()))
     }
 
     fn close(index: u32) -> Effect {

@@ -48,7 +48,7 @@ impl SavedLeases {
         }
         for saved in &self.routers {
             let spec = operator(desired, saved, OperatorKind::Router);
-            documents.extend(spec.map(|spec| router::document(&saved.lease.routers, spec).0));
+            documents.extend(spec.map(|spec| router::document(&saved.lease.routers, spec)));
         }
         for saved in &self.dhcp6 {
             let spec = operator(desired, saved, OperatorKind::Dhcp6);
