@@ -213,6 +213,7 @@ impl Shell {
                 server,
                 message,
             } => self.sockets.unicast_dhcp(&link, from, server, &message),
+            Effect::ListenToRouters { link } => self.sockets.listen_to_routers(&link),
             Effect::SolicitRouter { link, packet } => self.sockets.solicit_router(&link, &packet),
             Effect::SendDhcp6 { link, message } => self.sockets.send_dhcp6(&link, &message),
             Effect::BroadcastArp {

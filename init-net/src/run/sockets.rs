@@ -151,11 +151,17 @@ impl Sockets {
 
     /// A router solicitation.
     pub(super) fn solicit_router(&mut self, link: &LinkAt, packet: &[u8]) {
-        let sent = open_once(&mut self.routers, link.index, || {
-            PacketSocket::open(link.index, Protocol::Ipv6, &ndisc::FILTER)
-        })
-        .and_then(|socket| socket.send(packet, &ndisc::ALL_ROUTERS_MAC));
+        let sent = self
+            .router_socket(link)
+            .and_then(|socket| socket.send(packet, &ndisc::ALL_ROUTERS_MAC));
         report_send("ra", link, sent);
+    }
+
+    /// Advertisements are heard from now on.
+    pub(super) fn listen_to_routers(&mut self, link: &LinkAt) {
+        if let Err(error) = self.router_socket(link) {
+            log::warn!("ra/{}: listen: {error}", link.name);
+        }
     }
 
     /// A DHCPv6 message. The kernel takes a link-local source for a link-local group.
@@ -193,6 +199,12 @@ impl Sockets {
     /// The DHCPv6 client of a link has ended.
     pub(super) fn close_dhcp6(&mut self, index: u32) {
         self.dhcp6.remove(&index);
+    }
+
+    fn router_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
+        open_once(&mut self.routers, link.index, || {
+            PacketSocket::open(link.index, Protocol::Ipv6, &ndisc::FILTER)
+        })
     }
 
     fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {

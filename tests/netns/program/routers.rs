@@ -108,6 +108,11 @@ fn a_router_that_is_lost_is_believed_until_its_time() {
         machine.boot("ip=eth0:auto6 nameserver=10.77.0.53");
         machine.answers();
         assert!(resolv_conf().contains("2001:db8:77::53"));
+        // The next supervisor has heard it from this one, and listens.
+        machine.signal(Signal::SIGKILL);
+        let _supervisor = machine.supervise();
+        machine.reconcile();
+        assert!(resolv_conf().contains("2001:db8:77::53"));
         drop(router);
         machine.until("the end of the name server", || {
             (!resolv_conf().contains("2001:db8:77::53")).then_some(())

@@ -117,6 +117,11 @@ pub enum Effect {
         /// UDP payload.
         message: Vec<u8>,
     },
+    /// Listen to router advertisements.
+    ListenToRouters {
+        /// On which link.
+        link: LinkAt,
+    },
     /// Send a router solicitation to all routers, and listen to advertisements.
     SolicitRouter {
         /// Out of which link.

@@ -46,6 +46,8 @@ struct Machine {
     router: Option<Vec<u8>>,
     /// Solicitations sent.
     solicited: usize,
+    /// Links on which advertisements are heard.
+    listened: BTreeSet<u32>,
     /// Types of the DHCPv6 messages sent; a server answers all of them.
     sent6: Vec<u8>,
     log: Vec<String>,
@@ -93,6 +95,7 @@ impl Machine {
             sent: Vec::new(),
             router: None,
             solicited: 0,
+            listened: BTreeSet::new(),
             sent6: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
@@ -174,6 +177,9 @@ impl Machine {
             Effect::BroadcastDhcp { link, message } | Effect::UnicastDhcp { link, message, .. } => {
                 let reply = self.serve(link.index, &message);
                 self.queue.extend(reply);
+            }
+            Effect::ListenToRouters { link } => {
+                self.listened.insert(link.index);
             }
             Effect::SolicitRouter { link, .. } => {
                 self.solicited += 1;

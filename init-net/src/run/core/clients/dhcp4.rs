@@ -216,7 +216,8 @@ fn config(spec: &OperatorSpec, mac: Mac) -> Config {
         hostname: None,
         vendor_class: spec.vendor_class.clone(),
         rapid_commit: true,
-        // Until the IPv6 clients exist, waiting for IPv6 alone would leave the machine without an address.
+        // A network without IPv4 reaches IPv4 by NAT64 only. Programs that insist on IPv4 would need a translator on this
+        // machine (RFC 6877), and there is none.
         request_ipv6_only: false,
         request_mtu: true,
     }

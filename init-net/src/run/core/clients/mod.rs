@@ -24,7 +24,7 @@ use crate::value::{Instant, Rng, earliest};
 use advice::Advice;
 use dhcp4::Dhcp4Client;
 use dhcp6::Dhcp6Client;
-use pool::{Pool, Turn};
+use pool::{Client as _, Pool, Turn};
 use router::RouterClient;
 use seat::Place;
 
@@ -182,7 +182,15 @@ impl Clients {
     pub(super) fn is_open(&self, desired: &Desired, link: &LinkAt, family: Family) -> bool {
         match family {
             Family::Inet4 => self.dhcp4.is_open(desired, link),
-            Family::Inet6 => self.dhcp6.is_open(desired, link),
+            Family::Inet6 => {
+                // Where routers decide, their silence is an answer.
+                let decided = self.dhcp6.get(link.index).is_none()
+                    && self
+                        .routers
+                        .get(link.index)
+                        .is_some_and(|client| client.is_answered());
+                !decided && self.dhcp6.is_open(desired, link)
+            }
         }
     }
 }

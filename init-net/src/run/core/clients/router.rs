@@ -22,6 +22,8 @@ pub(super) struct RouterClient {
     machine: Ndisc,
     /// A router has spoken, or it was waited for in vain.
     answered: bool,
+    /// Its socket was asked for: with routers of the stage before, nothing is sent that would open it.
+    listens: bool,
 }
 
 /// What the routers of a link said.
@@ -100,6 +102,7 @@ impl Client for RouterClient {
         let mut this = Self {
             answered: !machine.routers().is_empty(),
             machine,
+            listens: false,
         };
         this.set_source(place);
         Some(this)
@@ -129,6 +132,11 @@ impl Client for RouterClient {
         rng: &mut Rng,
         effects: &mut Vec<Effect>,
     ) -> Turn {
+        if !self.listens {
+            self.listens = true;
+            let link = seat.link.clone();
+            effects.push(Effect::ListenToRouters { link });
+        }
         self.machine.expire(now);
         loop {
             let sent = self.machine.transmit(now, rng, |packet| {

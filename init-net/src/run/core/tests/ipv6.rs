@@ -319,6 +319,10 @@ fn nothing_is_asked_again_after_the_hand_over() {
     assert_eq!(second.resolvers(), servers);
     assert_eq!(second.done, [], "nothing to change");
     assert_eq!((second.solicited, &second.sent6[..]), (0, &[][..]));
+    assert!(
+        second.listened.contains(&2),
+        "what routers say next is heard"
+    );
     // And it is renewed where it was left.
     second.run(60);
     assert!(second.addresses().contains(&LEASED.to_owned()));
