@@ -19,6 +19,9 @@ use nix::fcntl::FdFlag;
 use nix::fcntl::fcntl;
 use nix::sched::CloneFlags;
 use nix::sched::setns;
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 
 use crate::Deadline;
 use crate::Error;
@@ -66,6 +69,16 @@ impl Process {
     pub fn errors(&mut self, echo: Option<String>) -> Option<Log> {
         let errors = self.child.stderr.take()?;
         Some(Log::follow(errors, echo))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        // A number that the kernel gave out as a pid fits.
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, signal).context(&self.command)
     }
 
     /// Waits until the child has ended by itself.

@@ -14,6 +14,7 @@ mod dhcp;
 mod ethernet;
 mod guest;
 mod handoff;
+mod ipv6;
 mod json;
 mod kinds;
 mod machine;

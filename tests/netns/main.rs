@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bells;
+mod dhcp6;
 mod packet;
 mod program;
 mod rtnetlink;

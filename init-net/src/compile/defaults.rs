@@ -22,9 +22,6 @@ pub const FETCH_TIMEOUT: Duration = Duration::from_secs(50);
 /// Client identifier of RFC 2132 §9.14 with the hardware type in front: Ethernet.
 pub const CLIENT_ID_ETHERNET: u8 = 1;
 
-/// DUID-LL of RFC 8415 §11.4 in front of the hardware address: type 3, hardware type Ethernet.
-pub const DUID_LL_ETHERNET: [u8; 4] = [0, 3, 0, 1];
-
 /// How often a bond looks at the carrier of its members when neither monitor is said, milliseconds: the value that the
 /// bonding driver itself takes in the modes that cannot do without (BOND_DEFAULT_MIIMON).
 pub const BOND_MIIMON: u32 = 100;

@@ -108,7 +108,11 @@ fn klibc(desired: &Desired, link: &LinkName, Leased { address, gateway }: &Lease
         .resolver
         .iter()
         .flat_map(|resolver| &resolver.name_servers);
-    let servers: Vec<&IpAddr> = servers.filter(|server| server.is_ipv4()).take(2).collect();
+    let servers: Vec<IpAddr> = servers
+        .map(|server| server.address)
+        .filter(IpAddr::is_ipv4)
+        .take(2)
+        .collect();
     let netmask = core::net::Ipv4Addr::from_bits(
         u32::MAX
             .checked_shl(32 - u32::from(address.address.len()))

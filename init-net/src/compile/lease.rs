@@ -177,7 +177,7 @@ impl Fact<'_> {
     fn resolvers(&mut self) {
         let lease = self.lease;
         for server in &lease.dns {
-            let said = Said::new(IpAddr::V4(*server), self.origin(6));
+            let said = Said::new(IpAddr::V4(*server).into(), self.origin(6));
             self.document.nameservers.push(said);
         }
         let domains = match (lease.search.as_slice(), &lease.domain) {
@@ -218,12 +218,12 @@ fn is_default(route: &LeaseRoute) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::state::OperatorKind;
     use crate::value::{Hostname, Instant};
 
-    fn operator() -> OperatorSpec {
+    pub(in crate::compile) fn operator() -> OperatorSpec {
         OperatorSpec {
             operator: OperatorKind::Dhcp4,
             link_name: "eth0".parse().unwrap(),
@@ -235,6 +235,8 @@ mod tests {
             allow_routes: Vec::new(),
             ignore_dns: false,
             first_lease_wins: false,
+            need: Default::default(),
+            dhcp6: Default::default(),
             layer: Layer::Default,
             origin: Origin::builtin("dhcp"),
             overrode: Vec::new(),

@@ -1,15 +1,18 @@
-//! Operators: which link runs DHCP, and with which settings.
+//! Operators: which link runs DHCP and router discovery, and with which settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::defaults;
 use super::link::Links;
 use super::names::Names;
-use crate::config::{AutoMethod, Diagnostic, Document, LinkRef, OperatorConfig, Severity};
-use crate::state::{Desired, OperatorKind, OperatorSpec};
+use crate::config::{AutoMethod, Diagnostic, Document, LinkRef, OperatorConfig};
+use crate::proto::dhcp6::duid_ll;
+use crate::state::{
+    DelegateSpec, Desired, Dhcp6Spec, Dhcp6Start, OperatorKind, OperatorNeed, OperatorSpec,
+};
 use crate::value::{Gather as _, Layer, LinkName, Origin};
 
-/// Merges what was said, and DHCPv4 on the links of [`default_links`].
+/// Merges what was said, and everything on the links of [`default_links`].
 pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
@@ -22,22 +25,18 @@ pub(super) fn merge(
         .rev()
         .find_map(|d| d.boot.peer_dns.as_ref())
         .is_some_and(|said| !said.value);
-    let mut notes: BTreeMap<AutoMethod, Origin> = BTreeMap::new();
     for document in documents {
         for config in &document.operators {
-            notes
-                .entry(config.method)
-                .or_insert_with(|| config.origin.clone());
             for link in names.resolve(&config.link) {
                 let by = (document.layer, &config.origin);
                 if let Err(fault) = made.carries(&link, by) {
                     diagnostics.push(*fault);
                     continue;
                 }
-                for kind in runs(config.method) {
+                for order in runs(config.method) {
                     let link = link.clone();
                     let spec = spec(
-                        *kind,
+                        *order,
                         config,
                         link,
                         document.layer,
@@ -48,8 +47,26 @@ pub(super) fn merge(
                 }
             }
         }
+        // A link of which it is said that routers count: the kernel takes what it knows of, the rest is ours.
+        for config in &document.links {
+            if config.settings.accept_ra.is_none_or(|how| how == 0) {
+                continue;
+            }
+            for link in names.resolve(&config.link) {
+                let method = AutoMethod::Auto6;
+                let said = OperatorConfig::new(config.link.clone(), method, config.origin.clone());
+                for (kind, start, _) in runs(method) {
+                    let order = (*kind, *start, OperatorNeed::Optional);
+                    let at = (link.clone(), document.layer);
+                    let spec = spec(order, &said, at.0, at.1, (names, made), ignore_dns);
+                    if !desired.operators.contains_key(&(link.clone(), *kind)) {
+                        insert(desired, spec);
+                    }
+                }
+            }
+        }
     }
-    let origin = Origin::builtin("(DHCPv4 on a link of which nothing is said)");
+    let origin = Origin::builtin("(DHCP and routers on a link of which nothing is said)");
     for link in default_links(documents, names) {
         let mut config =
             OperatorConfig::new(LinkRef::EveryPhysical, AutoMethod::Dhcp4, origin.clone());
@@ -67,28 +84,41 @@ pub(super) fn merge(
                 .find(|id| names.resolve(&id.link).contains(&link));
             config.client_id = of_link.map(|id| id.bytes.clone()).or(config.client_id);
         }
-        insert(
-            desired,
-            spec(
-                OperatorKind::Dhcp4,
-                &config,
-                link,
-                Layer::Default,
-                (names, made),
-                ignore_dns,
-            ),
-        );
-    }
-    for (method, origin) in notes {
-        if let Some(message) = not_applied(method) {
-            let (message, effect) = message;
-            diagnostics.push(
-                Diagnostic::new(Severity::Note, message)
-                    .with_place((&origin).into())
-                    .with_effect(effect),
+        for order in runs(AutoMethod::Any) {
+            let (link, layer) = (link.clone(), Layer::Default);
+            insert(
+                desired,
+                spec(*order, &config, link, layer, (names, made), ignore_dns),
             );
         }
     }
+    for link in deaf_links(documents, names) {
+        desired.operators.retain(|(name, _), spec| {
+            let needs_routers = match spec.operator {
+                OperatorKind::Dhcp4 => false,
+                OperatorKind::Dhcp6 => spec.dhcp6.start != Dhcp6Start::Always,
+                OperatorKind::Router => true,
+            };
+            *name != link || !needs_routers
+        });
+    }
+}
+
+/// Links of which it is said, at last, that routers do not count: `acceptRA: false`, `ipv6: false`, `ip=link6`.
+fn deaf_links(documents: &[&Document], names: &Names<'_>) -> Vec<LinkName> {
+    let mut deaf: BTreeMap<LinkName, bool> = BTreeMap::new();
+    for document in documents {
+        for config in &document.links {
+            let settings = &config.settings;
+            let off = settings.accept_ra.map(|how| how == 0);
+            let off = off.or((settings.ipv6 == Some(false)).then_some(true));
+            let links = names.resolve(&config.link).into_iter();
+            deaf.extend(links.filter_map(|link| Some((link, off?))));
+        }
+    }
+    deaf.into_iter()
+        .filter_map(|(link, off)| off.then_some(link))
+        .collect()
 }
 
 /// Whether anything is, or by default would be, configured on any link: whether a boot has links to wait for.
@@ -142,36 +172,31 @@ pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<L
         .collect()
 }
 
-/// The clients of a method.
-fn runs(method: AutoMethod) -> &'static [OperatorKind] {
-    match method {
-        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 | AutoMethod::Any => &[OperatorKind::Dhcp4],
-        AutoMethod::Dhcp6 | AutoMethod::Either6 => &[OperatorKind::Dhcp6],
-        AutoMethod::Auto6 | AutoMethod::LinkLocal6 | AutoMethod::Ibft => &[],
-    }
-}
+/// What to run, when DHCPv6 does, and whether a boot waits for it.
+type Order = (OperatorKind, Dhcp6Start, OperatorNeed);
 
-/// What a method lacks until the DHCPv6 and router discovery clients exist, and what happens instead.
-fn not_applied(method: AutoMethod) -> Option<(&'static str, &'static str)> {
-    const KERNEL: &str = "the link is brought up, IPv6 comes from the kernel's own SLAAC";
+/// The operators of a method.
+fn runs(method: AutoMethod) -> &'static [Order] {
+    use Dhcp6Start::{Advertised, Always, Fallback};
+    use OperatorKind::{Dhcp4, Dhcp6, Router};
+    use OperatorNeed::{OneOfThem, Optional, Required};
     match method {
-        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 => None,
-        AutoMethod::Any => Some((
-            "DHCPv6 is not applied yet",
-            "DHCPv4 runs; IPv6 comes from the kernel's own SLAAC",
-        )),
-        AutoMethod::Dhcp6 | AutoMethod::Either6 => Some(("DHCPv6 is not applied yet", KERNEL)),
-        AutoMethod::Auto6 => Some((
-            "name servers of router advertisements are not applied yet",
-            KERNEL,
-        )),
-        AutoMethod::LinkLocal6 => Some(("SLAAC is not turned off yet", KERNEL)),
-        AutoMethod::Ibft => Some(("the iBFT table is not read yet", "the link is brought up")),
+        AutoMethod::Dhcp4 | AutoMethod::SingleDhcp4 => &[(Dhcp4, Always, Required)],
+        AutoMethod::Any => &[
+            (Dhcp4, Always, OneOfThem),
+            (Router, Always, OneOfThem),
+            (Dhcp6, Advertised, OneOfThem),
+        ],
+        // Routes come from routers even where addresses do not.
+        AutoMethod::Dhcp6 => &[(Dhcp6, Always, Required), (Router, Always, Optional)],
+        AutoMethod::Auto6 => &[(Router, Always, Required), (Dhcp6, Advertised, Optional)],
+        AutoMethod::Either6 => &[(Router, Always, OneOfThem), (Dhcp6, Fallback, OneOfThem)],
+        AutoMethod::LinkLocal6 | AutoMethod::Ibft => &[],
     }
 }
 
 fn spec(
-    operator: OperatorKind,
+    (operator, start, need): Order,
     config: &OperatorConfig,
     link: LinkName,
     layer: Layer,
@@ -181,20 +206,35 @@ fn spec(
     let metric = config
         .metric
         .unwrap_or_else(|| defaults::ROUTE_METRIC + names.rank(&link));
-    let said = match operator {
-        OperatorKind::Dhcp4 => &config.client_id,
-        OperatorKind::Dhcp6 => &config.duid,
+    // The same identity in the initramfs and after it: made from the permanent hardware address.
+    let mac = || made.stable_mac(&link, names);
+    let client_identifier = match operator {
+        OperatorKind::Dhcp4 => config.client_id.clone().unwrap_or_else(|| {
+            let mac = mac().and_then(|mac| mac.as_ethernet());
+            let id = |mac: [u8; 6]| [&[defaults::CLIENT_ID_ETHERNET], &mac[..]].concat();
+            mac.map(id).unwrap_or_default()
+        }),
+        OperatorKind::Dhcp6 => {
+            let duid = config.duid.clone();
+            duid.unwrap_or_else(|| mac().map(duid_ll).unwrap_or_default())
+        }
+        OperatorKind::Router => Vec::new(),
     };
-    let client_identifier = said.clone().unwrap_or_else(|| {
-        // The same identity in the initramfs and after it: made from the permanent hardware address.
-        let kind: &[u8] = match operator {
-            OperatorKind::Dhcp4 => &[defaults::CLIENT_ID_ETHERNET],
-            OperatorKind::Dhcp6 => &defaults::DUID_LL_ETHERNET,
-        };
-        let mac = made.stable_mac(&link, names);
-        let mac = mac.and_then(|mac| mac.as_ethernet());
-        mac.map(|mac| [kind, &mac[..]].concat()).unwrap_or_default()
-    });
+    let dhcp6 = match operator {
+        OperatorKind::Dhcp4 | OperatorKind::Router => Dhcp6Spec::default(),
+        OperatorKind::Dhcp6 => Dhcp6Spec {
+            start,
+            prefix: config.prefix_hint,
+            delegate: config
+                .delegate
+                .iter()
+                .map(|part| DelegateSpec {
+                    link_name: names.final_name(&part.link),
+                    subnet: part.subnet,
+                })
+                .collect(),
+        },
+    };
     OperatorSpec {
         operator,
         link_name: link,
@@ -206,16 +246,23 @@ fn spec(
         allow_routes: config.allow_routes.clone(),
         ignore_dns,
         first_lease_wins: config.method == AutoMethod::SingleDhcp4,
+        need,
+        dhcp6,
         layer,
         origin: config.origin.clone(),
         overrode: Vec::new(),
     }
 }
 
-/// Documents come lowest layer first: a later one replaces and remembers whom.
+/// Documents come lowest layer first: a later one replaces and remembers whom. Of two methods of one layer that run the same
+/// (`dhcp6,auto6`), what either asks for is done.
 fn insert(desired: &mut Desired, mut spec: OperatorSpec) {
     let id = (spec.link_name.clone(), spec.operator);
     if let Some(old) = desired.operators.remove(&id) {
+        if old.layer == spec.layer {
+            spec.need = spec.need.min(old.need);
+            spec.dhcp6.start = spec.dhcp6.start.min(old.dhcp6.start);
+        }
         spec.overrode = old.overrode;
         spec.overrode.push(old.origin);
     }

@@ -4,32 +4,35 @@
 //! beside IPv6 servers from the command line) keeps the other family's servers of the layer below, after its own; the
 //! machine config is the exception of the exception: its list stands alone.
 
-use core::net::IpAddr;
-
 use crate::config::Document;
 use crate::state::{Desired, ResolverSpec, TimeServerSpec};
-use crate::value::{Layer, Origin};
+use crate::value::{Layer, NameServer, Origin};
 
 pub(super) fn merge(documents: &[&Document], desired: &mut Desired) {
-    let mut servers: Vec<(Layer, IpAddr, Origin)> = Vec::new();
+    let mut servers: Vec<(Layer, NameServer, Origin)> = Vec::new();
     let mut overrode: Vec<Origin> = Vec::new();
     let mut search: Vec<String> = Vec::new();
     let mut layers: Vec<Layer> = documents.iter().map(|d| d.layer).collect();
     layers.dedup();
     for layer in layers {
         let of_layer = || documents.iter().filter(|d| d.layer == layer);
-        let mut new: Vec<(Layer, IpAddr, Origin)> = Vec::new();
+        let mut new: Vec<(Layer, NameServer, Origin)> = Vec::new();
         for said in of_layer().flat_map(|d| &d.nameservers) {
-            if !new.iter().any(|(_, address, _)| *address == said.value) {
-                new.push((layer, said.value, said.origin.clone()));
+            if !new.iter().any(|(_, server, _)| *server == said.value) {
+                new.push((layer, said.value.clone(), said.origin.clone()));
             }
         }
         if !new.is_empty() {
-            let has = |v4: bool| new.iter().any(|(_, address, _)| address.is_ipv4() == v4);
-            let keeps = |address: &IpAddr| layer != Layer::Configuration && !has(address.is_ipv4());
+            let has = |v4: bool| {
+                new.iter()
+                    .any(|(_, server, _)| server.address.is_ipv4() == v4)
+            };
+            let keeps = |server: &NameServer| {
+                layer != Layer::Configuration && !has(server.address.is_ipv4())
+            };
             let (kept, lost): (Vec<_>, Vec<_>) = servers
                 .into_iter()
-                .partition(|(_, address, _)| keeps(address));
+                .partition(|(_, server, _)| keeps(server));
             overrode.extend(lost.into_iter().map(|(_, _, origin)| origin));
             new.extend(kept);
             servers = new;
@@ -68,7 +71,7 @@ pub(super) fn merge(documents: &[&Document], desired: &mut Desired) {
                 .iter()
                 .map(|(_, _, origin)| origin.clone())
                 .collect(),
-            name_servers: servers.into_iter().map(|(_, address, _)| address).collect(),
+            name_servers: servers.into_iter().map(|(_, server, _)| server).collect(),
             search_domains: search,
             overrode,
         });

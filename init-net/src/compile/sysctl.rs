@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::names::Names;
-use crate::config::{Diagnostic, Document, LinkSettings, Severity};
+use crate::config::{AutoMethod, Diagnostic, Document, LinkSettings, OperatorConfig, Severity};
 use crate::state::{Desired, SysctlSpec};
 use crate::value::{Gather as _, Layer, LinkName, Origin, SysctlKey};
 
@@ -76,6 +76,19 @@ pub(super) fn merge(
         for config in &document.links {
             for link in names.resolve(&config.link) {
                 for (key, value) in settings(&config.settings, &link) {
+                    say(desired, key, value, document.layer, &config.origin);
+                }
+            }
+        }
+        // No more than the link-local address, which the kernel makes by itself.
+        let link_local = |config: &&OperatorConfig| config.method == AutoMethod::LinkLocal6;
+        for config in document.operators.iter().filter(link_local) {
+            let deaf = LinkSettings {
+                accept_ra: Some(0),
+                ..LinkSettings::default()
+            };
+            for link in names.resolve(&config.link) {
+                for (key, value) in settings(&deaf, &link) {
                     say(desired, key, value, document.layer, &config.origin);
                 }
             }

@@ -915,13 +915,12 @@ fn what_later_stages_run_is_there_and_says_so() {
     let desired = bad(
         &documents,
         &[
-            "Note: DHCPv6 is not applied yet",
             "Note: shared addresses are not run yet",
             "Note: the firewall is not applied yet",
         ],
     );
     let operator = &desired.operators[&(name("eth0"), OperatorKind::Dhcp6)];
-    assert_eq!(operator.client_identifier[..4], defaults::DUID_LL_ETHERNET);
+    assert_eq!(operator.client_identifier[..4], [0, 3, 0, 1]);
     assert_eq!(
         desired.probes["api"].target.to_string(),
         "tcp:[2001:db8::1]:443"

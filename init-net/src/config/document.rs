@@ -10,8 +10,8 @@ use super::probe::ProbeConfig;
 use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
 use crate::value::{
-    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, NodeAddressSort, Origin,
-    Prefix, SysctlKey, VlanId,
+    Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, NameServer,
+    NodeAddressSort, Origin, Prefix, SysctlKey, VlanId,
 };
 
 /// A value and the place that said it.
@@ -27,6 +27,11 @@ impl<T> Said<T> {
     /// `value`, said at `origin`.
     pub fn new(value: T, origin: Origin) -> Self {
         Self { value, origin }
+    }
+
+    /// The same, said at the same place, as something else.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Said<U> {
+        Said::new(change(self.value), self.origin)
     }
 }
 
@@ -94,7 +99,7 @@ pub struct Document {
     /// Whether to make a stable name up when there is no other.
     pub auto_hostname: Option<Said<AutoHostname>>,
     /// Name servers, in order.
-    pub nameservers: Vec<Said<IpAddr>>,
+    pub nameservers: Vec<Said<NameServer>>,
     /// Search domains, in order; `None` = nothing said, `Some([])` = overridden with none.
     pub search_domains: Option<Vec<Said<Hostname>>>,
     /// Whether the machine's own domain is searched as well; `None`: it is where no search domains are given.
@@ -278,6 +283,15 @@ pub enum AutoMethod {
     Ibft,
 }
 
+/// A part of a delegated prefix for a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegate {
+    /// Which link.
+    pub link: LinkName,
+    /// Which /64, from 0.
+    pub subnet: u32,
+}
+
 /// A dynamic source on one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorConfig {
@@ -299,6 +313,10 @@ pub struct OperatorConfig {
     pub allow_routes: Vec<Prefix>,
     /// DHCPv6 option 1, type included; `None`: made from the hardware address (DUID-LL).
     pub duid: Option<Vec<u8>>,
+    /// The prefix to ask DHCPv6 for; `::/56` means any of that length. `None`: none.
+    pub prefix_hint: Option<Prefix>,
+    /// Which links get a part of it.
+    pub delegate: Vec<Delegate>,
     /// Where it was said.
     pub origin: Origin,
 }
@@ -316,6 +334,8 @@ impl OperatorConfig {
             ignore_routes: None,
             allow_routes: Vec::new(),
             duid: None,
+            prefix_hint: None,
+            delegate: Vec::new(),
             origin,
         }
     }

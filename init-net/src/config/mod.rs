@@ -10,6 +10,7 @@ pub mod diagnostic;
 mod document;
 pub mod expression;
 mod firewall;
+pub mod ibft;
 mod link;
 pub mod machine;
 pub mod nearest;
@@ -25,8 +26,8 @@ mod vip;
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use document::{
     AddressConfig, AutoHostname, AutoMethod, BootConfig, ClientId, ClusterConfig, ConfigSource,
-    DhcpTimeouts, Document, EthernetConfig, HostEntry, IfName, LinkRef, OperatorConfig, RootConfig,
-    Said, SysctlConfig, WaitLevel,
+    Delegate, DhcpTimeouts, Document, EthernetConfig, HostEntry, IfName, LinkRef, OperatorConfig,
+    RootConfig, Said, SysctlConfig, WaitLevel,
 };
 pub use firewall::{DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig};
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};

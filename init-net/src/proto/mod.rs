@@ -7,10 +7,13 @@
 //! [`icmp`] has no machine: it reads and writes messages.
 
 pub mod acd;
+mod checksum;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod dns;
 pub mod http;
 pub mod icmp;
+pub mod ndisc;
 
 use crate::value::{Instant, Rng};
 

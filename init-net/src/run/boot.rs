@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 
 use super::cache;
-use super::core::{Core, Event, Verdict};
+use super::core::{Core, Event, SavedLeases, Verdict};
 use super::handoff;
 use super::modules::Modules;
 use super::report::{self, HandedOff, Report};
@@ -95,7 +95,7 @@ fn bring_up(
     };
     let mut core = Core::new(
         read.documents.clone(),
-        Vec::new(),
+        SavedLeases::default(),
         sys::random::rng(),
         started,
     );

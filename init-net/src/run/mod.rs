@@ -18,6 +18,7 @@ pub mod facts;
 pub mod generic;
 pub mod graph;
 pub mod handoff;
+mod ibft;
 pub mod kernel;
 pub mod kinds;
 pub mod live;
@@ -33,12 +34,13 @@ pub mod rtnetlink;
 pub mod sample;
 pub mod shell;
 pub mod slots;
+mod sockets;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;
 pub mod wait;
-pub mod watch;
 mod wanted;
+pub mod watch;
 
 pub use crate::config::WaitLevel;
 

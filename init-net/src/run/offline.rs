@@ -12,7 +12,7 @@ use super::{
 use crate::config::diagnostic::Severity;
 use crate::config::{Diagnostic, Document};
 use crate::plan;
-use crate::state::{Desired, Observed, OperatorKind};
+use crate::state::{Desired, Observed};
 use crate::sys;
 use crate::value::Gather as _;
 
@@ -56,14 +56,7 @@ fn kept(sources: &Sources, read: &Read, desired: &Desired) -> Vec<Document> {
     if sources.is_boot() {
         documents.extend(remote::documents(&remote::sources(&read.documents), &state.fetched).0);
     }
-    for saved in &state.leases {
-        if let Some(operator) = desired
-            .operators
-            .get(&(saved.link_name.clone(), OperatorKind::Dhcp4))
-        {
-            documents.push(crate::compile::lease::document(&saved.lease, operator).0);
-        }
-    }
+    documents.extend(state.leases.documents(desired));
     documents
 }
 

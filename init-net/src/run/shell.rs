@@ -2,11 +2,8 @@
 //!
 //! No decision is made here: what is tried, when, and what a failure means is the core's.
 
-use core::net::Ipv4Addr;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::AsFd as _;
 
 use super::bells::{Bells, Ring};
@@ -19,21 +16,12 @@ use super::observe;
 use super::rtnetlink::Monitor;
 use super::sample::Sample;
 use super::slots::Slots;
-use crate::proto::acd;
-use crate::proto::dhcp4::frame;
-use crate::state::LinkAt;
+use super::sockets::{self, Sockets};
 use crate::sys;
-use crate::sys::packet::{PacketSocket, Protocol};
 use crate::sys::poll::{Interest, poll};
 use crate::sys::timer::Timer;
-use crate::value::{Instant, Mac};
+use crate::value::Instant;
 use crate::wire::event::Bell;
-
-/// Longest datagram that is taken, bytes: an Ethernet frame; DHCP messages are at most 1,500.
-const MAX_DATAGRAM: usize = 2048;
-
-/// Datagrams of one socket in one turn: a flood must not keep the loop from its timers.
-const MAX_DRAIN: usize = 64;
 
 /// The core and everything it acts through.
 pub struct Shell {
@@ -42,11 +30,7 @@ pub struct Shell {
     kernel: Kernel,
     monitor: Monitor,
     timer: Timer,
-    /// A socket a link while its DHCP client runs: opened once, closed late (closing waits for an RCU grace period).
-    dhcp: BTreeMap<u32, PacketSocket>,
-    /// For unicast renewals: the kernel finds the neighbour, and answers are not refused with ICMP.
-    renew: BTreeMap<u32, UdpSocket>,
-    arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
+    sockets: Sockets,
     connections: Connections,
     /// What rings beside rtnetlink, for who stays.
     bells: Option<Bells>,
@@ -74,9 +58,7 @@ pub enum SourceEvent {
 enum Ready {
     Monitor,
     Timer,
-    Dhcp(u32),
-    Renew(u32),
-    Arp(u32, Ipv4Addr),
+    Socket(sockets::Ready),
     Connection(connections::Ready),
     Bell(Ring),
     Loader,
@@ -94,9 +76,7 @@ impl Shell {
             loader: None,
             bells: None,
             timer: Timer::open()?,
-            dhcp: BTreeMap::new(),
-            renew: BTreeMap::new(),
-            arp: BTreeMap::new(),
+            sockets: Sockets::default(),
             connections: Connections::default(),
             control: None,
             slots: None,
@@ -174,18 +154,10 @@ impl Shell {
             (Interest::read(self.timer.as_fd()), Ready::Timer),
         ];
         watched.extend(
-            self.dhcp
-                .iter()
-                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Dhcp(*index))),
+            self.sockets
+                .interests()
+                .map(|(interest, ready)| (interest, Ready::Socket(ready))),
         );
-        watched.extend(
-            self.renew
-                .iter()
-                .map(|(index, s)| (Interest::read(s.as_fd()), Ready::Renew(*index))),
-        );
-        watched.extend(self.arp.iter().map(|((index, address), s)| {
-            (Interest::read(s.as_fd()), Ready::Arp(*index, *address))
-        }));
         watched.extend(
             self.connections
                 .interests()
@@ -242,9 +214,7 @@ impl Shell {
             Ready::Timer => {
                 self.queue.push_back(Event::Tick);
             }
-            Ready::Dhcp(index) => self.take_dhcp(index),
-            Ready::Renew(index) => self.take_renew(index),
-            Ready::Arp(index, address) => self.take_arp(index, address),
+            Ready::Socket(ready) => self.sockets.take(ready, &mut self.queue),
             Ready::Connection(ready) => {
                 let mut events = VecDeque::new();
                 self.connections.take(ready, &mut events);
@@ -288,66 +258,6 @@ impl Shell {
         }
     }
 
-    fn take_dhcp(&mut self, index: u32) {
-        let Some(socket) = self.dhcp.get(&index) else {
-            return;
-        };
-        let mut buffer = [0; MAX_DATAGRAM];
-        for _ in 0..MAX_DRAIN {
-            match socket.receive(&mut buffer) {
-                Ok(packet) => {
-                    let bytes = buffer.get(..packet.length).unwrap_or_default();
-                    match frame::udp_payload(bytes, packet.checksum_ready) {
-                        Ok(message) => self.queue.push_back(Event::Dhcp {
-                            index,
-                            message: message.to_vec(),
-                        }),
-                        Err(reject) => log::debug!("dhcp4: frame dropped: {reject:?}"),
-                    }
-                }
-                // Nothing more, or ENETDOWN once after the link went down: the socket lives on.
-                Err(_) => break,
-            }
-        }
-    }
-
-    fn take_renew(&mut self, index: u32) {
-        let Some(socket) = self.renew.get(&index) else {
-            return;
-        };
-        let mut buffer = [0; MAX_DATAGRAM];
-        for _ in 0..MAX_DRAIN {
-            match socket.recv(&mut buffer) {
-                // The packet socket hears the same answer while it is open; the machine takes the first.
-                Ok(count) => {
-                    let message = buffer.get(..count).unwrap_or_default().to_vec();
-                    self.queue.push_back(Event::Dhcp { index, message });
-                }
-                Err(_) => break,
-            }
-        }
-    }
-
-    fn take_arp(&mut self, index: u32, address: Ipv4Addr) {
-        let Some(socket) = self.arp.get(&(index, address)) else {
-            return;
-        };
-        let mut buffer = [0; MAX_DATAGRAM];
-        for _ in 0..MAX_DRAIN {
-            match socket.receive(&mut buffer) {
-                Ok(packet) => {
-                    let message = buffer.get(..packet.length).unwrap_or_default().to_vec();
-                    self.queue.push_back(Event::Arp {
-                        index,
-                        address,
-                        message,
-                    });
-                }
-                Err(_) => break,
-            }
-        }
-    }
-
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Observe(doubt) => self.observe(doubt),
@@ -361,56 +271,26 @@ impl Shell {
                     self.queue.push_back(Event::ModulesLoaded);
                 }
             }
-            Effect::BroadcastDhcp { link, message } => {
-                let packet = frame::ip_udp(
-                    Ipv4Addr::UNSPECIFIED,
-                    Ipv4Addr::BROADCAST,
-                    frame::CLIENT_PORT,
-                    frame::SERVER_PORT,
-                    &message,
-                );
-                let sent = self
-                    .dhcp_socket(&link)
-                    .and_then(|socket| socket.send(&packet, &Mac::BROADCAST));
-                report_send("dhcp4", &link, sent);
-            }
+            Effect::BroadcastDhcp { link, message } => self.sockets.broadcast_dhcp(&link, &message),
             Effect::UnicastDhcp {
                 link,
                 from,
                 server,
                 message,
-            } => {
-                // A NAK comes as a broadcast even to a renewal (RFC 2131 §4.3.2), which the renewal's own socket does
-                // not hear.
-                if let Err(error) = self.dhcp_socket(&link) {
-                    log::debug!("dhcp4/{}: listen: {error}", link.name);
-                }
-                let sent = self
-                    .renew_socket(&link, from)
-                    .and_then(|socket| socket.send_to(&message, (server, frame::SERVER_PORT)))
-                    .map(drop);
-                report_send("dhcp4", &link, sent);
-            }
+            } => self.sockets.unicast_dhcp(&link, from, server, &message),
+            Effect::ListenToRouters { link } => self.sockets.listen_to_routers(&link),
+            Effect::SolicitRouter { link, packet } => self.sockets.solicit_router(&link, &packet),
+            Effect::SendDhcp6 { link, message } => self.sockets.send_dhcp6(&link, &message),
             Effect::BroadcastArp {
                 link,
                 address,
                 message,
-            } => {
-                let sent = self
-                    .arp_socket(&link, address)
-                    .and_then(|socket| socket.send(&message, &Mac::BROADCAST));
-                report_send("arp", &link, sent);
-            }
-            Effect::CloseArp { index, address } => {
-                self.arp.remove(&(index, address));
-            }
-            Effect::CloseRenew { index } => {
-                self.renew.remove(&index);
-            }
-            Effect::CloseClient { index } => {
-                self.dhcp.remove(&index);
-                self.renew.remove(&index);
-            }
+            } => self.sockets.broadcast_arp(&link, address, &message),
+            Effect::CloseArp { index, address } => self.sockets.close_arp(index, address),
+            Effect::CloseRenew { index } => self.sockets.close_renew(index),
+            Effect::CloseClient { index } => self.sockets.close_dhcp(index),
+            Effect::CloseRouter { index } => self.sockets.close_router(index),
+            Effect::CloseDhcp6 { index } => self.sockets.close_dhcp6(index),
             Effect::Connect {
                 id,
                 address,
@@ -521,43 +401,5 @@ impl Shell {
             request,
             sample: Box::new(sample.unwrap_or_default()),
         });
-    }
-
-    fn dhcp_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {
-        open_once(&mut self.dhcp, link.index, || {
-            PacketSocket::open(link.index, Protocol::Ip, &frame::FILTER)
-        })
-    }
-
-    fn renew_socket(&mut self, link: &LinkAt, from: Ipv4Addr) -> io::Result<&UdpSocket> {
-        let local = (from, frame::CLIENT_PORT).into();
-        open_once(&mut self.renew, link.index, || {
-            sys::udp::bind(local, Some(&link.name))
-        })
-    }
-
-    fn arp_socket(&mut self, link: &LinkAt, address: Ipv4Addr) -> io::Result<&PacketSocket> {
-        open_once(&mut self.arp, (link.index, address), || {
-            PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))
-        })
-    }
-}
-
-/// The socket of `key`, opened when there is none.
-fn open_once<K: Ord, S>(
-    sockets: &mut BTreeMap<K, S>,
-    key: K,
-    open: impl FnOnce() -> io::Result<S>,
-) -> io::Result<&S> {
-    match sockets.entry(key) {
-        Entry::Occupied(socket) => Ok(socket.into_mut()),
-        Entry::Vacant(slot) => Ok(slot.insert(open()?)),
-    }
-}
-
-/// A message that could not be sent is sent again by its machine's timer: worth a word, not an event.
-fn report_send(what: &str, link: &LinkAt, sent: io::Result<()>) {
-    if let Err(error) = sent {
-        log::debug!("{what}/{}: send: {error}", link.name);
     }
 }

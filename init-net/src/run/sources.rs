@@ -134,12 +134,17 @@ pub fn proc_cmdline() -> String {
 /// Parses a command line and machine configs; what cannot be read costs only itself.
 pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read {
     let (document, diagnostics) = cmdline::parse(cmdline, cmdline_name);
+    let firmware = super::ibft::document(&document);
     let mut read = Read {
         cmdline: cmdline.to_owned(),
         configs: Vec::new(),
         documents: vec![document],
         diagnostics,
     };
+    if let Some((document, diagnostics)) = firmware {
+        read.documents.push(document);
+        read.diagnostics.extend(diagnostics);
+    }
     read.documents.extend(machine_identity());
     read.diagnostics
         .extend(super::remote::platform_faults(&read.documents));

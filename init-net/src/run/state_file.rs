@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::core::{Fetched, Pending, SavedLease, Timeline};
+use super::core::{Fetched, Pending, SavedLeases, Timeline};
 use super::report::HandedOff;
 use crate::value::LinkName;
 
@@ -20,9 +20,6 @@ const VERSION: u32 = 1;
 
 /// Largest file that is read, bytes: the largest sources that `apply` takes with those before them, and a platform's bodies.
 pub const MAX_LEN: usize = 64 << 20;
-
-/// Most leases that are believed.
-const MAX_LEASES: usize = 1024;
 
 /// The file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,8 +44,8 @@ pub struct StateFile {
     pub pending: Option<Pending>,
     /// Bodies of what was fetched, by source.
     pub fetched: BTreeMap<String, Fetched>,
-    /// Leases held.
-    pub leases: Vec<SavedLease>,
+    /// Leases held, and what routers said.
+    pub leases: SavedLeases,
     /// Names that links had, with their indexes.
     pub names: BTreeMap<LinkName, u32>,
     /// Addresses that were added by us (`link/prefix`): their marks, where the kernel keeps none.
@@ -148,12 +145,7 @@ impl StateFile {
         if state.boot_id != boot_id {
             return Err(Refusal::OtherBoot);
         }
-        if state.leases.len() > MAX_LEASES {
-            return Err(Refusal::Lease("too many of them"));
-        }
-        for saved in &state.leases {
-            saved.lease.validate().map_err(Refusal::Lease)?;
-        }
+        state.leases.validate().map_err(Refusal::Lease)?;
         Ok(state)
     }
 

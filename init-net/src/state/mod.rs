@@ -43,7 +43,7 @@ pub use op::{
     AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
     WireguardPeerOp,
 };
-pub use operator::{OperatorKind, OperatorSpec};
+pub use operator::{DelegateSpec, Dhcp6Spec, Dhcp6Start, OperatorKind, OperatorNeed, OperatorSpec};
 pub use probe::{ProbeSpec, ProbeStatus, ProbeTarget};
 pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_conf};
 pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};

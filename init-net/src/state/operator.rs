@@ -12,17 +12,72 @@ use crate::value::{Layer, LinkName, Origin, Prefix};
 pub enum OperatorKind {
     /// DHCPv4 client.
     Dhcp4,
-    /// DHCPv6 client. A later stage of the supervisor runs it.
+    /// DHCPv6 client.
     Dhcp6,
+    /// Router discovery.
+    #[serde(rename = "ra")]
+    Router,
 }
 
 impl fmt::Display for OperatorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dhcp4 => f.write_str("dhcp4"),
-            Self::Dhcp6 => f.write_str("dhcp6"),
-        }
+        f.write_str(match self {
+            Self::Dhcp4 => "dhcp4",
+            Self::Dhcp6 => "dhcp6",
+            Self::Router => "ra",
+        })
     }
+}
+
+/// When the DHCPv6 client of a link runs; who runs more often comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dhcp6Start {
+    /// Whatever routers say.
+    #[default]
+    Always,
+    /// As `Advertised`, and for a lease when no router answers or none lets hosts give themselves addresses (`either6`).
+    Fallback,
+    /// When a router says so: for a lease with its flag M, for facts with O (RFC 4861 §4.2).
+    Advertised,
+}
+
+/// Whether a boot waits for what an operator brings; who is waited for longer comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OperatorNeed {
+    /// It does.
+    #[default]
+    Required,
+    /// It does until one of those of its link that say so is content (`ip=on`: either address family will do).
+    OneOfThem,
+    /// It does not.
+    Optional,
+}
+
+/// Orders for DHCPv6 alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dhcp6Spec {
+    /// When it runs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub start: Dhcp6Start,
+    /// The prefix to ask for (`::/56`: any of that length); `None`: none is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Prefix>,
+    /// Which links get a part of a delegated prefix.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delegate: Vec<DelegateSpec>,
+}
+
+/// One part of a delegated prefix: a /64 for a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DelegateSpec {
+    /// Which link.
+    pub link_name: LinkName,
+    /// Which /64 of the prefix, from 0.
+    pub subnet: u32,
 }
 
 /// A dynamic source that should run.
@@ -53,6 +108,12 @@ pub struct OperatorSpec {
     /// `single-dhcp`: stops when another link of the same argument got a lease first.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub first_lease_wins: bool,
+    /// Whether a boot waits for it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub need: OperatorNeed,
+    /// Orders for DHCPv6.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dhcp6: Dhcp6Spec,
     /// Its rank.
     pub layer: Layer,
     /// Where it was said.
@@ -69,4 +130,8 @@ fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Er
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>(),
     )
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -1,11 +1,10 @@
 //! Name servers, search domains and time servers; the text of `resolv.conf`.
 
 use core::fmt::Write as _;
-use core::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::value::{Layer, Origin};
+use crate::value::{Layer, NameServer, Origin};
 
 /// MAXNS of resolv.h: the C library reads no more.
 pub const MAX_NAMESERVERS: usize = 3;
@@ -15,7 +14,7 @@ pub const MAX_NAMESERVERS: usize = 3;
 #[serde(rename_all = "camelCase")]
 pub struct ResolverSpec {
     /// In order of preference; may be more than `resolv.conf` takes.
-    pub name_servers: Vec<IpAddr>,
+    pub name_servers: Vec<NameServer>,
     /// Domains to try for short names.
     pub search_domains: Vec<String>,
     /// Rank of the highest source.

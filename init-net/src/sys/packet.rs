@@ -15,6 +15,8 @@ pub enum Protocol {
     Ip = 0x0800,
     /// ARP.
     Arp = 0x0806,
+    /// IPv6.
+    Ipv6 = 0x86dd,
 }
 
 /// TP_STATUS_CSUMNOTREADY, include/uapi/linux/if_packet.h.

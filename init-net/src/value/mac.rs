@@ -28,15 +28,18 @@ impl Mac {
     pub const MAX_LEN: usize = 32;
 
     /// Every station of an Ethernet.
-    pub const BROADCAST: Mac = {
+    pub const BROADCAST: Mac = Mac::ethernet([0xff; 6]);
+
+    /// An Ethernet address.
+    pub const fn ethernet(address: [u8; 6]) -> Self {
         let mut bytes = [0; Self::MAX_LEN];
         let mut i = 0;
-        while i < 6 {
-            bytes[i] = 0xff;
+        while i < address.len() {
+            bytes[i] = address[i];
             i += 1;
         }
-        Mac { bytes, len: 6 }
-    };
+        Self { bytes, len: 6 }
+    }
 
     /// From raw bytes as in IFLA_ADDRESS; `None` when empty or too long.
     pub fn from_bytes(raw: &[u8]) -> Option<Self> {

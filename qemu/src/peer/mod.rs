@@ -3,13 +3,17 @@
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod http;
-pub mod kea;
+pub mod kea4;
+pub mod kea6;
 mod program;
+pub mod radvd;
 pub mod relay;
 mod stop;
 
 pub use dhcp::DhcpServer;
 pub use dnsmasq::Dnsmasq;
 pub use http::HttpServer;
-pub use kea::Kea;
+pub use kea4::Kea4;
+pub use kea6::Kea6;
+pub use radvd::Radvd;
 pub use relay::Relay;

@@ -3,9 +3,9 @@
 
 mod commands;
 mod conflict;
+mod doctor;
 mod drift;
 mod files;
-mod doctor;
 mod foreign;
 mod lease;
 mod machine;
@@ -14,5 +14,6 @@ mod read_only;
 mod repair;
 mod resources;
 mod restart;
+mod routers;
 mod statics;
 mod watch;

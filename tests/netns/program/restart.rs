@@ -73,7 +73,10 @@ fn with_spoiled_state(name: &'static str, spoil: fn(&[u8]) -> Vec<u8>, complaint
         );
         // The next one believes what this one wrote.
         let state: Value = serde_json::from_slice(&fs::read(STATE).unwrap()).unwrap();
-        assert_eq!(state["leases"][0]["lease"]["address"], json!(address));
+        assert_eq!(
+            state["leases"]["dhcp4"][0]["lease"]["address"],
+            json!(address)
+        );
     });
 }
 

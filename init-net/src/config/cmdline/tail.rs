@@ -147,7 +147,7 @@ pub(super) fn servers(reading: &mut Reading<'_>, argument: &Argument<'_>, fields
 pub(super) fn name_server(reading: &mut Reading<'_>, argument: &Argument<'_>, ip: IpAddr) {
     let servers = &mut reading.document.nameservers;
     if !servers.iter().any(|known| known.value == ip) {
-        servers.push(Said::new(ip, argument.origin()));
+        servers.push(Said::new(ip.into(), argument.origin()));
     }
 }
 

@@ -153,6 +153,10 @@ routeMetric: 200
 ignoreHostname: true
 clientIdentifier: duid
 duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
+prefixHint: ::/56
+delegate:
+  - link: lan0
+    subnet: 1
 ",
         "kind: VLANConfig
 name: storage

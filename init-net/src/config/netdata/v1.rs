@@ -220,7 +220,8 @@ impl V1<'_> {
                         .any(|said| said.value == address);
                     if !known {
                         let origin = self.origin(node.mark);
-                        self.out.nameservers.push(Said::new(address, origin));
+                        let server = Said::new(address.into(), origin);
+                        self.out.nameservers.push(server);
                     }
                 }
                 Some(Err(_)) | None => self.warn(node.mark, "a name server is no IP address"),

@@ -186,7 +186,10 @@ fn nics(facts: &mut Facts<'_>) {
     if any_v6 {
         let origin = facts.origin("resolver of the VPC");
         let resolver = IpAddr::V6(RESOLVER6);
-        facts.document.nameservers.push(Said::new(resolver, origin));
+        facts
+            .document
+            .nameservers
+            .push(Said::new(resolver.into(), origin));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use core::net::Ipv4Addr;
 
+use crate::proto::checksum::{add, fold};
+
 /// UDP port of servers (RFC 2131 §4.1).
 pub const SERVER_PORT: u16 = 67;
 /// UDP port of clients (RFC 2131 §4.1).
@@ -150,22 +152,6 @@ pub fn udp_payload(packet: &[u8], checksum_ready: bool) -> Result<&[u8], FrameRe
 fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, udp_len: u16) -> u32 {
     let sum = add(add(0, &src.octets()), &dst.octets());
     sum + u32::from(PROTOCOL_UDP) + u32::from(udp_len)
-}
-
-/// Adds 16-bit words; 64 KiB of them cannot overflow 32 bits.
-fn add(sum: u32, bytes: &[u8]) -> u32 {
-    bytes.chunks(2).fold(sum, |sum, pair| {
-        let low = pair.get(1).copied().unwrap_or(0);
-        sum + u32::from(u16::from_be_bytes([pair[0], low]))
-    })
-}
-
-/// The one's complement of the sum, RFC 1071.
-fn fold(mut sum: u32) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
 }
 
 #[cfg(test)]

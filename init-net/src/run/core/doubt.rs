@@ -196,7 +196,7 @@ mod tests {
     /// A core that saw a route of ours out of link 2, and a default route of others out of link 3.
     fn core() -> Core {
         let now = Instant::from_secs(1);
-        let mut core = Core::new(Vec::new(), Vec::new(), Rng::new(1), now);
+        let mut core = Core::new(Vec::new(), Default::default(), Rng::new(1), now);
         let to = |dst: Option<&str>, link, protocol| RouteStatus {
             family: Family::Inet4,
             dst: dst.map(|dst| dst.parse().unwrap()),

@@ -31,6 +31,20 @@ pub enum Event {
         /// UDP payload.
         message: Vec<u8>,
     },
+    /// A DHCPv6 message (UDP payload) that arrived on a link.
+    Dhcp6 {
+        /// Kernel index of the link.
+        index: u32,
+        /// UDP payload.
+        message: Vec<u8>,
+    },
+    /// A router advertisement that arrived on a link.
+    Advertisement {
+        /// Kernel index of the link.
+        index: u32,
+        /// The packet from its IPv6 header on, checksum right.
+        packet: Vec<u8>,
+    },
     /// An ARP message that arrived on a link.
     Arp {
         /// Kernel index of the link.
@@ -114,6 +128,35 @@ pub enum Effect {
         server: Ipv4Addr,
         /// UDP payload.
         message: Vec<u8>,
+    },
+    /// Listen to router advertisements.
+    ListenToRouters {
+        /// On which link.
+        link: LinkAt,
+    },
+    /// Send a router solicitation to all routers, and listen to advertisements.
+    SolicitRouter {
+        /// Out of which link.
+        link: LinkAt,
+        /// The packet from its IPv6 header on.
+        packet: Vec<u8>,
+    },
+    /// Router discovery of a link has ended: close its socket.
+    CloseRouter {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// Send a DHCPv6 message to all servers, and listen to replies.
+    SendDhcp6 {
+        /// Out of which link.
+        link: LinkAt,
+        /// UDP payload.
+        message: Vec<u8>,
+    },
+    /// The DHCPv6 client of a link has ended: close its socket.
+    CloseDhcp6 {
+        /// Kernel index of the link.
+        index: u32,
     },
     /// Send an ARP message as a broadcast frame, and listen for what is said about `address`.
     BroadcastArp {

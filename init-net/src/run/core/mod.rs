@@ -28,16 +28,17 @@ mod subjects;
 mod tests;
 mod timeline;
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
-use crate::state::{Desired, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
+use crate::state::{Desired, Family, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Op};
 use crate::value::{Gather as _, Instant, LinkName, Prefix, Rng, earliest};
 
 pub use change::{Ending, Pending, Progress};
-pub use clients::SavedLease;
+pub use clients::{Held, Routers, Saved, SavedLeases};
 pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
 pub use fetches::{Fetched, Fetches, Source};
@@ -108,7 +109,7 @@ pub struct Core {
 
 impl Core {
     /// A core that knows `documents` and, after a hand-off or a crash, `leases`.
-    pub fn new(documents: Vec<Document>, leases: Vec<SavedLease>, rng: Rng, now: Instant) -> Self {
+    pub fn new(documents: Vec<Document>, leases: SavedLeases, rng: Rng, now: Instant) -> Self {
         let settings = compile::settings(&documents);
         Self {
             documents,
@@ -164,6 +165,10 @@ impl Core {
                 self.looks.notice(Doubt::EVERYTHING, now);
             }
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
+            Event::Dhcp6 { index, message } => self.clients.receive_dhcp6(index, &message, now),
+            Event::Advertisement { index, packet } => {
+                self.clients.receive_advertisement(index, &packet, now)
+            }
             Event::Arp {
                 index,
                 address,
@@ -223,21 +228,24 @@ impl Core {
                 self.conflicts.claim(conflict.index, conflict.address, now);
             }
         }
-        if self.clients.turn(now, &mut self.rng, effects) {
+        let turn = self.clients.turn(now, &mut self.rng, effects);
+        if turn.changed {
             self.changed();
         }
+        self.revision += u64::from(turn.refreshed);
         for (name, started, ended) in self.clients.stages().chain(self.fetches.stages()) {
             self.timeline.begin(&name, started);
             if ended {
                 self.timeline.end(&name, now);
             }
         }
-        let nameservers = self
-            .desired
-            .resolver
-            .as_ref()
-            .map(|resolver| resolver.name_servers.clone());
-        let servers = nameservers.unwrap_or_default();
+        // A name in a URL is asked of those that any socket reaches.
+        let servers = self.desired.resolver.iter();
+        let servers = servers.flat_map(|resolver| &resolver.name_servers);
+        let servers: Vec<IpAddr> = servers
+            .filter(|server| server.zone.is_none())
+            .map(|server| server.address)
+            .collect();
         let fetched = self.fetches.turn(
             now,
             &mut self.rng,
@@ -422,17 +430,23 @@ impl Core {
     /// Whether `op` removes what may belong to a lease that is about to be confirmed: after a lost state file, the
     /// kernel alone remembers it. It cannot stay too long: the kernel ends the address with the lease.
     fn may_be_leased(&self, op: &Op, observed: &Observed) -> bool {
-        let leased = |link: &LinkAt, only: Option<Prefix>| {
+        let leased = |link: &LinkAt, family: Family, only: Option<Prefix>| {
             observed.addresses.iter().any(|status| {
                 status.link_index == link.index
+                    && status.family == family
                     && status.protocol == OUR_PROTOCOL
                     && status.valid_until.is_some()
                     && only.is_none_or(|only| only == status.address)
-            }) && self.clients.is_open(&self.desired, link)
+            }) && self.clients.is_open(&self.desired, link, family)
         };
         match op {
-            Op::AddressDel { link, address, .. } => leased(link, Some(*address)),
-            Op::RouteDel(route) => route.link.as_ref().is_some_and(|link| leased(link, None)),
+            Op::AddressDel { link, address, .. } => {
+                leased(link, Family::of(address.address()), Some(*address))
+            }
+            Op::RouteDel(route) => {
+                let link = route.link.as_ref();
+                link.is_some_and(|link| leased(link, route.family, None))
+            }
             _ => false,
         }
     }
@@ -468,7 +482,7 @@ impl Core {
     }
 
     /// The leases held, for the state file.
-    pub fn leases(&self) -> Vec<SavedLease> {
+    pub fn leases(&self) -> SavedLeases {
         self.clients.saved()
     }
 
@@ -553,7 +567,7 @@ impl Core {
         self.diagnostics.iter().chain(self.fetches.faults())
     }
 
-    /// The DHCP clients with their leases, as resources.
+    /// The clients with their leases, and what routers say, as resources.
     pub fn lease_facts(&self) -> Vec<serde_json::Value> {
         self.clients.facts()
     }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Core;
 use crate::compile;
 use crate::config::WaitLevel;
-use crate::state::{AddressStatus, Desired, LinkStatus, Observed, OperatorSpec, Scope};
+use crate::state::{
+    AddressStatus, Desired, LinkStatus, Observed, OperatorKind, OperatorSpec, Scope,
+};
 use crate::value::RouteKind;
 use crate::value::{Gather as _, Instant, Layer, LinkName, Prefix, RouteTable, earliest};
 
@@ -87,12 +89,15 @@ impl Core {
         }
         let addresses = missing_addresses(&self.desired, observed);
         // Who was named explicitly is waited for; of the default clients any one will do.
-        let unbound: Vec<_> = self.clients.unbound().collect();
+        let unbound = self.clients.unbound(observed);
         let needed = |spec: &&&OperatorSpec| spec.layer > Layer::Default && !spec.first_lease_wins;
         let named: Vec<String> = unbound
             .iter()
             .filter(needed)
-            .map(|spec| format!("lease on {}", spec.link_name))
+            .map(|spec| match spec.operator {
+                OperatorKind::Dhcp4 | OperatorKind::Dhcp6 => format!("lease on {}", spec.link_name),
+                OperatorKind::Router => format!("router on {}", spec.link_name),
+            })
             .collect();
         let none_bound =
             self.clients.bound() == 0 && !unbound.is_empty() && global_addresses(observed) == 0;

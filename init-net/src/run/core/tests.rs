@@ -1,16 +1,17 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
 mod change;
+mod ipv6;
 mod leases;
 mod probes;
-
-use core::net::SocketAddr;
 mod record;
 
+use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{
-    Core, Doubt, Effect, Ending, Event, Fetched, HttpEvent, Outcome, Reply, Request, Verdict,
+    Core, Doubt, Effect, Ending, Event, Fetched, HttpEvent, Outcome, Reply, Request, SavedLeases,
+    Verdict,
 };
 use crate::config::cmdline;
 use crate::state::{
@@ -59,6 +60,14 @@ struct Machine {
     looks: Vec<Doubt>,
     /// Kinds (option 53) of the DHCP messages sent.
     sent: Vec<u8>,
+    /// What a router answers to solicitations.
+    router: Option<Vec<u8>>,
+    /// Solicitations sent.
+    solicited: usize,
+    /// Links on which advertisements are heard.
+    listened: BTreeSet<u32>,
+    /// Types of the DHCPv6 messages sent; a server answers all of them.
+    sent6: Vec<u8>,
     log: Vec<String>,
     replies: Vec<Reply>,
     /// Connections asked for, with their time since the start in milliseconds.
@@ -86,7 +95,12 @@ impl Machine {
     fn new(line: &str) -> Self {
         let (document, _) = cmdline::parse(line, "test");
         let documents = vec![document];
-        let mut core = Core::new(documents.clone(), Vec::new(), Rng::new(1), START);
+        let mut core = Core::new(
+            documents.clone(),
+            SavedLeases::default(),
+            Rng::new(1),
+            START,
+        );
         for source in crate::run::remote::sources(&documents) {
             core.fetch(source);
         }
@@ -105,6 +119,10 @@ impl Machine {
             done: Vec::new(),
             looks: Vec::new(),
             sent: Vec::new(),
+            router: None,
+            solicited: 0,
+            listened: BTreeSet::new(),
+            sent6: Vec::new(),
             log: Vec::new(),
             replies: Vec::new(),
             connected: Vec::new(),
@@ -190,6 +208,23 @@ impl Machine {
                 let reply = self.serve(link.index, &message);
                 self.queue.extend(reply);
             }
+            Effect::ListenToRouters { link } => {
+                self.listened.insert(link.index);
+            }
+            Effect::SolicitRouter { link, .. } => {
+                self.solicited += 1;
+                let index = link.index;
+                let answer = self.router.clone();
+                self.queue
+                    .extend(answer.map(|packet| Event::Advertisement { index, packet }));
+            }
+            Effect::SendDhcp6 { link, message } => {
+                self.sent6.push(message[0]);
+                let index = link.index;
+                let reply = ipv6::serve6(&message);
+                self.queue
+                    .extend(reply.map(|message| Event::Dhcp6 { index, message }));
+            }
             Effect::Log(_, text) => self.log.push(text),
             Effect::Diagnostic(diagnostic) => self.log.push(diagnostic.to_string()),
             Effect::Reply { reply, .. } => self.replies.push(reply),
@@ -228,7 +263,9 @@ impl Machine {
             | Effect::BroadcastArp { .. }
             | Effect::CloseArp { .. }
             | Effect::CloseRenew { .. }
-            | Effect::CloseClient { .. } => {}
+            | Effect::CloseClient { .. }
+            | Effect::CloseRouter { .. }
+            | Effect::CloseDhcp6 { .. } => {}
         }
     }
 
@@ -265,6 +302,7 @@ impl Machine {
                 scope,
                 priority,
                 valid_secs,
+                no_prefix_route,
                 ..
             }) => {
                 let same = |a: &AddressStatus| a.link_index == link.index && a.address == *address;
@@ -278,7 +316,10 @@ impl Machine {
                     link_name: link.name.clone(),
                     family: Family::of(address.address()),
                     scope: *scope,
-                    flags: 0,
+                    flags: match no_prefix_route {
+                        true => AddressStatus::NOPREFIXROUTE,
+                        false => 0,
+                    },
                     priority: priority.unwrap_or(0),
                     protocol: OUR_PROTOCOL,
                     valid_until: valid_secs.map(until),
@@ -708,7 +749,7 @@ fn check_loss(server: Server, at: u64) {
     assert_eq!(machine.addresses(), ["eth0/10.9.0.2/24"]);
     assert!(machine.gateways().is_empty());
     assert!(machine.core.desired().resolver.is_none());
-    assert!(machine.core.leases().is_empty());
+    assert_eq!(machine.core.leases(), SavedLeases::default());
     machine.server = Server::Grants;
     machine.run(120);
     assert_eq!(machine.addresses(), both);

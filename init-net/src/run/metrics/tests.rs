@@ -102,7 +102,7 @@ const START: Instant = Instant::from_secs(5);
 /// A core that has looked at a machine with one card that is up.
 fn core() -> Core {
     let (document, _) = cmdline::parse("ip=192.0.2.2:::24::eth0:none", "test");
-    let mut core = Core::new(vec![document], Vec::new(), Rng::new(1), START);
+    let mut core = Core::new(vec![document], Default::default(), Rng::new(1), START);
     core.step(Event::Tick, START);
     let mut link = LinkStatus::new(2, "eth0".parse().unwrap());
     link.flags = iff::UP | iff::LOWER_UP;

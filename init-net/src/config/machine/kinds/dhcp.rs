@@ -1,13 +1,15 @@
 //! `DHCPv4Config` and `DHCPv6Config`.
 
+use core::net::{IpAddr, Ipv6Addr};
+
 use serde_json::{Value as Json, json};
 
 use super::{Kind, Role};
-use crate::config::machine::record::{At, Record, plain};
+use crate::config::machine::record::{At, Items as _, Record, plain};
 use crate::config::machine::scalar::{Names, Scalar, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
-use crate::config::{AutoMethod, Document, LinkRef, OperatorConfig};
+use crate::config::{AutoMethod, Delegate, Document, LinkRef, OperatorConfig};
 use crate::value::{LinkName, Prefix};
 
 keys! {
@@ -45,6 +47,20 @@ keys! {
         "clientIdentifier" client_identifier: Identifier,
         /// What it calls itself with `clientIdentifier: duid`.
         "duidRaw" duid: Duid,
+        /// The prefix to ask for; `::/56` asks for any of that length, and so does `delegate` alone for any.
+        "prefixHint" prefix_hint: Prefix,
+        /// Which links get a /64 of the prefix, and the address `::1` in it.
+        "delegate" delegate: Vec<DelegateKeys>,
+    }
+}
+
+keys! {
+    /// A part of a delegated prefix.
+    pub struct DelegateKeys("delegate") {
+        /// The link that gets it.
+        required "link" link: LinkName,
+        /// Which /64 of the prefix; 0 unless said otherwise.
+        "subnet" subnet: u32,
     }
 }
 
@@ -128,13 +144,31 @@ impl Kind for Dhcp6Keys {
             let fix = "leave it out for a DUID of the hardware address";
             self.refuse_value(source, &self.client_identifier, rule, Some(fix));
         }
+        if self.prefix_hint.is_some_and(|said| said.value.is_ipv4()) {
+            let rule = "a prefix hint is an IPv6 network";
+            self.refuse_value(source, &self.prefix_hint, rule, Some("write ::/56"));
+        }
         let link = LinkRef::Name(self.name.value);
         let mut operator = OperatorConfig::new(link, AutoMethod::Dhcp6, origin);
         operator.metric = plain(self.route_metric);
         operator.ignore_hostname = plain(self.ignore_hostname);
         operator.allow_routes = networks(self.allow_routes);
         operator.duid = duid;
+        let delegates = self.delegate.items();
+        operator.delegate = delegates.map(DelegateKeys::delegate).collect();
+        let any = Prefix::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 0).ok();
+        let hint = plain(self.prefix_hint).filter(|hint| !hint.is_ipv4());
+        operator.prefix_hint = hint.or(any.filter(|_| !operator.delegate.is_empty()));
         out.operators.push(operator);
+    }
+}
+
+impl DelegateKeys {
+    fn delegate(self) -> Delegate {
+        Delegate {
+            link: self.link.value,
+            subnet: plain(self.subnet).unwrap_or(0),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::machine::record::{At, Items as _, Quiet, Record as _};
 use crate::config::machine::scalar::Names;
 use crate::config::machine::source::Source;
 use crate::config::{Document, Said};
-use crate::value::Hostname;
+use crate::value::{Hostname, NameServer};
 
 keys! {
     /// Name servers and search domains.
@@ -156,7 +156,10 @@ impl NameserverKeys {
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         match (self.protocol(), &self.tls_server_name) {
-            (Protocol::Plain, None) => out.nameservers.push(self.address.said(source)),
+            (Protocol::Plain, None) => {
+                let server = self.address.said(source).map(NameServer::from);
+                out.nameservers.push(server);
+            }
             (Protocol::Plain, Some(_)) => {
                 let rule = "tlsServerName needs protocol: DoT or DoH";
                 self.refuse(source, &self.tls_server_name, rule, None);

@@ -10,7 +10,7 @@ use crate::config::machine::kinds::{resolver, static_host};
 use crate::config::machine::record::{At, Items as _, Placed as _, Quiet, Record as _};
 use crate::config::machine::source::Source;
 use crate::config::machine::stream::Stream;
-use crate::value::Hostname;
+use crate::value::{Hostname, NameServer};
 
 keys! {
     /// The network.
@@ -60,7 +60,8 @@ impl NetworkKeys {
             ),
         ];
         if !stream.replaces(source, "ResolverConfig", &places) {
-            let servers = self.nameservers.items().map(|server| server.said(source));
+            let servers = self.nameservers.items();
+            let servers = servers.map(|server| server.said(source).map(NameServer::from));
             out.nameservers.extend(servers);
             resolver::own_domain(self.disable_search_domain, source, out);
             resolver::search_domains(self.search_domains, partial, source, out);

@@ -12,7 +12,12 @@ const PROBE: &str = "apiVersion: v1alpha1\nkind: TCPProbeConfig\nname: api\nendp
 /// A machine that has been up for a while, and a change of its address that waits a minute.
 fn changed(config: &str, by_probe: bool, peer: Peer) -> Machine {
     let mut machine = Machine::new(STATIC);
-    machine.core = Core::new(documents(STATIC, config), Vec::new(), Rng::new(1), START);
+    machine.core = Core::new(
+        documents(STATIC, config),
+        SavedLeases::default(),
+        Rng::new(1),
+        START,
+    );
     machine.peer = Peer::Accepts;
     machine.run(100);
     assert!(machine.addresses().contains(&"eth0/10.9.0.2/24".to_owned()));

@@ -19,7 +19,7 @@ pub(super) fn documents(line: &str, config: &str) -> Vec<Document> {
 fn machine(line: &str, config: &str, peer: Peer) -> Machine {
     let mut machine = Machine::new(line);
     let documents = documents(line, config);
-    machine.core = Core::new(documents, Vec::new(), Rng::new(1), START);
+    machine.core = Core::new(documents, Default::default(), Rng::new(1), START);
     machine.peer = peer;
     machine
 }

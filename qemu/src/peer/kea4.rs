@@ -92,7 +92,7 @@ impl Builder {
     ///
     /// # Errors
     /// Kea is missing or refuses its configuration.
-    pub fn start(self, lab: &Lab) -> Result<Kea> {
+    pub fn start(self, lab: &Lab) -> Result<Kea4> {
         let name = self.server.program();
         let path = lab.folder().join(format!("{name}.json"));
         let config = json!({ self.server.root(): self.config });
@@ -112,7 +112,7 @@ impl Builder {
         let log = process.errors(None).unwrap_or_default();
         lab.keep(name, &log);
         log.wait_for(self.server.started(), START)?;
-        Ok(Kea {
+        Ok(Kea4 {
             _process: process,
             log,
         })
@@ -121,12 +121,12 @@ impl Builder {
 
 /// A running Kea, killed on drop: it forgets its leases.
 #[derive(Debug)]
-pub struct Kea {
+pub struct Kea4 {
     _process: Process,
     log: Log,
 }
 
-impl Kea {
+impl Kea4 {
     /// A DHCPv4 server on `interface` of the lab, with leases of an hour. Its server identifier is `address`, which the
     /// interface must have. It is the authority: who asks for an address of another network is refused.
     pub fn v4(interface: &str, address: &str) -> Builder {

@@ -1,0 +1,116 @@
+//! [`Seat`]: what every client knows of its link, and [`Place`]: what was found of it.
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use super::advice::Advice;
+use crate::run::core::Effect;
+use crate::state::{AddressStatus, Family, LinkAt, LinkStatus, Observed, OperatorSpec};
+use crate::value::{Instant, Mac};
+
+/// A client's link and orders.
+pub(super) struct Seat {
+    /// What it is to do.
+    pub(super) spec: OperatorSpec,
+    pub(super) link: LinkAt,
+    /// Current hardware address.
+    pub(super) mac: Mac,
+    /// What the link is recognised by after a hand-off.
+    pub(super) permanent: Mac,
+    pub(super) started: Instant,
+    /// It can send.
+    pub(super) sends: bool,
+    /// The state that was logged last.
+    pub(super) last_state: &'static str,
+}
+
+impl Seat {
+    /// `None`: a link without a hardware address has no client.
+    pub(super) fn new(
+        spec: &OperatorSpec,
+        link: &LinkStatus,
+        sends: bool,
+        now: Instant,
+    ) -> Option<Self> {
+        Some(Self {
+            spec: spec.clone(),
+            link: LinkAt {
+                index: link.index,
+                name: link.name.clone(),
+            },
+            mac: link.hardware_addr?,
+            permanent: link.stable_mac()?,
+            started: now,
+            sends,
+            last_state: "",
+        })
+    }
+
+    pub(super) fn follow(&mut self, spec: &OperatorSpec, link: &LinkStatus) {
+        self.spec = spec.clone();
+        self.link.name = link.name.clone();
+    }
+
+    /// `dhcp4/eth0`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.spec.operator, self.link.name)
+    }
+
+    pub(super) fn log(&self, level: log::Level, text: &str, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Log(level, format!("{}: {text}", self.name())));
+    }
+}
+
+/// A link as it was found.
+pub(super) struct Place<'a> {
+    pub(super) link: &'a LinkStatus,
+    observed: &'a Observed,
+    /// What its routers say of DHCPv6.
+    pub(super) advice: Advice,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(link: &'a LinkStatus, observed: &'a Observed, advice: Advice) -> Self {
+        Self {
+            link,
+            observed,
+            advice,
+        }
+    }
+
+    /// Whether frames can be sent.
+    pub(super) fn has_carrier(&self) -> bool {
+        self.link.is_up() && self.link.has_carrier()
+    }
+
+    /// Whether the kernel has IPv6: loopback has it then, before any other link.
+    pub(super) fn has_ipv6(&self) -> bool {
+        let addresses = self.observed.addresses.iter();
+        let mut families = addresses.map(|status| status.family);
+        families.any(|family| family == Family::Inet6)
+    }
+
+    /// A link-local address that has passed duplicate address detection.
+    pub(super) fn link_local(&self) -> Option<Ipv6Addr> {
+        self.addresses()
+            .filter(|(_, status)| status.is_usable())
+            .map(|(address, _)| address)
+            .find(Ipv6Addr::is_unicast_link_local)
+    }
+
+    /// Addresses that somebody else on the link has (RFC 4862 §5.4.5).
+    pub(super) fn duplicates(&self) -> impl Iterator<Item = Ipv6Addr> {
+        self.addresses()
+            .filter(|(_, status)| status.flags & AddressStatus::DADFAILED != 0)
+            .map(|(address, _)| address)
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = (Ipv6Addr, &'a AddressStatus)> {
+        let index = self.link.index;
+        let here = self.observed.addresses.iter();
+        let here = here.filter(move |status| status.link_index == index);
+        here.filter_map(|status| match status.address.address() {
+            IpAddr::V6(address) => Some((address, status)),
+            IpAddr::V4(_) => None,
+        })
+    }
+}

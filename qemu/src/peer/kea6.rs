@@ -1,0 +1,172 @@
+//! A real kea-dhcp6 as DHCPv6 server: the reference implementation's successor, with leases that survive a restart.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::Lab;
+use crate::Log;
+use crate::Result;
+use crate::error::Context;
+use crate::process::Process;
+
+/// How long Kea may take to say that it has started.
+const START: Duration = Duration::from_secs(30);
+
+/// What the server is to do, on one interface of the lab, which needs a link-local address that can be used.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    subnet: Value,
+    global: Value,
+    leases: String,
+}
+
+impl Builder {
+    /// Hands out addresses from this range (`2001:db8::100 - 2001:db8::1ff`).
+    #[must_use]
+    pub fn pool(mut self, range: &str) -> Self {
+        self.subnet["pools"] = json!([{ "pool": range }]);
+        self
+    }
+
+    /// Delegates prefixes of length `delegated` out of `prefix`/`len`.
+    #[must_use]
+    pub fn delegates(mut self, prefix: &str, len: u8, delegated: u8) -> Self {
+        self.subnet["pd-pools"] =
+            json!([{ "prefix": prefix, "prefix-len": len, "delegated-len": delegated }]);
+        self
+    }
+
+    /// Commits to a lease at once when the client offers that.
+    #[must_use]
+    pub fn rapid_commit(mut self) -> Self {
+        self.subnet["rapid-commit"] = json!(true);
+        self
+    }
+
+    /// An option for those that ask for it: name and value as Kea spells them.
+    #[must_use]
+    pub fn option(mut self, name: &str, value: &str) -> Self {
+        let option = json!({ "name": name, "data": value });
+        match self.global["option-data"].as_array_mut() {
+            Some(options) => options.push(option),
+            None => self.global["option-data"] = json!([option]),
+        }
+        self
+    }
+
+    /// T1, T2, preferred and valid lifetime, seconds.
+    #[must_use]
+    pub fn times(mut self, t1: u32, t2: u32, preferred: u32, valid: u32) -> Self {
+        for (key, secs) in [
+            ("renew-timer", t1),
+            ("rebind-timer", t2),
+            ("preferred-lifetime", preferred),
+            ("valid-lifetime", valid),
+        ] {
+            self.global[key] = json!(secs);
+        }
+        self
+    }
+
+    /// Keeps its leases in the lab's file of this name; servers with the same file know the same leases.
+    #[must_use]
+    pub fn leases(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.leases);
+        self
+    }
+
+    /// Starts it in the lab's namespace and waits until it serves.
+    ///
+    /// # Errors
+    /// Kea is missing or refuses its configuration.
+    pub fn start(self, lab: &Lab) -> Result<Kea6> {
+        // What one that was killed left behind would keep the next one from starting.
+        let run = lab.folder().join("kea-run");
+        if run.exists() {
+            fs::remove_dir_all(&run).context("the run folder of the last Kea")?;
+        }
+        fs::create_dir_all(&run).context("a run folder for Kea")?;
+        let leases = lab.folder().join(&self.leases);
+        let interface = self.subnet["interface"].clone();
+        let mut config = self.global;
+        config["interfaces-config"] = json!({ "interfaces": [interface], "re-detect": false });
+        config["lease-database"] = json!({
+            "type": "memfile", "persist": true, "name": leases, "lfc-interval": 0,
+        });
+        config["subnet6"] = json!([self.subnet]);
+        let output = json!({ "output": "stdout", "flush": true, "pattern": "%m\n" });
+        config["loggers"] = json!([{
+            "name": "kea-dhcp6", "output_options": [output], "severity": "DEBUG", "debuglevel": 55,
+        }]);
+        let file = run.join("kea.json");
+        fs::write(&file, json!({ "Dhcp6": config }).to_string()).context("Kea's configuration")?;
+
+        let mut command = super::program::command(lab, "kea-dhcp6");
+        command
+            .arg("-c")
+            .arg(file)
+            .env("KEA_PIDFILE_DIR", &run)
+            .env("KEA_LOCKFILE_DIR", &run)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let log = process.output(None).unwrap_or_default();
+        lab.keep("kea-dhcp6", &log);
+        lab.keep(
+            "kea-dhcp6 errors",
+            &process.errors(None).unwrap_or_default(),
+        );
+        log.wait_for("DHCP6_STARTED", START)?;
+        Ok(Kea6 {
+            _process: process,
+            log,
+            leases,
+        })
+    }
+}
+
+/// A running kea-dhcp6, killed on drop.
+#[derive(Debug)]
+pub struct Kea6 {
+    _process: Process,
+    log: Log,
+    leases: PathBuf,
+}
+
+impl Kea6 {
+    /// A server on `interface` of the lab, with this subnet (`2001:db8::/64`) and nothing to hand out yet.
+    pub fn builder(interface: &str, subnet: &str) -> Builder {
+        // Made from one hardware address: the same server after a restart, without a file in /var.
+        let identity = json!({
+            "type": "LL", "htype": 1, "identifier": "525400000001", "persist": false,
+        });
+        Builder {
+            subnet: json!({ "id": 1, "subnet": subnet, "interface": interface }),
+            global: json!({ "server-id": identity }),
+            leases: "kea-leases6.csv".into(),
+        }
+    }
+
+    /// Its log: every message with its options.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// How many messages of this kind (`SOLICIT`, `REQUEST`, `RENEW`…) it has seen.
+    pub fn count(&self, message: &str) -> usize {
+        self.log.count(&format!(": {message} (type "))
+    }
+
+    /// Its lease file: one lease a line, later lines replace earlier ones.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn leases(&self) -> Result<String> {
+        fs::read_to_string(&self.leases).context("Kea's leases")
+    }
+}
