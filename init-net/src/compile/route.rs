@@ -21,7 +21,11 @@ pub(super) fn merge(
 ) {
     let mut networks = Networks::new(desired.addresses.values());
     let only_link = only_link(desired);
-    let mut policy = RoutePolicy::new(documents, names, made, desired);
+    // Most machines have no lease that names routes, and ten thousand routes of their own.
+    let mut policy = documents
+        .iter()
+        .any(|document| document.layer == Layer::Operator && !document.routes.is_empty())
+        .then(|| RoutePolicy::new(documents, names, made, desired));
     let mut last_fault: Option<Origin> = None;
     for document in documents {
         // Default routes of one source must differ in metric: the n-th default route of a source gets base + n.
@@ -50,7 +54,7 @@ pub(super) fn merge(
             }
             spec.table = config.table.unwrap_or_else(|| table(&spec, made));
             if document.layer == Layer::Operator
-                && let Err(fault) = policy.judge(&spec)
+                && let Some(Err(fault)) = policy.as_mut().map(|policy| policy.judge(&spec))
             {
                 diagnostics.push(*fault);
                 continue;
