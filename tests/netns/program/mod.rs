@@ -3,7 +3,10 @@
 
 mod commands;
 mod conflict;
+mod crash;
 mod foreign;
+mod hostile;
+mod kea;
 mod lease;
 mod machine;
 mod metadata;
@@ -11,4 +14,5 @@ mod read_only;
 mod repair;
 mod restart;
 mod statics;
+mod survives;
 mod watch;
