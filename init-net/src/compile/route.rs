@@ -21,10 +21,11 @@ pub(super) fn merge(
 ) {
     let mut networks = Networks::new(desired.addresses.values());
     let only_link = only_link(desired);
-    // Most machines have no lease that names routes, and ten thousand routes of their own.
+    // Most leases have a default route and no other, and many machines ten thousand routes of their own.
+    let narrow = |config: &RouteConfig| config.destination.is_some_and(|to| !to.is_default());
     let mut policy = documents
         .iter()
-        .any(|document| document.layer == Layer::Operator && !document.routes.is_empty())
+        .any(|d| d.layer == Layer::Operator && d.routes.iter().any(narrow))
         .then(|| RoutePolicy::new(documents, names, made, desired));
     let mut last_fault: Option<Origin> = None;
     for document in documents {
