@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use qemu::peer::dhcp::message_type::{ACK, DISCOVER, OFFER, REQUEST};
 use qemu::peer::dhcp::{DhcpServer, Message, Reply};
+use qemu::peer::http::{HttpServer, Route};
 use qemu::process::Process;
 use serde_json::json;
 
@@ -108,41 +109,47 @@ fn server(machine: &Machine) -> DhcpServer {
     DhcpServer::start(&machine.lab, "lan", script).unwrap()
 }
 
-/// One supervisor gives way to the next: each is told how, and answers with what runs then.
-type Change = (&'static str, fn(&Machine) -> Process);
+/// One supervisor gives way to the next.
+type Change = (&'static str, fn(&Machine));
 
-/// Everything that ends a supervisor and goes on without one moment less of network.
+/// Everything that ends a supervisor and goes on without a moment less of network; the hand-off from the boot stage comes
+/// before them.
 const CHANGES: [Change; 4] = [
-    ("the hand-off from the boot", Machine::supervise),
-    ("kill -9", |machine| {
-        machine.signal(Signal::SIGKILL);
-        machine.supervise()
-    }),
-    ("an orderly end", |machine| {
-        machine.signal(Signal::SIGTERM);
-        machine.supervise()
-    }),
+    ("the hand-off", |_| {}),
+    ("kill -9", |machine| machine.signal(Signal::SIGKILL)),
+    ("an orderly end", |machine| machine.signal(Signal::SIGTERM)),
     ("kill -9 once more", |machine| {
-        machine.signal(Signal::SIGKILL);
-        machine.supervise()
+        machine.signal(Signal::SIGKILL)
     }),
 ];
 
 /// Renewals under each supervisor: a hundred in all.
 const RENEWALS: usize = 25;
 
+/// The boot waits for its config, which is served once there is a connection.
+const LINE: &str = "ip=eth0:dhcp initnet.config=http://10.77.0.1:8080/config";
+
+const CONFIG: &str = "apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: node7\n";
+
 #[test]
 fn a_connection_lives_through_a_hundred_renewals_and_every_change_of_supervisor() {
     on_machine("survives", |machine| {
         let server = server(machine);
-        let ran = machine.boot_alone("ip=eth0:dhcp");
-        assert_eq!(ran.code, 0, "{}", ran.errors);
         let watch = Watch::start();
+        let mut boot = machine.command(&["boot", "--hook", "--cmdline", LINE]);
+        let mut boot = Process::start(&mut boot).unwrap();
+        machine.until_shown("route show default", "via 10.77.0.1");
         let conversation = Conversation::start(machine);
-        let mut supervisors = Vec::new();
+        let config = vec![Route::get("/config", CONFIG)];
+        let _http = HttpServer::start(&machine.lab, "10.77.0.1:8080", config).unwrap();
+        assert!(boot.wait_exit(PATIENCE).unwrap().success());
+        let mut later = Vec::new();
         for (what, change) in CHANGES {
-            eprintln!("{what}");
-            supervisors.push(change(machine));
+            change(machine);
+            if machine.supervisors().is_empty() {
+                later.push(machine.supervise());
+            }
+            machine.answers();
             let granted = server.count(REQUEST);
             for renewal in 1..=RENEWALS {
                 machine.until(&format!("renewal {renewal} after {what}"), || {
@@ -152,6 +159,7 @@ fn a_connection_lives_through_a_hundred_renewals_and_every_change_of_supervisor(
             }
             assert_eq!(machine.plan(), json!([]), "{what}");
         }
+        assert_eq!(later.len(), CHANGES.len() - 1);
         assert_eq!(leased(), "10.77.0.42/24");
         assert_eq!(watch.removals(), Vec::<String>::new());
         assert_eq!(server.count(DISCOVER), 1);
