@@ -21,7 +21,12 @@ pub(super) fn merge(
 ) {
     let mut networks = Networks::new(desired.addresses.values());
     let only_link = only_link(desired);
-    let mut policy = RoutePolicy::new(documents, names, made, desired);
+    // Most leases have a default route and no other, and many machines ten thousand routes of their own.
+    let narrow = |config: &RouteConfig| config.destination.is_some_and(|to| !to.is_default());
+    let mut policy = documents
+        .iter()
+        .any(|d| d.layer == Layer::Operator && d.routes.iter().any(narrow))
+        .then(|| RoutePolicy::new(documents, names, made, desired));
     let mut last_fault: Option<Origin> = None;
     for document in documents {
         // Default routes of one source must differ in metric: the n-th default route of a source gets base + n.
@@ -50,7 +55,7 @@ pub(super) fn merge(
             }
             spec.table = config.table.unwrap_or_else(|| table(&spec, made));
             if document.layer == Layer::Operator
-                && let Err(fault) = policy.judge(&spec)
+                && let Some(Err(fault)) = policy.as_mut().map(|policy| policy.judge(&spec))
             {
                 diagnostics.push(*fault);
                 continue;

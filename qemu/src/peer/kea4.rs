@@ -48,6 +48,7 @@ impl Server {
 #[derive(Clone, Debug)]
 pub struct Builder {
     server: Server,
+    interface: String,
     /// Everything below the root.
     config: Value,
 }
@@ -56,9 +57,14 @@ impl Builder {
     /// Hands out addresses from `first` to `last` of `subnet` (`10.77.0.0/24`).
     #[must_use]
     pub fn pool(mut self, subnet: &str, first: &str, last: &str) -> Self {
-        let pools = json!([{ "pool": format!("{first} - {last}") }]);
-        self.config["subnet4"] =
-            json!([{ "id": 1, "subnet": subnet, "pools": pools, "option-data": [] }]);
+        self.config["subnet4"] = json!([{
+            "id": 1,
+            // Whatever address the interface has first.
+            "interface": self.interface,
+            "subnet": subnet,
+            "pools": [{ "pool": format!("{first} - {last}") }],
+            "option-data": [],
+        }]);
         self
     }
 
@@ -128,7 +134,7 @@ pub struct Kea4 {
 
 impl Kea4 {
     /// A DHCPv4 server on `interface` of the lab, with leases of an hour. Its server identifier is `address`, which the
-    /// interface must have. It is the authority: who asks for an address of another network is refused.
+    /// interface must have, with carrier. It is the authority: who asks for an address of another network is refused.
     pub fn v4(interface: &str, address: &str) -> Builder {
         let config = json!({
             "interfaces-config": {
@@ -148,6 +154,7 @@ impl Kea4 {
         });
         Builder {
             server: Server::V4,
+            interface: interface.to_owned(),
             config,
         }
     }

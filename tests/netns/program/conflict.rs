@@ -1,6 +1,9 @@
 //! Another host has the address: found while the address is in use, and told.
 
+use std::fs;
+
 use qemu::Namespace;
+use serde_json::{Value, json};
 
 use super::machine::{Machine, leased, on_machine};
 use crate::namespace::ip;
@@ -42,6 +45,23 @@ fn a_static_address_stays_and_the_rival_is_reported() {
             ip("-4 address show dev eth0").contains(TAKEN),
             "a node without its address is worse"
         );
+    });
+}
+
+#[test]
+fn two_cards_on_one_network_are_no_rivals() {
+    on_machine("conflict-own", |machine| {
+        machine.cable("eth1", "52:54:00:00:00:11", "lan");
+        let dnsmasq = machine.dnsmasq().start(&machine.lab).unwrap();
+        machine.boot("ip=eth0:dhcp ip=eth1:dhcp");
+        // Each answers for the addresses of the other, as Linux does unless it is told otherwise.
+        machine.until("both addresses found free", || {
+            let state = fs::read("/run/init-net/state.json").ok()?;
+            let state: Value = serde_json::from_slice(&state).ok()?;
+            (state["verified"].as_array()?.len() == 2).then_some(())
+        });
+        assert_eq!(machine.report()["conflicts"], json!(null));
+        assert_eq!(dnsmasq.count("DHCPDECLINE"), 0);
     });
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Effect;
 use crate::proto::Machine;
-use crate::proto::acd::{self, Acd};
+use crate::proto::acd::{self, Acd, Arp};
 use crate::state::{Desired, LinkAt, Observed};
 use crate::value::{Gather as _, Instant, LinkName, Mac, Rng, earliest};
 
@@ -20,6 +20,9 @@ pub(super) struct Conflicts {
     watches: BTreeMap<Key, Watch>,
     /// Addresses that were found free by this stage or the one before, as `link/address`: they are not probed again.
     verified: BTreeSet<String>,
+    /// Ethernet addresses of this machine. By default Linux answers for every address of its own on every link: of two cards
+    /// on one network, each hears the other.
+    own: BTreeSet<[u8; 6]>,
 }
 
 struct Watch {
@@ -44,6 +47,7 @@ impl Conflicts {
         Self {
             watches: BTreeMap::new(),
             verified: verified.into_iter().gather(),
+            own: BTreeSet::new(),
         }
     }
 
@@ -60,6 +64,8 @@ impl Conflicts {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
+        let macs = observed.links.values().filter_map(|l| l.hardware_addr);
+        self.own = macs.filter_map(|mac| mac.as_ethernet()).gather();
         let mut wanted: BTreeMap<Key, (LinkAt, Mac)> = BTreeMap::new();
         for spec in desired.addresses.values() {
             let (IpAddr::V4(address), Some(link)) =
@@ -108,7 +114,11 @@ impl Conflicts {
         }
     }
 
+    /// What another host says about an address.
     pub(super) fn receive(&mut self, index: u32, address: Ipv4Addr, message: &[u8], now: Instant) {
+        if Arp::parse(message).is_some_and(|arp| self.own.contains(&arp.sender_mac)) {
+            return;
+        }
         if let Some(acd) = self
             .watches
             .get_mut(&(index, address))
