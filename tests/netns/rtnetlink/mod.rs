@@ -5,6 +5,7 @@ mod kind;
 mod link;
 mod monitor;
 mod route;
+mod sample;
 
 use std::collections::BTreeMap;
 

@@ -38,6 +38,8 @@ pub struct Record {
     watches: Watches,
     /// Each client that has a lease, with what it says: address, and all of it.
     leases: BTreeMap<String, (String, Value)>,
+    /// Of the core, when its leases were looked at last: a lease that changes changes it.
+    revision: u64,
     /// The last plan of what is desired now was empty: what is planned next undoes what somebody did.
     in_sync: bool,
     /// What is desired, or what is there, changed since the addresses of the machine were told apart.
@@ -318,7 +320,10 @@ impl Core {
             )
         };
         if !idle || !effects.iter().all(quiet) {
-            self.record.leases(self.clients.facts(), now);
+            if self.record.revision != self.revision {
+                self.record.revision = self.revision;
+                self.record.leases(self.clients.facts(), now);
+            }
             let at = Moment {
                 boot: now,
                 wall: self.record.wall,
