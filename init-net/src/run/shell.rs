@@ -381,6 +381,11 @@ impl Shell {
                     .and_then(|socket| socket.send(&message, &Mac::BROADCAST));
                 report_send("arp", &link, sent);
             }
+            Effect::ListenArp { link, address } => {
+                if let Err(error) = self.arp_socket(&link, address) {
+                    log::debug!("arp/{}: listen: {error}", link.name);
+                }
+            }
             Effect::CloseArp { index, address } => {
                 self.arp.remove(&(index, address));
             }

@@ -167,6 +167,7 @@ impl Machine {
             | Effect::Close { .. }
             | Effect::QueryDns { .. }
             | Effect::BroadcastArp { .. }
+            | Effect::ListenArp { .. }
             | Effect::CloseArp { .. }
             | Effect::CloseRenew { .. }
             | Effect::CloseClient { .. } => {}
