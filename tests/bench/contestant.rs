@@ -20,10 +20,14 @@ pub enum Scenario {
     Start,
     /// What stays in memory after the boot, and whether it sleeps.
     Rest,
+    /// From what somebody breaks to its repair, by kind.
+    Repair,
+    /// What routes and links of others cost a supervisor, beside ip-monitor(8).
+    Churn,
 }
 
 impl Scenario {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Dhcp,
         Self::LostPacket,
         Self::Static(1),
@@ -32,6 +36,8 @@ impl Scenario {
         Self::Check,
         Self::Start,
         Self::Rest,
+        Self::Repair,
+        Self::Churn,
     ];
 
     /// As `--only` spells it.
@@ -43,6 +49,8 @@ impl Scenario {
             Self::Check => "check".into(),
             Self::Start => "start".into(),
             Self::Rest => "rest".into(),
+            Self::Repair => "repair".into(),
+            Self::Churn => "churn".into(),
         }
     }
 
@@ -54,6 +62,8 @@ impl Scenario {
             Self::Check => "check of a config of 10,000 lines, exec to exit".into(),
             Self::Start => "process start, exec to exit".into(),
             Self::Rest => "supervisor at rest".into(),
+            Self::Repair => "repair, from the break to the state".into(),
+            Self::Churn => "supervisor beside the routes and links of others".into(),
         }
     }
 
@@ -63,8 +73,13 @@ impl Scenario {
             Self::Dhcp | Self::Check | Self::Start => asked,
             Self::Static(routes) if routes < 10_000 => asked,
             Self::LostPacket | Self::Static(_) => asked.min(5),
-            Self::Rest => asked.min(1),
+            Self::Rest | Self::Repair | Self::Churn => asked.min(1),
         }
+    }
+
+    /// A supervisor is watched after it was started; what the start took is no result.
+    pub fn is_watched(self) -> bool {
+        matches!(self, Self::Rest | Self::Repair | Self::Churn)
     }
 
     /// A DHCP server at the other end, and the kernel's notifications are what counts. Elsewhere nobody listens to them:
@@ -107,6 +122,11 @@ impl Scenario {
                 "init-net",
                 Root::Own,
                 "/bin/init-net boot --hook --cmdline ip=eth0:dhcp",
+            )],
+            Self::Repair | Self::Churn => vec![Contestant::new(
+                "init-net",
+                Root::Own,
+                "/bin/init-net boot --hook --cmdline initnet.config=/bench/repair.yaml",
             )],
         }
     }

@@ -8,14 +8,18 @@
 //!         ├── place    the cable, dnsmasq, the root's mounts
 //!         ├── nanny    process 1 there; starts the contestant through floor/enter.rs, and ends it
 //!         ├── notice   rtnetlink notifications
-//!         └── rest     a supervisor with nothing to do
+//!         ├── rest     a supervisor with nothing to do
+//!         ├── repair   one that puts right what somebody breaks
+//!         └── churn    one beside a hundred thousand routes of others
 //!   floor/        the least that can be done, a program of its own
 //! ```
 
+mod churn;
 mod contestant;
 mod nanny;
 mod notice;
 mod place;
+mod repair;
 mod rest;
 mod root;
 mod run;
@@ -43,7 +47,7 @@ use table::Row;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "usage: scripts/bench [--rounds N] [--only SCENARIO]… [--peer NAME]… [-o json]
-scenarios: dhcp lost-packet static-1 static-1000 static-10000 check start rest";
+scenarios: dhcp lost-packet static-1 static-1000 static-10000 check start rest repair churn";
 
 /// Rounds that count; one more before them does not.
 const ROUNDS: usize = 11;
@@ -221,7 +225,7 @@ impl Bench {
             .map(|contestant| self.row(contestant))
             .collect();
         let rounds = scenario.rounds(self.options.rounds);
-        let warm_up = usize::from(scenario != Scenario::Rest);
+        let warm_up = usize::from(!scenario.is_watched());
         for round in 0..rounds + warm_up {
             self.loads.push(busy_percent(LOAD_SAMPLE)?);
             eprintln!(
@@ -248,7 +252,7 @@ impl Bench {
         }
         let strace = Path::new("/usr/bin/strace").exists();
         for (contestant, row) in contestants.iter().zip(&mut rows) {
-            if strace && row.failed.is_none() && scenario != Scenario::Rest && !contestant.slow {
+            if strace && row.failed.is_none() && !scenario.is_watched() && !contestant.slow {
                 row.calls = start_run(scenario, contestant, "calls")["calls"].as_u64();
             }
         }

@@ -37,7 +37,7 @@ pub fn measure(proc: &Path) -> Result<Value> {
 }
 
 /// The one process of the run that is an init-net.
-fn find(proc: &Path) -> Result<std::path::PathBuf> {
+pub fn find(proc: &Path) -> Result<std::path::PathBuf> {
     for entry in fs::read_dir(proc)?.flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         // Its name, as the supervisor gives it to itself.
@@ -54,7 +54,8 @@ fn switches(process: &Path) -> Result<i64> {
         + number(&status, "nonvoluntary_ctxt_switches:")?)
 }
 
-fn cpu_ns(process: &Path) -> Result<i64> {
+/// What a process has used of the processors, ns.
+pub fn cpu_ns(process: &Path) -> Result<i64> {
     let text = fs::read_to_string(process.join("schedstat"))?;
     let first = text.split_whitespace().next().unwrap_or_default();
     Ok(first.parse()?)

@@ -171,6 +171,7 @@ impl Root {
                     fs::write(root.join(name), machine_config(count))?;
                 }
                 fs::write(root.join("bench/vlans.yaml"), vlans())?;
+                fs::write(root.join("bench/repair.yaml"), crate::repair::CONFIG)?;
             }
             Self::Iproute => {
                 for count in [1, 1000, 10_000] {

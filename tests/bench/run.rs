@@ -28,6 +28,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::Result;
+use crate::churn;
 use crate::contestant::Contestant;
 use crate::contestant::Scenario;
 use crate::nanny::Nanny;
@@ -37,6 +38,7 @@ use crate::notice::Notices;
 use crate::notice::now;
 use crate::place;
 use crate::place::SERVER;
+use crate::repair;
 use crate::rest;
 
 /// Before the start: the kernel takes the namespaces of the run before apart, under locks that a start would wait for.
@@ -161,8 +163,13 @@ impl Run<'_> {
             if finished_at.is_none()
                 && (done_at.is_some() && over || at > deadline || times.failed())
             {
-                if self.scenario == Scenario::Rest && done_at.is_some() {
-                    value = rest::measure(&root.join("proc"))?;
+                if done_at.is_some() {
+                    value = match self.scenario {
+                        Scenario::Rest => rest::measure(&root.join("proc"))?,
+                        Scenario::Repair => repair::measure(&root)?,
+                        Scenario::Churn => churn::measure(&root, &client, &scratch)?,
+                        _ => value,
+                    };
                 }
                 value["routes"] = json!(count_routes(&client)?);
                 nanny.finish()?;
@@ -208,7 +215,11 @@ impl Run<'_> {
                 .max(times.address?)
                 .max(times.route?)
                 .max(times.resolver?),
-            Scenario::Static(_) | Scenario::Check | Scenario::Start => times.exit?,
+            Scenario::Static(_)
+            | Scenario::Check
+            | Scenario::Start
+            | Scenario::Repair
+            | Scenario::Churn => times.exit?,
         };
         (end > start).then_some(end)
     }

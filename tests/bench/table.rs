@@ -131,8 +131,42 @@ pub fn text(scenario: Scenario, rows: &[Row]) -> String {
                 row.name, run["rssKiB"], run["privateKiB"], run["anonymousKiB"], run["watchedS"], run["switches"], run["cpuNs"]
             ));
         }
+        for run in row.good() {
+            repairs(run, &mut text);
+            churn(run, &mut text);
+        }
     }
     text
+}
+
+/// A line for each kind of thing that was broken and repaired.
+fn repairs(run: &Value, text: &mut String) {
+    for (kind, times) in run["repairs"].as_object().into_iter().flatten() {
+        let times: Vec<f64> = times
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_f64)
+            .collect();
+        let (Some(least), Some(most)) = (times.first(), times.last()) else {
+            continue;
+        };
+        let (least, most) = (milliseconds(*least), milliseconds(*most));
+        let middle = median(times.clone()).map(milliseconds).unwrap_or_default();
+        text.push_str(&format!("  {kind:<14} {middle} ({least}–{most}) ms\n"));
+    }
+}
+
+/// A line for each thing that others did.
+fn churn(run: &Value, text: &mut String) {
+    for (what, cpu) in run["churn"].as_object().into_iter().flatten() {
+        let cpu = |key: &str| milliseconds(cpu[key].as_f64().unwrap_or_default());
+        text.push_str(&format!(
+            "  {what:<8} CPU: init-net {} ms, ip monitor {} ms\n",
+            cpu("oursNs"),
+            cpu("monitorNs")
+        ));
+    }
 }
 
 /// First column to the left, the others to the right.

@@ -11,6 +11,7 @@ mod carrier;
 mod checks;
 mod config;
 mod dhcp;
+mod drift;
 mod ethernet;
 mod guest;
 mod handoff;

@@ -131,10 +131,14 @@ impl Shell {
                 Some(Ok(doubt)) if doubt != Doubt::default() => {
                     self.queue.push_back(Event::Changed(doubt));
                 }
-                Some(Err(error)) => return self.deaf_to(Doubt::FILES, &error),
-                _ => return,
+                Some(Err(error)) => {
+                    self.deaf_to(Doubt::FILES, &error);
+                    break;
+                }
+                _ => break,
             }
         }
+        self.sockets.close();
     }
 
     /// Changes of `part` will not be heard of.
@@ -286,6 +290,7 @@ impl Shell {
                 address,
                 message,
             } => self.sockets.broadcast_arp(&link, address, &message),
+            Effect::ListenArp { link, address } => self.sockets.listen_to_arp(&link, address),
             Effect::CloseArp { index, address } => self.sockets.close_arp(index, address),
             Effect::CloseRenew { index } => self.sockets.close_renew(index),
             Effect::CloseClient { index } => self.sockets.close_dhcp(index),

@@ -35,13 +35,15 @@ pub(super) enum Ready {
 /// All of them, by kernel index of the link.
 #[derive(Default)]
 pub(super) struct Sockets {
-    /// Opened once, closed late (closing waits for an RCU grace period).
+    /// Opened once, closed late (closing waits for an RCU grace period, 8 to 16 ms).
     dhcp: BTreeMap<u32, PacketSocket>,
     /// For unicast renewals: the kernel finds the neighbour, and answers are not refused with ICMP.
     renew: BTreeMap<u32, UdpSocket>,
     arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
     routers: BTreeMap<u32, PacketSocket>,
     dhcp6: BTreeMap<u32, UdpSocket>,
+    /// Those that nobody needs: closed when nothing else is left to do.
+    closing: Vec<PacketSocket>,
 }
 
 impl Sockets {
@@ -142,11 +144,17 @@ impl Sockets {
 
     /// An ARP message as a broadcast frame.
     pub(super) fn broadcast_arp(&mut self, link: &LinkAt, address: Ipv4Addr, message: &[u8]) {
-        let sent = open_once(&mut self.arp, (link.index, address), || {
-            PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))
-        })
-        .and_then(|socket| socket.send(message, &Mac::BROADCAST));
+        let sent = self
+            .arp_socket(link, address)
+            .and_then(|socket| socket.send(message, &Mac::BROADCAST));
         report_send("arp", link, sent);
+    }
+
+    /// What is said about `address` is heard from now on.
+    pub(super) fn listen_to_arp(&mut self, link: &LinkAt, address: Ipv4Addr) {
+        if let Err(error) = self.arp_socket(link, address) {
+            log::debug!("arp/{}: listen: {error}", link.name);
+        }
     }
 
     /// A router solicitation.
@@ -182,23 +190,34 @@ impl Sockets {
 
     /// The DHCPv4 client of a link has ended.
     pub(super) fn close_dhcp(&mut self, index: u32) {
-        self.dhcp.remove(&index);
+        self.closing.extend(self.dhcp.remove(&index));
         self.renew.remove(&index);
     }
 
     /// Conflict detection of an address has ended.
     pub(super) fn close_arp(&mut self, index: u32, address: Ipv4Addr) {
-        self.arp.remove(&(index, address));
+        self.closing.extend(self.arp.remove(&(index, address)));
     }
 
     /// Router discovery of a link has ended.
     pub(super) fn close_router(&mut self, index: u32) {
-        self.routers.remove(&index);
+        self.closing.extend(self.routers.remove(&index));
     }
 
     /// The DHCPv6 client of a link has ended.
     pub(super) fn close_dhcp6(&mut self, index: u32) {
         self.dhcp6.remove(&index);
+    }
+
+    /// Closes what has ended: there is time now.
+    pub(super) fn close(&mut self) {
+        self.closing.clear();
+    }
+
+    fn arp_socket(&mut self, link: &LinkAt, address: Ipv4Addr) -> io::Result<&PacketSocket> {
+        open_once(&mut self.arp, (link.index, address), || {
+            PacketSocket::open(link.index, Protocol::Arp, &acd::filter(address))
+        })
     }
 
     fn router_socket(&mut self, link: &LinkAt) -> io::Result<&PacketSocket> {

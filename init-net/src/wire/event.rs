@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use netlink_packet_route::AddressFamily;
+
 use super::answer::RouteHead;
 use super::message::{Frame, frames, kind};
 use crate::state::{Family, OUR_PROTOCOL, iff};
@@ -19,7 +21,8 @@ pub struct Bell {
     pub down: Down,
     /// An address came, went or changed.
     pub addresses: bool,
-    /// One went that routes can have as their source: all but those of a link only.
+    /// One went that routes may have had as their source: any but a link-local one of IPv6, which comes and goes with every
+    /// link of a CNI.
     pub addresses_gone: bool,
     /// A route of ours came or went.
     pub routes: bool,
@@ -52,7 +55,7 @@ impl Bell {
                 kind::RTM_NEWADDR => self.addresses = true,
                 kind::RTM_DELADDR => {
                     self.addresses = true;
-                    self.addresses_gone |= frame.body.get(IFA_SCOPE) != Some(&SCOPE_LINK);
+                    self.addresses_gone |= !is_link_local6(frame.body);
                 }
                 kind::RTM_NEWROUTE | kind::RTM_DELROUTE => self.route(&frame),
                 kind::RTM_NEWRULE | kind::RTM_DELRULE => self.rules = true,
@@ -101,10 +104,21 @@ impl Down {
         }
     }
 
+    /// Whether no link was.
+    pub fn is_empty(&self) -> bool {
+        self.indexes.is_empty()
+    }
+
     /// Whether the link `index` may be one of them.
     pub fn may_have(&self, index: u32) -> bool {
         self.any || self.indexes.contains(&index)
     }
+}
+
+/// `struct ifaddrmsg` begins with the family and has the scope behind length and flags.
+fn is_link_local6(body: &[u8]) -> bool {
+    let family = body.first().copied().map(AddressFamily::from);
+    family == Some(AddressFamily::Inet6) && body.get(IFA_SCOPE) == Some(&SCOPE_LINK)
 }
 
 /// Offsets in `struct ifinfomsg` and `struct ifaddrmsg`; RT_SCOPE_LINK.

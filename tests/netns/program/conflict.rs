@@ -66,6 +66,33 @@ fn two_cards_on_one_network_are_no_rivals() {
 }
 
 #[test]
+fn a_restarted_supervisor_goes_on_with_the_watch() {
+    on_machine("conflict-restart", |machine| {
+        machine.boot(&format!("ip={TAKEN}::10.77.0.1:24::eth0:none"));
+        let verified = format!("\"verified\":[\"eth0/{TAKEN}\"]");
+        machine.until("a verdict in the state file", || {
+            let state = std::fs::read_to_string("/run/init-net/state.json").ok()?;
+            state.contains(&verified).then_some(())
+        });
+        machine.signal(nix::sys::signal::Signal::SIGKILL);
+        let _supervisor = machine.supervise();
+        machine.reconcile();
+        let rival = rival(machine);
+        // With this it says that it has the address whenever its hardware address changes (arp_notify, ip-sysctl.rst).
+        let mut command = rival.command("sysctl");
+        qemu::process::run(command.args(["-w", "net.ipv4.conf.eth0.arp_notify=1"])).unwrap();
+        let mut turn = 0;
+        machine.until("the conflict in the report", || {
+            turn += 1;
+            let mac = format!("link set eth0 address 02:00:00:00:00:{:02x}", turn % 100);
+            rival.ip(&mac).unwrap();
+            let report = machine.report();
+            report["conflicts"][0].as_str().map(str::to_owned)
+        });
+    });
+}
+
+#[test]
 fn a_leased_address_is_declined_and_another_one_asked_for() {
     on_machine("conflict-lease", |machine| {
         let _rival = rival(machine);

@@ -75,6 +75,12 @@ fn foreign_objects_are_not_touched() {
         machine.reconcile();
         assert_eq!(machine.plan(), json!([]));
         same("reconcile");
+        // They are not remembered, and still there for who asks.
+        let routes = machine.get("routes");
+        let shown = routes.iter().filter(|it| it["dst"] == "198.51.100.0/24");
+        assert_eq!(shown.count(), 2, "{routes:?}");
+        let told = machine.run(&["explain", "198.51.100.0/24"]);
+        assert!(told.output.contains("not ours"), "{told:?}");
         machine.signal(Signal::SIGHUP);
         machine.until("a reload", || {
             machine.log().contains("reload").then_some(())
@@ -100,6 +106,26 @@ fn foreign_objects_are_not_touched() {
                 .collect();
             assert!(touched.is_empty(), "{touched:?}");
         }
+    });
+}
+
+#[test]
+fn a_route_of_others_that_is_the_wanted_one_is_enough() {
+    on_machine("foreign-route", |machine| {
+        ip("link set eth0 up");
+        ip("address add 10.77.0.67/24 dev eth0");
+        let route = "10.60.0.0/16 via 10.77.0.9 dev eth0 metric 1024";
+        ip(&format!("route add {route} proto static"));
+        machine.boot("ip=10.77.0.67::10.77.0.1:24::eth0:none rd.route=10.60.0.0/16:10.77.0.9:eth0");
+        machine.answers();
+        let shown = ip("-N route show 10.60.0.0/16");
+        assert_eq!(shown.matches("10.60.0.0/16").count(), 1, "{shown}");
+        assert!(shown.contains("proto 4"), "{shown}");
+        assert_eq!(machine.report()["failures"], json!([]));
+        // Nothing rings when it goes; whoever looks for another reason sees it.
+        ip(&format!("route delete {route}"));
+        machine.reconcile();
+        machine.until_shown("-N route show 10.60.0.0/16", "proto 73");
     });
 }
 

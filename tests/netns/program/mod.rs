@@ -3,10 +3,10 @@
 
 mod commands;
 mod conflict;
+mod crash;
 mod doctor;
 mod drift;
 mod files;
-mod crash;
 mod foreign;
 mod hostile;
 mod kea;

@@ -104,13 +104,25 @@ pub struct Acd {
 impl Acd {
     /// Begins to probe at `now`. `None` when the link has no Ethernet address: ARP of other hardware is not spoken.
     pub fn new(mac: Mac, address: Ipv4Addr, now: Instant) -> Option<Self> {
+        let probing = State::Probing {
+            sent: 0,
+            next_at: now,
+        };
+        Self::in_state(mac, address, probing)
+    }
+
+    /// Goes on with the watch over an address that an earlier stage found free and announced: nothing is sent until another
+    /// host uses it. `None` as for [`Acd::new`].
+    pub fn resume(mac: Mac, address: Ipv4Addr) -> Option<Self> {
+        let defence = Defence::default();
+        Self::in_state(mac, address, State::Watching { defence })
+    }
+
+    fn in_state(mac: Mac, address: Ipv4Addr, state: State) -> Option<Self> {
         Some(Self {
             mac: mac.as_ethernet()?,
             address,
-            state: State::Probing {
-                sent: 0,
-                next_at: now,
-            },
+            state,
             events: Deque::new(),
             send_failures: 0,
             hold_until: None,

@@ -231,6 +231,17 @@ fn a_failed_send_is_tried_again_and_the_verdict_waits_for_it() {
 }
 
 #[test]
+fn a_resumed_watch_is_silent_until_somebody_uses_the_address() {
+    let mut acd = Acd::resume(Mac::from_bytes(&OWN).unwrap(), ADDRESS).unwrap();
+    assert!(run(&mut acd, 0, 60_000).is_empty());
+    acd.receive(&reply(OTHER), at(60_000));
+    let log = run(&mut acd, 60_000, 120_000);
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert_eq!(log[0], "60000 announce");
+    assert!(log[1].contains("during_probe: false"));
+}
+
+#[test]
 fn hardware_without_ethernet_addresses_is_left_alone() {
     assert!(Acd::new(Mac::from_bytes(&[1; 20]).unwrap(), ADDRESS, at(0)).is_none());
 }

@@ -18,7 +18,8 @@ type Key = (u32, Ipv4Addr);
 #[derive(Default)]
 pub(super) struct Conflicts {
     watches: BTreeMap<Key, Watch>,
-    /// Addresses that were found free by this stage or the one before, as `link/address`: they are not probed again.
+    /// Addresses that were found free by this stage or the one before, as `link/address`: they are not probed again, only
+    /// watched.
     verified: BTreeSet<String>,
     /// Ethernet addresses of this machine. By default Linux answers for every address of its own on every link: of two cards
     /// on one network, each hears the other.
@@ -97,20 +98,24 @@ impl Conflicts {
             }
             keep
         });
-        for ((index, address), (link, mac)) in wanted {
-            let known = self.verified.contains(&name(&link.name, address));
-            self.watches.entry((index, address)).or_insert_with(|| {
-                let acd = if known {
-                    None
-                } else {
-                    Acd::new(mac, address, now)
-                };
-                Watch {
-                    link,
-                    acd,
-                    rival: None,
-                }
-            });
+        for (key, (link, mac)) in wanted {
+            if self.watches.contains_key(&key) {
+                continue;
+            }
+            let (_, address) = key;
+            let acd = if self.verified.contains(&name(&link.name, address)) {
+                let link = link.clone();
+                effects.push(Effect::ListenArp { link, address });
+                Acd::resume(mac, address)
+            } else {
+                Acd::new(mac, address, now)
+            };
+            let watch = Watch {
+                link,
+                acd,
+                rival: None,
+            };
+            self.watches.insert(key, watch);
         }
     }
 

@@ -167,6 +167,13 @@ pub enum Effect {
         /// What follows the link-layer header.
         message: Vec<u8>,
     },
+    /// Listen for what is said about an address that needs no probe any more.
+    ListenArp {
+        /// On which link.
+        link: LinkAt,
+        /// Whose conflicts are looked for.
+        address: Ipv4Addr,
+    },
     /// Conflict detection has ended: stop listening to ARP about the address.
     CloseArp {
         /// Kernel index of the link.

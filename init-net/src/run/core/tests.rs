@@ -261,6 +261,7 @@ impl Machine {
             Effect::Arrived
             | Effect::QueryDns { .. }
             | Effect::BroadcastArp { .. }
+            | Effect::ListenArp { .. }
             | Effect::CloseArp { .. }
             | Effect::CloseRenew { .. }
             | Effect::CloseClient { .. }
