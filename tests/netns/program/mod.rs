@@ -1,6 +1,7 @@
 //! The program itself, as it was built, on a machine of its own: network, host name, `/etc` and `/run` belong to one
 //! test; a lab with real peers is at the other end of its cables.
 
+mod change;
 mod commands;
 mod conflict;
 mod foreign;
@@ -10,5 +11,6 @@ mod metadata;
 mod read_only;
 mod repair;
 mod restart;
+mod slots;
 mod statics;
 mod watch;

@@ -56,7 +56,7 @@ fn what_nobody_confirms_goes_back_when_its_time_is_over() {
     assert_eq!(machine.endings, []);
     let status = status(&mut machine);
     assert_eq!(status["secondsLeft"], 1);
-    assert_eq!(status["change"], "goes back in 1 s unless it is confirmed");
+    assert_eq!(status["change"], "to be confirmed in 1 s");
     machine.run(2);
     let ending = Ending::Unconfirmed("nobody confirmed it".into());
     assert_eq!(machine.endings, [(160_000, ending)]);
