@@ -16,6 +16,12 @@ const GOOD: &str = "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\naddresse
 /// Waits for a lease that nobody gives.
 const BAD: &str = "apiVersion: v1alpha1\nkind: DHCPv4Config\nname: eth0\n";
 
+/// `initnet.timeout=`, seconds, of a boot that is to get ready, and of one that cannot.
+const LONG: u32 = 60;
+const SHORT: u32 = 1;
+/// The same of one that cannot once it has fetched what keeps it from that.
+const FETCHED: u32 = 8;
+
 /// Boots of one machine, each with its own boot id, and a folder that outlives them.
 struct Boots<'a> {
     machine: &'a Machine,
@@ -45,22 +51,23 @@ impl<'a> Boots<'a> {
     }
 
     /// The next boot; the last one's `/run` is gone.
-    fn boot(&mut self, arguments: &[&str], more: &str) -> Ran {
+    fn boot(&mut self, arguments: &[&str], timeout: u32, more: &str) -> Ran {
         self.count += 1;
         let id = format!("00000000-0000-0000-0000-{:012}\n", self.count);
         fs::write(&self.boot_id, id).unwrap();
         let _first_boot = fs::remove_dir_all("/run/init-net");
         let state = self.state.display();
-        let line = format!("initnet.state={state} initnet.tries=2 initnet.timeout=1 {more}");
+        let line =
+            format!("initnet.state={state} initnet.tries=2 initnet.timeout={timeout} {more}");
         let boot = ["boot", "--hook", "--cmdline", &line];
         self.machine.run(&[&boot, arguments].concat())
     }
 
     /// A boot with this config in the image, which leaves nothing behind: whether it got ready, and why the config in force
     /// is not the one that was found.
-    fn with(&mut self, config: &str) -> (bool, Option<String>) {
+    fn with(&mut self, config: &str, timeout: u32) -> (bool, Option<String>) {
         fs::write(BAKED_IN, config).unwrap();
-        let ran = self.boot(&["--no-supervisor"], "");
+        let ran = self.boot(&["--no-supervisor"], timeout, "");
         self.said = ran.errors;
         let note = self.machine.report()["config"].as_str().map(str::to_owned);
         (ran.code == 0, note)
@@ -99,17 +106,17 @@ fn names() -> Vec<String> {
 fn a_config_that_never_works_is_left_for_the_last_good_one() {
     on_machine("slots", |machine| {
         let mut boots = Boots::new(machine);
-        assert_eq!(boots.with(GOOD), (true, None));
+        assert_eq!(boots.with(GOOD, LONG), (true, None));
         let (file, slot) = boots.slot(GOOD);
         assert_eq!((&slot["good"], &slot["tries"]), (&true.into(), &0.into()));
         let mode = fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 
-        assert_eq!(boots.with(BAD), (false, None));
-        assert_eq!(boots.with(BAD), (false, None));
+        assert_eq!(boots.with(BAD, SHORT), (false, None));
+        assert_eq!(boots.with(BAD, SHORT), (false, None));
         assert_eq!(boots.slot(BAD).1["tries"], 2);
         assert_eq!(names(), Vec::<String>::new());
-        let (ready, note) = boots.with(BAD);
+        let (ready, note) = boots.with(BAD, LONG);
         assert!(ready);
         let note = note.expect("a reason in the report");
         assert!(
@@ -121,12 +128,15 @@ fn a_config_that_never_works_is_left_for_the_last_good_one() {
         assert_eq!(boots.slots().len(), 2);
 
         // The supervisor knows, too; what has changed is tried again.
-        let ran = boots.boot(&[], "");
+        let ran = boots.boot(&[], LONG, "");
         assert_eq!(ran.code, 0, "{}", ran.errors);
         machine.answers();
         assert_eq!(machine.get("status")[0]["config"], note);
         machine.signal(nix::sys::signal::Signal::SIGTERM);
-        assert_eq!(boots.with(&format!("{BAD}routeMetric: 7\n")), (false, None));
+        assert_eq!(
+            boots.with(&format!("{BAD}routeMetric: 7\n"), SHORT),
+            (false, None)
+        );
     });
 }
 
@@ -134,15 +144,15 @@ fn a_config_that_never_works_is_left_for_the_last_good_one() {
 fn a_torn_or_foreign_slot_costs_only_itself() {
     on_machine("slots-torn", |machine| {
         let mut boots = Boots::new(machine);
-        boots.with(GOOD);
+        boots.with(GOOD, LONG);
         for _ in 0..2 {
-            boots.with(BAD);
+            boots.with(BAD, SHORT);
         }
         // Without the count the config is new again; the good one is not touched.
         let (bad, _) = boots.slot(BAD);
         let whole = fs::read(&bad).unwrap();
         fs::write(&bad, &whole[..whole.len() / 2]).unwrap();
-        assert_eq!(boots.with(BAD), (false, None));
+        assert_eq!(boots.with(BAD, SHORT), (false, None));
         assert_eq!(boots.slot(BAD).1["tries"], 1);
         let report = machine.report()["diagnostics"].to_string();
         assert!(
@@ -150,11 +160,11 @@ fn a_torn_or_foreign_slot_costs_only_itself() {
             "{report}"
         );
         // Without the good one there is nothing to go back to.
-        boots.with(BAD);
+        boots.with(BAD, SHORT);
         let (good, _) = boots.slot(GOOD);
         fs::write(&good, "\u{feff}#!/bin/sh").unwrap();
-        assert_eq!(boots.with(BAD), (false, None));
-        assert_eq!(boots.with(GOOD), (true, None));
+        assert_eq!(boots.with(BAD, SHORT), (false, None));
+        assert_eq!(boots.with(GOOD, LONG), (true, None));
     });
 }
 
@@ -163,7 +173,7 @@ fn a_folder_that_is_not_there_is_said_once_and_costs_nothing() {
     on_machine("slots-missing", |machine| {
         let mut boots = Boots::new(machine);
         boots.state = "/nowhere/at/all".into();
-        assert_eq!(boots.with(GOOD), (true, None));
+        assert_eq!(boots.with(GOOD, LONG), (true, None));
         let report = machine.report()["diagnostics"].to_string();
         assert_eq!(
             report.matches("there is no such folder").count(),
@@ -179,7 +189,7 @@ fn what_works_only_after_the_hand_off_is_good_and_what_is_applied_is_not_counted
     on_machine("slots-late", |machine| {
         let mut boots = Boots::new(machine);
         fs::write(BAKED_IN, BAD).unwrap();
-        assert_eq!(boots.boot(&[], "").code, 1, "no lease in time");
+        assert_eq!(boots.boot(&[], SHORT, "").code, 1, "no lease in time");
         machine.answers();
         let file = machine.lab.folder().join("applied.yaml");
         fs::write(&file, GOOD).unwrap();
@@ -205,20 +215,20 @@ fn what_is_fetched_is_left_as_well() {
         let routes = vec![Route::get("/good", GOOD), Route::get("/bad", BAD)];
         let _http = HttpServer::start(&machine.lab, "10.77.0.1:8080", routes).unwrap();
         let mut boots = Boots::new(machine);
-        let mut boot = |path: &str| {
+        let mut boot = |path: &str, timeout: u32| {
             let url = format!(
                 "ip=10.77.0.5::10.77.0.1:24::eth0:none initnet.config=http://10.77.0.1:8080{path}"
             );
-            let ran = boots.boot(&["--no-supervisor"], &url);
+            let ran = boots.boot(&["--no-supervisor"], timeout, &url);
             (
                 ran.code == 0,
                 machine.report()["config"].as_str().map(str::to_owned),
             )
         };
-        assert_eq!(boot("/good"), (true, None));
-        assert_eq!(boot("/bad"), (false, None));
-        assert_eq!(boot("/bad"), (false, None));
-        let (ready, note) = boot("/bad");
+        assert_eq!(boot("/good", LONG), (true, None));
+        assert_eq!(boot("/bad", FETCHED), (false, None));
+        assert_eq!(boot("/bad", FETCHED), (false, None));
+        let (ready, note) = boot("/bad", LONG);
         assert!(ready, "{}", machine.log());
         let note = note.expect("a reason in the report");
         assert!(

@@ -140,7 +140,7 @@ fn how_far_a_change_has_come() {
         serde_json::from_value(progress.clone()).unwrap()
     };
     let mut machine = changed("", false, Peer::Accepts);
-    machine.refused = Some("addr replace 10.9.0.3");
+    machine.refused = Some("10.9.0.3/24");
     machine.run(0);
     let progress = ask(&mut machine);
     assert!(progress.settled);
