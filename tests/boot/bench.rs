@@ -183,6 +183,12 @@ impl Facts {
         Self { lines }
     }
 
+    /// Whether init-net, or anybody but a script, printed this.
+    pub fn printed(&self, text: &str) -> bool {
+        let mut lines = self.lines.iter().filter(|line| !line.starts_with('@'));
+        lines.any(|line| line.contains(text))
+    }
+
     /// The lines of one kind, without the kind.
     pub fn kind(&self, kind: &str) -> Vec<&str> {
         let prefix = format!("@ {kind}");

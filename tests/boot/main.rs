@@ -22,6 +22,7 @@ mod machine;
 mod metadata;
 mod routes;
 mod scale;
+mod slots;
 mod stacks;
 mod statics;
 mod wireguard;

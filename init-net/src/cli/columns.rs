@@ -146,8 +146,8 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("HOSTNAME", "hostnameReady"),
             ("ETC", "etcFilesReady"),
             ("CHANGE", "change"),
-            ("CONFIG", "config"),
             ("MISSING", "missing"),
+            ("CONFIG", "config"),
         ],
         "externalips" => &[("ADDRESS", "address")],
         "events" => &[

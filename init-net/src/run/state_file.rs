@@ -75,7 +75,7 @@ pub struct SavedSources {
 
 impl SavedSources {
     /// Bytes of all texts.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let configs = self.configs.iter().map(|config| config.text.len());
         self.cmdline.len() + configs.sum::<usize>()
     }

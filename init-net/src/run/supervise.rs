@@ -7,13 +7,13 @@ use nix::sys::signal::Signal;
 
 use super::boot::{self, boot_config};
 use super::cache;
-use super::change::Changes;
+use super::change::{self, Changes};
 use super::control::Control;
 use super::core::{Core, Doubt, Event};
 use super::metrics::MetricsFile;
 use super::report::{self, Report};
 use super::shell::Shell;
-use super::slots::{self, Slots};
+use super::slots;
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
@@ -43,7 +43,7 @@ pub fn main() -> Result<u8, String> {
     log_if(boot::create_run_dir());
     let _lock = only_one()?;
     let (state, mut read) = load();
-    let slots = Slots::open(&mut read).filter(|_| !state.applied);
+    let slots = change::boot_slots(&mut read, state.applied);
     let mut changes = Changes::new(read, &state);
     let read = &changes.read;
     log::set_max_level(crate::compile::settings(&read.documents).log);
@@ -61,7 +61,6 @@ pub fn main() -> Result<u8, String> {
     );
     core.inherit_decided(&state.decided);
     core.watch_change(state.pending, None);
-    core.set_config_note(state.handed_off.config.clone());
     // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
     for source in remote {
         if core.wants(&source.name()) {
@@ -79,7 +78,11 @@ pub fn main() -> Result<u8, String> {
     }
     // Only who was left behind in an initramfs has a root to follow, once.
     let mut root = Root::open().filter(|_| !pid1 && sys::switch_root::in_initramfs());
-    let mut payload = if pid1 { start_payload(read) } else { None };
+    let mut payload = if pid1 {
+        start_payload(&changes.read)
+    } else {
+        None
+    };
     let mut last_report = Vec::new();
     let metrics = boot_config(&read.documents).metrics;
     let mut metrics = MetricsFile::new(metrics.map(|said| said.value));

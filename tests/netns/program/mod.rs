@@ -1,6 +1,7 @@
 //! The program itself, as it was built, on a machine of its own: network, host name, `/etc` and `/run` belong to one
 //! test; a lab with real peers is at the other end of its cables.
 
+mod change;
 mod commands;
 mod conflict;
 mod crash;
@@ -18,6 +19,7 @@ mod repair;
 mod resources;
 mod restart;
 mod routers;
+mod slots;
 mod statics;
 mod survives;
 mod watch;

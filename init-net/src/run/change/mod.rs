@@ -58,13 +58,20 @@ impl Changes {
     }
 
     /// The supervisor starts: a config that no boot has counted is counted.
-    pub fn start(&self, shell: &mut Shell) {
+    pub fn start(&mut self, shell: &mut Shell) {
         if let Some(slots) = &mut shell.slots
             && self.handed_off.reason.is_none()
         {
             slots.begin();
-            shell.core.set_config_note(slots.note());
+            self.handed_off.config = slots.note();
         }
+        self.tell_config(shell);
+    }
+
+    /// Tells why the config in force is not the one that was found: of what `apply` brought there is nothing to tell.
+    fn tell_config(&self, shell: &mut Shell) {
+        let note = self.handed_off.config.clone();
+        shell.core.set_config_note(note.filter(|_| !self.applied));
     }
 
     /// Once the wait level is reached, what a boot found has worked.
@@ -90,11 +97,11 @@ impl Changes {
                 shell.reply(id, reply);
             }
             Some(SourceEvent::Ended(Ending::Confirmed)) => {
-                self.confirmed(shell, "every probe confirmed the change");
+                self.confirmed(shell, "confirmed by every probe");
             }
             Some(SourceEvent::Ended(Ending::Unconfirmed(missing))) => {
                 log::warn!("the change was not confirmed in time: {missing}; it goes back");
-                let ended = format!("the last one went back: {missing}");
+                let ended = format!("went back: {missing}");
                 if let Err(error) = self.go_back(shell, &ended) {
                     log::error!("{error}");
                 }
@@ -126,10 +133,10 @@ impl Changes {
                 if shell.core.pending_change().is_none() {
                     return Err("no change waits for its confirmation".into());
                 }
-                self.confirmed(shell, "the last one was confirmed");
+                self.confirmed(shell, "confirmed");
                 Ok(())
             }
-            Request::Rollback => self.go_back(shell, "the last one was rolled back"),
+            Request::Rollback => self.go_back(shell, "rolled back"),
             _ => Err("not about the sources".into()),
         }
     }
@@ -197,6 +204,7 @@ impl Changes {
             self.remember();
         }
         self.applied = false;
+        self.handed_off.config = slots.as_ref().and_then(Slots::note);
         shell.slots = slots;
         self.take(shell, read, None, None);
     }
@@ -216,7 +224,7 @@ impl Changes {
         log::info!("rollback: {} machine configs", back.configs.len());
         self.applied = back.applied;
         let mut read = sources::parse(&back.cmdline, "/proc/cmdline", back.configs);
-        shell.slots = Slots::open(&mut read).filter(|_| !back.applied);
+        shell.slots = boot_slots(&mut read, back.applied);
         self.take(shell, read, None, Some(ended.to_owned()));
         Ok(())
     }
@@ -228,7 +236,7 @@ impl Changes {
             configs: self.read.configs.clone(),
             applied: self.applied,
         };
-        let older: usize = self.history.iter().map(SavedSources::len).sum();
+        let older: usize = self.history.iter().map(SavedSources::bytes).sum();
         if older > MAX_OLDER {
             self.history.clear();
         }
@@ -246,8 +254,7 @@ impl Changes {
         if let Some(slots) = &mut shell.slots {
             slots.begin();
         }
-        let note = shell.slots.as_ref().and_then(Slots::note);
-        shell.core.set_config_note(note);
+        self.tell_config(shell);
         shell.push(Event::Documents(documents, sources));
         self.save(shell);
     }
@@ -264,6 +271,11 @@ impl Changes {
             log::error!("{error}");
         }
     }
+}
+
+/// The slots of what a boot reads: what `apply` brought is none of their business.
+pub fn boot_slots(read: &mut Read, applied: bool) -> Option<Slots> {
+    if applied { None } else { Slots::open(read) }
 }
 
 /// What `read` and what was fetched for it say, and what is to be fetched.

@@ -139,7 +139,7 @@ impl Core {
             let left = pending.deadline.saturating_since(now);
             left.as_millis().div_ceil(1000) as u64
         });
-        let change = left.map(|left| format!("goes back in {left} s unless it is confirmed"));
+        let change = left.map(|left| format!("to be confirmed in {left} s"));
         json!({
             "change": change.as_ref().or(self.change.ended.as_ref()),
             "secondsLeft": left,

@@ -13,6 +13,9 @@ fn config(text: &str) -> Vec<SavedText> {
     }]
 }
 
+/// What a boot does to the slots with the texts that it uses; answers which is to be written.
+type Step = fn(&mut Pair, &[SavedText], &str) -> Option<usize>;
+
 /// The disk, and the boots of a machine that has it.
 #[derive(Clone, Default)]
 struct Disk {
@@ -48,7 +51,7 @@ impl Disk {
             text: used[0].text.clone(),
             writes: Vec::new(),
         };
-        let steps: [fn(&mut Pair, &[SavedText], &str) -> Option<usize>; 2] = [
+        let steps: [Step; 2] = [
             |pair, used, boot_id| pair.count(used, boot_id),
             |pair, used, _| pair.mark_good(&hash_of(used)),
         ];

@@ -61,7 +61,7 @@ fn what_nobody_confirms_goes_back_when_its_time_is_over() {
     assert_eq!(machine.endings, []);
     let status = status(&mut machine);
     assert_eq!(status["secondsLeft"], 1);
-    assert_eq!(status["change"], "goes back in 1 s unless it is confirmed");
+    assert_eq!(status["change"], "to be confirmed in 1 s");
     machine.run(2);
     let ending = Ending::Unconfirmed("nobody confirmed it".into());
     assert_eq!(machine.endings, [(160_000, ending)]);
@@ -145,7 +145,7 @@ fn how_far_a_change_has_come() {
         serde_json::from_value(progress.clone()).unwrap()
     };
     let mut machine = changed("", false, Peer::Accepts);
-    machine.refused = Some("addr replace 10.9.0.3");
+    machine.refused = Some("10.9.0.3/24");
     machine.run(0);
     let progress = ask(&mut machine);
     assert!(progress.settled);
