@@ -414,6 +414,8 @@ pub struct BootConfig {
     pub timeout: Option<Said<Option<Duration>>>,
     /// `initnet.state=`.
     pub state_dir: Option<Said<PathBuf>>,
+    /// `initnet.control.group=`: name or number of the group that may ask the supervisor.
+    pub control_group: Option<Said<String>>,
     /// `initnet.firewall=`: `accept` or `deny`; a later issue gives it its effect.
     pub firewall: Option<Said<String>>,
     /// `initnet.init=`: payload of a RAM-only OS.

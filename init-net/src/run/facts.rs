@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub leases: &'a [Value],
     /// Readiness.
     pub readiness: &'a Readiness,
+    /// The supervisor's process; null where none runs.
+    pub process: &'a Value,
 }
 
 impl Facts<'_> {
@@ -156,10 +158,22 @@ impl Facts<'_> {
             "nodeaddresses" => {
                 vec![json!({ "id": "current", "addresses": node_addresses(observed) })]
             }
-            "status" => vec![with_id("status".into(), self.readiness)],
+            "status" => vec![self.status()],
             "metadata" => vec![with_id("platform".into(), &desired.metadata)],
             _ => return None,
         })
+    }
+}
+
+impl Facts<'_> {
+    fn status(&self) -> Value {
+        let mut value = with_id("status".into(), self.readiness);
+        if let Value::Object(fields) = &mut value
+            && !self.process.is_null()
+        {
+            fields.insert("process".into(), self.process.clone());
+        }
+        value
     }
 }
 

@@ -68,5 +68,6 @@ fn from_kernel<T>(answer: impl FnOnce(&Facts<'_>) -> T) -> Result<T, String> {
         observed: &observed,
         leases: &[],
         readiness: &readiness,
+        process: &Value::Null,
     }))
 }

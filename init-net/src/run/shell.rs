@@ -20,8 +20,9 @@ use crate::proto::acd;
 use crate::proto::dhcp4::frame;
 use crate::state::LinkAt;
 use crate::sys;
+use crate::sys::memory::Program;
 use crate::sys::packet::{PacketSocket, Protocol};
-use crate::sys::poll::{Interest, poll};
+use crate::sys::poll::{Interest, poll, poll_at_rest};
 use crate::sys::timer::Timer;
 use crate::value::{Instant, Mac};
 use crate::wire::event::Bell;
@@ -49,8 +50,11 @@ pub struct Shell {
     loader: Option<Loader>,
     control: Option<Control>,
     queue: VecDeque<Event>,
-    /// Requests to take other sources, for who keeps them.
+    /// Requests to take other sources or become another program, for who keeps those.
     applies: VecDeque<(u64, Request)>,
+    program: Program,
+    /// The next wait will be long: see [`Self::rest`].
+    resting: bool,
 }
 
 /// Which descriptor of the loop is ready.
@@ -83,6 +87,8 @@ impl Shell {
             control: None,
             queue: VecDeque::from([Event::Tick]),
             applies: VecDeque::new(),
+            program: Program::find(),
+            resting: false,
         })
     }
 
@@ -91,7 +97,18 @@ impl Shell {
         self.control = Some(control);
     }
 
-    /// The next request to take other sources; it wants a reply.
+    /// The control socket, if there is one.
+    pub fn control(&mut self) -> Option<&mut Control> {
+        self.control.as_mut()
+    }
+
+    /// Nothing is expected for a while: the next wait holds no more memory than it needs.
+    pub fn rest(&mut self) {
+        sys::memory::trim_heap();
+        self.resting = true;
+    }
+
+    /// The next request to take other sources or become another program; it wants a reply.
     pub fn next_apply(&mut self) -> Option<(u64, Request)> {
         self.applies.pop_front()
     }
@@ -156,7 +173,11 @@ impl Shell {
         );
         watched.extend(extra.iter().map(|interest| (*interest, Ready::Extra)));
         let interests: Vec<Interest<'_>> = watched.iter().map(|(interest, _)| *interest).collect();
-        let answers = poll(&interests, None)?;
+        let answers = if std::mem::take(&mut self.resting) {
+            poll_at_rest(&interests, &self.program)
+        } else {
+            poll(&interests, None)
+        }?;
         let ready: Vec<Ready> = watched
             .iter()
             .zip(answers)
@@ -208,7 +229,7 @@ impl Shell {
                     .unwrap_or_default();
                 for (id, request) in requests {
                     match request {
-                        Ok(request @ Request::Apply { .. }) => {
+                        Ok(request @ (Request::Apply { .. } | Request::Upgrade { .. })) => {
                             self.applies.push_back((id, request))
                         }
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),

@@ -115,6 +115,8 @@ pub struct Core {
     /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
     revision: u64,
     saved_revision: u64,
+    /// The process that this runs in, as it tells it.
+    process: serde_json::Value,
 }
 
 impl Core {
@@ -151,6 +153,7 @@ impl Core {
             drivers_loading: false,
             revision: 1,
             saved_revision: 0,
+            process: serde_json::Value::Null,
         }
     }
 
@@ -426,6 +429,11 @@ impl Core {
         let needs = self.revision != self.saved_revision;
         self.saved_revision = self.revision;
         needs
+    }
+
+    /// What `get status` tells of the process.
+    pub fn set_process(&mut self, process: serde_json::Value) {
+        self.process = process;
     }
 
     /// Whether links may still appear because drivers are being loaded.

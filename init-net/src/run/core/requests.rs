@@ -1,5 +1,7 @@
 //! What a control client can ask, and the answers.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,6 +37,21 @@ pub enum Request {
         /// Machine configs, in order.
         configs: Vec<SavedText>,
     },
+    /// Become another program.
+    Upgrade {
+        /// Which; `None`: what is by now where this one came from.
+        binary: Option<PathBuf>,
+    },
+}
+
+impl Request {
+    /// Whether it leaves everything as it is: what members of the control group may ask.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Get { .. } | Self::Explain { .. } | Self::Status | Self::Plan => true,
+            Self::Reconcile | Self::Apply { .. } | Self::Upgrade { .. } => false,
+        }
+    }
 }
 
 /// The answer, one JSON line.
@@ -59,6 +76,7 @@ impl Core {
             observed,
             leases: &leases,
             readiness: &readiness,
+            process: &self.process,
         };
         match request {
             Request::Get { kind } => match facts.get(&kind) {
@@ -86,6 +104,8 @@ impl Core {
             }
             // Who owns the sources takes it before it gets here.
             Request::Apply { .. } => Reply::Error("nobody here keeps sources".into()),
+            // Likewise.
+            Request::Upgrade { .. } => Reply::Error("this is no supervisor".into()),
         }
     }
 }
