@@ -18,6 +18,7 @@ mod json;
 mod kinds;
 mod machine;
 mod metadata;
+mod process;
 mod routes;
 mod scale;
 mod stacks;

@@ -3,10 +3,12 @@
 
 mod commands;
 mod conflict;
+mod control;
 mod foreign;
 mod lease;
 mod machine;
 mod metadata;
+mod process;
 mod read_only;
 mod repair;
 mod restart;
