@@ -162,7 +162,7 @@ impl Run<'_> {
                 && (done_at.is_some() && over || at > deadline || times.failed())
             {
                 if self.scenario == Scenario::Rest && done_at.is_some() {
-                    value = rest::measure(&root.join("proc"))?;
+                    value = rest::measure(&root.join("proc"), self.contestant.daemon())?;
                 }
                 value["routes"] = json!(count_routes(&client)?);
                 nanny.finish()?;
@@ -203,11 +203,13 @@ impl Run<'_> {
             Scenario::Dhcp | Scenario::LostPacket => {
                 times.address?.max(times.route?).max(times.resolver?)
             }
-            Scenario::Rest => times
-                .exit?
-                .max(times.address?)
-                .max(times.route?)
-                .max(times.resolver?),
+            Scenario::Rest => {
+                let configured = times.address?.max(times.route?).max(times.resolver?);
+                match self.contestant.stays {
+                    true => configured,
+                    false => configured.max(times.exit?),
+                }
+            }
             Scenario::Static(_) | Scenario::Check | Scenario::Start => times.exit?,
         };
         (end > start).then_some(end)
