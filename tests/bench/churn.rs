@@ -13,6 +13,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::Result;
+use crate::contestant::SUPERVISOR;
 use crate::rest::{cpu_ns, find};
 
 /// Routes of others.
@@ -26,7 +27,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 
 /// CPU of the supervisor and of ip-monitor(8), ns, by what happened.
 pub fn measure(root: &Path, client: &Namespace, scratch: &Path) -> Result<Value> {
-    let ours = find(&root.join("proc"))?;
+    let ours = find(&root.join("proc"), SUPERVISOR)?;
     let mut command = client.command("ip");
     command.args(["-o", "monitor", "link", "address", "route", "rule"]);
     let mut monitor = command.stdout(Stdio::null()).spawn()?;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::root::Root;
 
+/// What our supervisor calls itself.
+pub const SUPERVISOR: &str = "@init-net";
+
 /// What is measured, each a table of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scenario {
@@ -18,7 +21,7 @@ pub enum Scenario {
     Check,
     /// exec → exit of a process that has nothing to do.
     Start,
-    /// What stays in memory after the boot, and whether it sleeps.
+    /// What stays in memory once the network is up, and whether it sleeps.
     Rest,
     /// From what somebody breaks to its repair, by kind.
     Repair,
@@ -61,7 +64,7 @@ impl Scenario {
             Self::Static(routes) => format!("static, 1 address and {routes} routes, exec to exit"),
             Self::Check => "check of a config of 10,000 lines, exec to exit".into(),
             Self::Start => "process start, exec to exit".into(),
-            Self::Rest => "supervisor at rest".into(),
+            Self::Rest => "daemon at rest, with a lease".into(),
             Self::Repair => "repair, from the break to the state".into(),
             Self::Churn => "supervisor beside the routes and links of others".into(),
         }
@@ -118,17 +121,47 @@ impl Scenario {
                 Contestant::new("busybox", Root::Udhcpc, "/bin/busybox true"),
                 Contestant::new("ip", Root::Iproute, "/bin/ip -V"),
             ],
-            Self::Rest => vec![Contestant::new(
-                "init-net",
-                Root::Own,
-                "/bin/init-net boot --hook --cmdline ip=eth0:dhcp",
-            )],
+            Self::Rest => rest(),
             Self::Repair | Self::Churn => vec![Contestant::new(
                 "init-net",
                 Root::Own,
                 "/bin/init-net boot --hook --cmdline initnet.config=/bench/repair.yaml",
             )],
         }
+    }
+}
+
+/// Whatever keeps the lease that it got.
+fn rest() -> Vec<Contestant> {
+    let stays = |contestant| Contestant {
+        stays: true,
+        ..contestant
+    };
+    vec![
+        Contestant::new(
+            "init-net",
+            Root::Own,
+            "/bin/init-net boot --hook --cmdline ip=eth0:dhcp",
+        ),
+        stays(networkd()),
+        stays(Contestant::new(
+            "udhcpc",
+            Root::Udhcpc,
+            "/bin/busybox udhcpc -f -i eth0 -s /bench/udhcpc.sh",
+        )),
+        stays(Contestant::new(
+            "dhcpcd, tuned",
+            Root::Dhcpcd,
+            "/usr/sbin/dhcpcd -4 -B -A --nodelay eth0",
+        )),
+    ]
+}
+
+fn networkd() -> Contestant {
+    Contestant {
+        // It writes no resolv.conf; its lease file names the resolver.
+        resolver: "run/systemd/netif/leases",
+        ..Contestant::new("networkd", Root::Networkd, "/lib/systemd/systemd-networkd")
     }
 }
 
@@ -163,11 +196,7 @@ fn dhcp() -> Vec<Contestant> {
             slow: true,
             ..Contestant::new("dhcpcd", Root::Dhcpcd, "/usr/sbin/dhcpcd -B eth0")
         },
-        Contestant {
-            // It writes no resolv.conf; its lease file names the resolver.
-            resolver: "run/systemd/netif/leases",
-            ..Contestant::new("networkd", Root::Networkd, "/lib/systemd/systemd-networkd")
-        },
+        networkd(),
     ]
 }
 
@@ -184,6 +213,8 @@ pub struct Contestant {
     pub resolver: &'static str,
     /// Known to wait for seconds by itself: few rounds.
     pub slow: bool,
+    /// It is itself what stays, and does not exit.
+    pub stays: bool,
 }
 
 impl Contestant {
@@ -201,6 +232,16 @@ impl Contestant {
             link_up: false,
             resolver: "etc",
             slow: false,
+            stays: false,
+        }
+    }
+
+    /// How the process that stays calls itself.
+    pub fn daemon(&self) -> &str {
+        match (self.stays, &self.command[..]) {
+            (true, [program, ..]) => program,
+            // The supervisor's own name for itself.
+            _ => SUPERVISOR,
         }
     }
 }

@@ -55,8 +55,8 @@ const ROUNDS: usize = 11;
 /// How long others' use of the processors is looked at before a round.
 const LOAD_SAMPLE: Duration = Duration::from_millis(100);
 
-/// What a run may take beside its contestant's limit: making the place, watching a supervisor.
-const RUN_SPARE: Duration = Duration::from_secs(60);
+/// What a run may take beside its contestant's limit: making the place, watching a daemon for a minute.
+const RUN_SPARE: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

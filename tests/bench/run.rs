@@ -165,7 +165,9 @@ impl Run<'_> {
             {
                 if done_at.is_some() {
                     value = match self.scenario {
-                        Scenario::Rest => rest::measure(&root.join("proc"))?,
+                        Scenario::Rest => {
+                            rest::measure(&root.join("proc"), self.contestant.daemon())?
+                        }
                         Scenario::Repair => repair::measure(&root)?,
                         Scenario::Churn => churn::measure(&root, &client, &scratch)?,
                         _ => value,
@@ -210,11 +212,13 @@ impl Run<'_> {
             Scenario::Dhcp | Scenario::LostPacket => {
                 times.address?.max(times.route?).max(times.resolver?)
             }
-            Scenario::Rest => times
-                .exit?
-                .max(times.address?)
-                .max(times.route?)
-                .max(times.resolver?),
+            Scenario::Rest => {
+                let configured = times.address?.max(times.route?).max(times.resolver?);
+                match self.contestant.stays {
+                    true => configured,
+                    false => configured.max(times.exit?),
+                }
+            }
             Scenario::Static(_)
             | Scenario::Check
             | Scenario::Start

@@ -125,10 +125,10 @@ pub fn text(scenario: Scenario, rows: &[Row]) -> String {
         if let Some(error) = row.error() {
             text.push_str(&format!("  FAILED {}: {error}\n", row.name));
         }
-        for run in row.good().filter(|run| run["switches"].is_i64()) {
+        for run in row.good().filter(|run| run["wakeUps"].is_i64()) {
             text.push_str(&format!(
-                "  {}: RSS {} KiB, private {} KiB, anonymous {} KiB; in {} s {} switches, {} ns of CPU\n",
-                row.name, run["rssKiB"], run["privateKiB"], run["anonymousKiB"], run["watchedS"], run["switches"], run["cpuNs"]
+                "  {}: RSS {} KiB, private {} KiB, anonymous {} KiB; in {} s {} wake-ups, {} ns of CPU\n",
+                row.name, run["rssKiB"], run["privateKiB"], run["anonymousKiB"], run["watchedS"], run["wakeUps"], run["cpuNs"]
             ));
         }
         for run in row.good() {

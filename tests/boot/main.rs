@@ -20,6 +20,7 @@ mod json;
 mod kinds;
 mod machine;
 mod metadata;
+mod process;
 mod routes;
 mod scale;
 mod slots;

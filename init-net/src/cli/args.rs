@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::run::boot::BootOptions;
 use crate::run::change::Net;
 use crate::run::doctor::Target;
+use crate::run::process::Options;
 use crate::run::sources::{ObservedFrom, Sources};
 
 /// Init-time network configuration for immutable operating systems.
@@ -26,8 +27,9 @@ pub enum Command {
     /// The boot stage: bring the network up, then hand off; the default when PID 1. Otherwise it becomes the
     /// supervisor; with --hook it returns: 0 ready, 1 handed off for another reason
     Boot(BootArgs),
-    /// The reconciler that `boot` leaves behind
-    Supervise,
+    /// The reconciler that `boot` leaves behind. Tells a service manager how it is (NOTIFY_SOCKET, WATCHDOG_USEC) and takes
+    /// its control socket from one (LISTEN_FDS)
+    Supervise(SuperviseArgs),
     /// Validate: diagnostics on stderr (JSON on stdout), a caret under the place; exit 1 on errors
     Check {
         #[command(flatten)]
@@ -82,6 +84,13 @@ pub enum Command {
     Explain {
         /// An address, a route's destination or `default`, a link, `hostname`, `resolvers`, or an id from `get`
         id: String,
+    },
+    /// Let the running supervisor become another program, in the same process: nothing in the network is touched. The new
+    /// program is asked first; one that does not run, or cannot read the state, is refused
+    Upgrade {
+        /// The program; default: what is by now in the file that the supervisor was started from
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
     },
     /// Readiness as an exit code
     Wait {
@@ -160,6 +169,24 @@ impl NetArgs {
             confirm_within: self.confirm_within,
             by_probe: self.confirm_by_probe,
             replace: self.replace,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SuperviseArgs {
+    /// Write one line end to descriptor N, and close it, when the wait level is reached (as s6 wants it)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(3..))]
+    ready_fd: Option<i32>,
+    /// Only say whether this program could go on with the state of this machine; what an upgrade asks first
+    #[arg(long, conflicts_with = "ready_fd")]
+    pub check: bool,
+}
+
+impl SuperviseArgs {
+    pub fn options(&self) -> Options {
+        Options {
+            ready_fd: self.ready_fd,
         }
     }
 }

@@ -50,6 +50,12 @@ pub fn explain(id: &str) -> Exit {
     }
 }
 
+/// Another program in place of the supervisor's.
+pub fn upgrade(binary: Option<&std::path::Path>) -> Exit {
+    println!("{}", crate::run::upgrade::ask(binary)?);
+    Ok(0)
+}
+
 /// 0 when the level is reached in time, else 1 with what is missing.
 pub fn wait(level: Level, timeout: core::time::Duration, any: bool) -> Exit {
     match waiting::wait(level.into(), timeout, any)? {

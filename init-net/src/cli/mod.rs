@@ -17,6 +17,8 @@ use clap::Parser as _;
 
 use args::{Args, Command};
 
+use crate::run::process::Options;
+
 /// 0 fine; 1 the answer is no, or errors; 2 as a command says; 64 usage (EX_USAGE of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
@@ -41,7 +43,7 @@ pub fn main() -> ExitCode {
 fn first_process() -> ! {
     let argv: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     let result = match argv.as_slice() {
-        [only] if only == "supervise" => crate::run::supervise::main(),
+        [only] if only == "supervise" => crate::run::supervise::main(&Options::default()),
         _ => crate::run::boot::main(&crate::run::boot::BootOptions::default()),
     };
     let why = result
@@ -55,7 +57,7 @@ fn run(command: Command) -> ExitCode {
     if !matches!(
         command,
         Command::Boot(_)
-            | Command::Supervise
+            | Command::Supervise(_)
             | Command::Apply { .. }
             | Command::Confirm
             | Command::Rollback
@@ -64,7 +66,9 @@ fn run(command: Command) -> ExitCode {
     }
     let result = match command {
         Command::Boot(boot) => crate::run::boot::main(&boot.options()),
-        Command::Supervise => crate::run::supervise::main(),
+        Command::Supervise(supervise) if supervise.check => crate::run::upgrade::check(),
+        Command::Supervise(supervise) => crate::run::supervise::main(&supervise.options()),
+        Command::Upgrade { binary } => live::upgrade(binary.as_deref()),
         Command::Check { sources, output } => offline::check(&sources, output),
         Command::Compile { sources, output } => offline::compile(&sources, output),
         Command::Plan { sources } => offline::plan(&sources),

@@ -444,6 +444,8 @@ pub struct BootConfig {
     pub tries: Option<Said<u32>>,
     /// `initnet.metrics=`: a file for a collector of metrics.
     pub metrics: Option<Said<PathBuf>>,
+    /// `initnet.control.group=`: name or number of the group that may ask the supervisor.
+    pub control_group: Option<Said<String>>,
     /// `initnet.firewall=`: `accept` or `deny`; a later issue gives it its effect.
     pub firewall: Option<Said<String>>,
     /// `initnet.init=`: payload of a RAM-only OS.

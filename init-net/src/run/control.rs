@@ -1,9 +1,9 @@
 //! `/run/init-net/control.sock`: JSON lines, one request and one reply each; a watch has a reply for every change. Mode
-//! 0600.
+//! 0600: root alone; with `initnet.control.group=` 0660, and members of that group may ask.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ use super::core::{Reply, Request};
 use super::outgoing::Outgoing;
 use crate::sys;
 use crate::sys::poll::Interest;
+use crate::sys::unix::Peer;
 use crate::value::Duration;
 
 /// Longest request, bytes: `apply` with the largest machine config, escaped.
@@ -22,6 +23,12 @@ const MAX_REPLY: u64 = 64 << 20;
 
 /// Clients at once: people and scripts, not a service.
 const MAX_CLIENTS: usize = 32;
+
+/// Of them, clients that may only ask: they must not keep root out.
+const MAX_READERS: usize = 16;
+
+/// Longest request of one that may only ask, bytes: a kind, an id.
+const MAX_QUESTION: usize = 64 << 10;
 
 /// How long a client may take to read its reply: the loop waits meanwhile.
 const SEND_TIMEOUT: Duration = Duration::from_millis(500);
@@ -40,10 +47,22 @@ pub struct Control {
     next: u64,
     /// Watchers that are gone, and of whom nobody was told yet.
     gone: Vec<u64>,
+    /// The group whose members may ask.
+    group: Option<u32>,
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Root.
+    Everything,
+    /// A member of the control group: [`Request::only_reads`].
+    Ask,
 }
 
 struct Client {
     stream: UnixStream,
+    access: Access,
     received: Vec<u8>,
     /// It has said all it will; an answer may still be owed.
     ended: bool,
@@ -55,14 +74,61 @@ struct Client {
 }
 
 impl Control {
-    /// Listens; a socket that a killed supervisor left is replaced.
-    pub fn open() -> io::Result<Self> {
-        let listener = sys::unix::listen(&path())?;
+    /// Listens; a socket that a killed supervisor left is replaced. One that is `given` is taken as it is, with the mode that
+    /// whoever opened it chose.
+    pub fn open(given: Option<UnixListener>) -> io::Result<Self> {
+        let listener = given.map_or_else(|| sys::unix::listen(&path()), Ok)?;
         Ok(Self {
             listener,
             clients: BTreeMap::new(),
             next: 0,
             gone: Vec::new(),
+            group: None,
+        })
+    }
+
+    /// Members of group `name` may ask from now on, and connect to the socket at `path`, unless somebody else opened it.
+    pub fn admit(&mut self, name: &str, own_socket: bool) -> io::Result<()> {
+        let gid = sys::group::find(name)?.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "no such group in /etc/group")
+        })?;
+        if own_socket {
+            sys::unix::open_to_group(&path(), gid)?;
+        }
+        self.group = Some(gid);
+        Ok(())
+    }
+
+    /// The listening socket, for who takes this process over.
+    pub fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    /// `None`: nothing. Who is root is decided by the peer, whatever became of the file's mode.
+    fn access(&self, stream: &UnixStream, peer: &Peer) -> Option<Access> {
+        if peer.uid == 0 {
+            return Some(Access::Everything);
+        }
+        let group = self.group?;
+        let member = peer.gid == group
+            || sys::group::of_peer(stream).is_ok_and(|groups| groups.contains(&group));
+        member.then_some(Access::Ask)
+    }
+
+    /// Why somebody is sent away, as the reply to whatever was asked.
+    fn refusal(&self, access: Option<Access>) -> Reply {
+        Reply::Error(match (access, self.group) {
+            (Some(_), _) => {
+                format!("busy: {MAX_READERS} clients of the control group ask already; ask again")
+            }
+            (None, None) => {
+                "not allowed: the control socket answers root only;\n  run this as root, or boot \
+                             with initnet.control.group=GROUP"
+                    .to_owned()
+            }
+            (None, Some(group)) => format!(
+                "not allowed: the control socket answers root, and members of group {group};\n  run this as one of them"
+            ),
         })
     }
 
@@ -84,20 +150,28 @@ impl Control {
             let Ok(Some((stream, peer))) = sys::unix::accept(&self.listener) else {
                 break;
             };
-            // Root only, whatever became of the file's mode.
-            if peer.uid == 0 {
-                self.clients.insert(
-                    self.next,
-                    Client {
-                        stream,
-                        received: Vec::new(),
-                        ended: false,
-                        owed: 0,
-                        watches: false,
-                        outgoing: Outgoing::default(),
-                    },
-                );
-                self.next += 1;
+            let access = self.access(&stream, &peer);
+            let readers = self
+                .clients
+                .values()
+                .filter(|client| client.access == Access::Ask);
+            match access {
+                Some(access) if access == Access::Everything || readers.count() < MAX_READERS => {
+                    self.clients.insert(
+                        self.next,
+                        Client {
+                            stream,
+                            access,
+                            received: Vec::new(),
+                            ended: false,
+                            owed: 0,
+                            watches: false,
+                            outgoing: Outgoing::default(),
+                        },
+                    );
+                    self.next += 1;
+                }
+                _ => refuse(stream, &self.refusal(access)),
             }
         }
         let mut requests = Vec::new();
@@ -153,6 +227,11 @@ fn line(reply: &Reply) -> Vec<u8> {
         serde_json::to_vec(reply).expect("plain data with string keys always serialises");
     line.push(b'\n');
     line
+}
+
+/// A fresh connection has room for one line; whoever hangs up first does not hear it.
+fn refuse(mut stream: UnixStream, refusal: &Reply) {
+    let _unheard = stream.write_all(&line(refusal));
 }
 
 impl Client {
@@ -213,7 +292,7 @@ impl Client {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break false,
             }
-            if self.received.len() > MAX_REQUEST {
+            if self.received.len() > self.access.max_request() {
                 break false;
             }
         };
@@ -221,10 +300,29 @@ impl Client {
             self.owed += 1;
             let line: Vec<u8> = self.received.drain(..=end).collect();
             let request = serde_json::from_slice(&line).map_err(|error| error.to_string());
+            let request = request.and_then(|request| self.access.judge(request));
             self.watches |= matches!(request, Ok(Request::Watch { .. }));
             requests.push((id, request));
         }
         !self.ended || self.owed > 0
+    }
+}
+
+impl Access {
+    fn max_request(self) -> usize {
+        match self {
+            Self::Everything => MAX_REQUEST,
+            Self::Ask => MAX_QUESTION,
+        }
+    }
+
+    fn judge(self, request: Request) -> Result<Request, String> {
+        if self == Self::Everything || request.only_reads() {
+            return Ok(request);
+        }
+        Err("not allowed: members of the control group may ask (get, explain, status, plan) and change \
+             nothing;\n  run this as root"
+            .into())
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 
 use super::bells::{Bells, Ring};
 use super::connections::{self, Connections};
@@ -18,7 +19,8 @@ use super::sample::Sample;
 use super::slots::Slots;
 use super::sockets::{self, Sockets};
 use crate::sys;
-use crate::sys::poll::{Interest, poll};
+use crate::sys::memory::Program;
+use crate::sys::poll::{Interest, poll, poll_at_rest};
 use crate::sys::timer::Timer;
 use crate::value::Instant;
 use crate::wire::event::Bell;
@@ -42,6 +44,11 @@ pub struct Shell {
     queue: VecDeque<Event>,
     /// What is to become of the sources, for who keeps them.
     changes: VecDeque<SourceEvent>,
+    /// Requests to become another program, for who is the process.
+    upgrades: VecDeque<(u64, Option<PathBuf>)>,
+    program: Program,
+    /// The next wait will be long: see [`Self::rest`].
+    resting: bool,
 }
 
 /// Something about the sources as a whole.
@@ -82,12 +89,31 @@ impl Shell {
             slots: None,
             queue: VecDeque::from([Event::Tick]),
             changes: VecDeque::new(),
+            upgrades: VecDeque::new(),
+            program: Program::find(),
+            resting: false,
         })
     }
 
     /// Takes requests from `control` from now on.
     pub fn listen(&mut self, control: Control) {
         self.control = Some(control);
+    }
+
+    /// The control socket, if there is one.
+    pub fn control(&mut self) -> Option<&mut Control> {
+        self.control.as_mut()
+    }
+
+    /// Nothing is expected for a while: the next wait holds no more memory than it needs.
+    pub fn rest(&mut self) {
+        sys::memory::trim_heap();
+        self.resting = true;
+    }
+
+    /// The next request to become another program; it wants a reply.
+    pub fn next_upgrade(&mut self) -> Option<(u64, Option<PathBuf>)> {
+        self.upgrades.pop_front()
     }
 
     /// From now on listens to everything that can undo what is declared, not only to rtnetlink.
@@ -186,7 +212,11 @@ impl Shell {
         );
         watched.extend(extra.iter().map(|interest| (*interest, Ready::Extra)));
         let interests: Vec<Interest<'_>> = watched.iter().map(|(interest, _)| *interest).collect();
-        let answers = poll(&interests, None)?;
+        let answers = if std::mem::take(&mut self.resting) {
+            poll_at_rest(&interests, &self.program)
+        } else {
+            poll(&interests, None)
+        }?;
         let ready: Vec<Ready> = watched
             .iter()
             .zip(answers)
@@ -250,6 +280,7 @@ impl Shell {
                             request
                             @ (Request::Apply { .. } | Request::Confirm | Request::Rollback),
                         ) => self.changes.push_back(SourceEvent::Request(id, request)),
+                        Ok(Request::Upgrade { binary }) => self.upgrades.push_back((id, binary)),
                         Ok(request) => self.queue.push_back(Event::Request { id, request }),
                         Err(error) => self.perform(Effect::Reply {
                             id,

@@ -8,9 +8,9 @@ use nix::sys::signal::Signal;
 use super::boot::{self, boot_config};
 use super::cache;
 use super::change::{self, Changes};
-use super::control::Control;
 use super::core::{Core, Doubt, Event};
 use super::metrics::MetricsFile;
+use super::process::{Given, Options, Process};
 use super::report::{self, Report};
 use super::shell::Shell;
 use super::slots;
@@ -22,7 +22,7 @@ use crate::sys::lock::Lock;
 use crate::sys::poll::Interest;
 use crate::sys::root::Root;
 use crate::sys::signal::Signals;
-use crate::value::Duration;
+use crate::value::{Duration, earliest};
 
 /// Held by the one supervisor, in [`RUN_DIR`].
 const LOCK: &str = "lock";
@@ -36,12 +36,16 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_PERIOD: Duration = Duration::from_millis(20);
 
 /// Runs until it is told to end. PID 1 never returns.
-pub fn main() -> Result<u8, String> {
+pub fn main(options: &Options) -> Result<u8, String> {
+    let mut given = Given::take(options);
     let pid1 = std::process::id() == 1;
     let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
     sys::kmsg::init(log::LevelFilter::Info, true);
     log_if(boot::create_run_dir());
-    let _lock = only_one()?;
+    let lock = match given.lock() {
+        Some(lock) => Some(lock),
+        None => only_one()?,
+    };
     let (state, mut read) = load();
     let slots = change::boot_slots(&mut read, state.applied);
     let mut changes = Changes::new(read, &state);
@@ -71,20 +75,19 @@ pub fn main() -> Result<u8, String> {
     shell.guard();
     shell.slots = slots;
     changes.start(&mut shell);
-    match Control::open() {
-        Ok(control) => shell.listen(control),
-        // Without it nobody can ask, but the network is kept.
-        Err(error) => log::error!("control socket: {error}"),
-    }
     // Only who was left behind in an initramfs has a root to follow, once.
     let mut root = Root::open().filter(|_| !pid1 && sys::switch_root::in_initramfs());
-    let mut payload = if pid1 {
-        start_payload(&changes.read)
-    } else {
-        None
+    let running = given.payload();
+    let mut process = Process::new(given, lock, &changes.read, &mut shell, now);
+    // Before the loop, in which rights are given up, for children too: a payload gets all that PID 1 has. One that runs
+    // already was started by the program before this one.
+    let mut payload = match running {
+        Some(running) => running,
+        None if pid1 => start_payload(&changes.read),
+        None => None,
     };
     let mut last_report = Vec::new();
-    let metrics = boot_config(&read.documents).metrics;
+    let metrics = boot_config(&changes.read.documents).metrics;
     let mut metrics = MetricsFile::new(metrics.map(|said| said.value));
     // Children that ended while this was still the boot stage.
     act(Signal::SIGCHLD, pid1, &mut payload);
@@ -92,12 +95,13 @@ pub fn main() -> Result<u8, String> {
     loop {
         shell.pump();
         while changes.serve(&mut shell) {
+            process.reloading();
             shell.pump();
         }
         changes.keep_good(&mut shell);
         let read = &changes.read;
         if shell.core.needs_saving() {
-            changes.save(&shell);
+            log_if(changes.save(&shell));
             if let Some(folder) = boot_config(&read.documents).state_dir {
                 cache::store(&folder.value, shell.core.fetched());
             }
@@ -114,27 +118,42 @@ pub fn main() -> Result<u8, String> {
             last_report = report;
         }
         metrics.update(&shell.core, sys::clock::now());
+        process.settle(root.is_some(), &mut shell, sys::clock::now());
         let mut watch = vec![Interest::read(signals.as_fd())];
         watch.extend(root.as_ref().map(Root::interest));
+        watch.extend(process.interest());
         // A switch_root moves the mount first and enters it afterwards, without a further ring: look again for a while.
         let look_again = mounts_rang.map(|_| sys::clock::now() + ROOT_PERIOD);
         let woken = shell
-            .wait(look_again, &watch)
+            .wait(earliest([look_again, process.deadline()]), &watch)
             .map_err(|error| format!("poll: {error}"))?;
+        process.woke(sys::clock::now());
+        while let Some((id, binary)) = shell.next_upgrade() {
+            process.upgrade(binary, Some(id), &mut shell);
+        }
+        process.turn(payload, &mut shell, |shell| changes.save(shell));
         if woken {
             mounts_rang = root.as_ref().map(|_| sys::clock::now());
         }
         if let Some(rang) = mounts_rang {
             let patient = sys::clock::now().saturating_since(rang) < ROOT_PATIENCE;
             root = root.filter(|root| !followed(root, &mut shell));
+            if root.is_none() {
+                process.admit_group(&changes.read, &mut shell);
+            }
             mounts_rang = mounts_rang.filter(|_| patient && root.is_some());
         }
         while let Ok(Some(signal)) = signals.next() {
             match act(signal, pid1, &mut payload) {
                 Act::Go => {}
-                Act::Reload => changes.reload(&mut shell),
+                Act::Reload => {
+                    process.reloading();
+                    changes.reload(&mut shell);
+                }
+                Act::Upgrade => process.upgrade(None, None, &mut shell),
                 Act::End => {
-                    changes.save(&shell);
+                    process.stopping();
+                    log_if(changes.save(&shell));
                     return Ok(0);
                 }
                 Act::Down(down) => {
@@ -188,6 +207,7 @@ fn followed(root: &Root, shell: &mut Shell) -> bool {
 enum Act {
     Go,
     Reload,
+    Upgrade,
     End,
     Down(sys::reboot::Down),
 }
@@ -206,6 +226,7 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
             Act::Go
         }
         Signal::SIGHUP => Act::Reload,
+        Signal::SIGUSR2 if !pid1 => Act::Upgrade,
         Signal::SIGTERM | Signal::SIGUSR1 | Signal::SIGUSR2 if pid1 => {
             if let Some(pid) = *payload {
                 log_if(
@@ -238,23 +259,25 @@ fn load() -> (StateFile, Read) {
 
 /// The state file, when there is one and it can be believed.
 pub fn state_of_this_boot() -> Option<StateFile> {
+    read_state().unwrap_or_else(|error| {
+        log::error!("{error}; starting afresh");
+        None
+    })
+}
+
+/// The state file, when there is one; why it cannot be believed.
+pub fn read_state() -> Result<Option<StateFile>, String> {
     let path = Path::new(RUN_DIR).join(state_file::NAME);
     let bytes = match sys::file::read(&path, state_file::MAX_LEN) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(error) => {
-            log::error!("{}: {error}", path.display());
-            return None;
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{}: {error}", path.display())),
     };
     let boot_id = sys::boot_id::read().unwrap_or_default();
-    match StateFile::parse(&bytes, &boot_id) {
-        Ok(state) => Some(state),
-        Err(refusal) => {
-            log::error!("{}: {refusal}; starting afresh", path.display());
-            None
-        }
-    }
+    let state = StateFile::parse(&bytes, &boot_id);
+    state
+        .map(Some)
+        .map_err(|refusal| format!("{}: {refusal}", path.display()))
 }
 
 /// `initnet.init=` of a RAM-only OS.

@@ -14,6 +14,11 @@ pub fn wall() -> Duration {
     read(ClockId::CLOCK_REALTIME)
 }
 
+/// CLOCK_MONOTONIC: what sd_notify(3) counts in.
+pub fn monotonic() -> Duration {
+    read(ClockId::CLOCK_MONOTONIC)
+}
+
 /// CPU time that this process has used.
 pub fn cpu() -> Duration {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)

@@ -12,9 +12,15 @@ pub fn read() -> io::Result<Option<String>> {
     Ok(Some(name).filter(|name| !name.is_empty() && name != "(none)"))
 }
 
-/// sethostname(2).
+/// The same as a file, which root may write without CAP_SYS_ADMIN.
+const PARAMETER: &str = "/proc/sys/kernel/hostname";
+
+/// sethostname(2), or without the right to that the parameter.
 pub fn set(name: &str) -> io::Result<()> {
-    Ok(nix::unistd::sethostname(name)?)
+    match nix::unistd::sethostname(name) {
+        Err(nix::Error::EPERM) => std::fs::write(PARAMETER, name),
+        set => Ok(set?),
+    }
 }
 
 /// Rings when somebody sets the host name, of any namespace (`proc_sys_poll`, fs/proc/proc_sysctl.c). Being told is

@@ -2,18 +2,23 @@
 //! do instead is decided above.
 
 pub mod boot_id;
+pub mod capability;
 pub mod clock;
 pub mod coldplug;
 pub mod console;
 pub mod ethtool;
 pub mod executable;
 pub mod file;
+pub mod group;
 pub mod hostname;
 pub mod icmp;
+pub mod inherit;
 pub mod inotify;
 pub mod kmsg;
+pub mod landlock;
 pub mod lock;
 pub mod memfd;
+pub mod memory;
 pub mod module;
 pub mod module_index;
 pub mod mount;
@@ -27,6 +32,7 @@ pub mod promotion;
 pub mod random;
 pub mod reboot;
 pub mod root;
+pub mod seccomp;
 pub mod signal;
 pub mod switch_root;
 pub mod sysctl;

@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
+use super::memory::Program;
 use crate::value::Duration;
 
 /// What to wait for on one file descriptor.
@@ -61,18 +62,46 @@ pub struct Ready {
 /// Waits until one is ready, at most `timeout` (`None`: without end). One answer for each of `interests`; none is ready
 /// after the timeout, and when a signal came first.
 pub fn poll(interests: &[Interest<'_>], timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
-    let mut fds: Vec<PollFd<'_>> = interests
-        .iter()
+    let mut fds = descriptors(interests);
+    let limit = timeout.map(TimeSpec::from_duration);
+    answers(
+        interests,
+        ppoll(&mut fds, limit, None)
+            .map(drop)
+            .map_err(io::Error::from),
+        &fds,
+    )
+}
+
+/// The same without a limit, for a long wait: `program` holds no more memory meanwhile than it needs for that.
+pub fn poll_at_rest(interests: &[Interest<'_>], program: &Program) -> io::Result<Vec<Ready>> {
+    let mut fds = descriptors(interests);
+    let result = program.release_and_poll(&mut fds);
+    answers(interests, result, &fds)
+}
+
+fn descriptors<'a>(interests: &[Interest<'a>]) -> Vec<PollFd<'a>> {
+    let polled = interests.iter();
+    polled
         .map(|interest| PollFd::new(interest.fd, interest.flags))
-        .collect();
-    match ppoll(&mut fds, timeout.map(TimeSpec::from_duration), None) {
-        Ok(_) => {}
-        Err(nix::Error::EINTR) => return Ok(vec![Ready::default(); interests.len()]),
-        Err(error) => return Err(error.into()),
+        .collect()
+}
+
+fn answers(
+    interests: &[Interest<'_>],
+    result: io::Result<()>,
+    fds: &[PollFd<'_>],
+) -> io::Result<Vec<Ready>> {
+    match result {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            return Ok(vec![Ready::default(); interests.len()]);
+        }
+        Err(error) => return Err(error),
     }
     Ok(interests
         .iter()
-        .zip(&fds)
+        .zip(fds)
         .map(|(interest, fd)| ready(interest.flags, fd))
         .collect())
 }

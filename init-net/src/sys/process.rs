@@ -1,7 +1,7 @@
 //! Processes: started clean, reaped in a loop, replaced.
 
 use std::ffi::{CString, OsStr};
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -58,6 +58,21 @@ pub fn spawn_supervisor<S: AsRef<OsStr>>(program: &OwnedFd, arguments: &[S]) -> 
     start(command)
 }
 
+/// Starts the program in `program` with its output and errors in a pipe, of which this is the other end.
+pub fn spawn_piped<S: AsRef<OsStr>>(
+    program: &OwnedFd,
+    arguments: &[S],
+) -> io::Result<(i32, PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    command.arg0("init-net").args(arguments).env_clear();
+    command
+        .stdin(Stdio::null())
+        .stderr(writer.try_clone()?)
+        .stdout(writer);
+    Ok((start(command)?, reader))
+}
+
 fn start(mut command: Command) -> io::Result<i32> {
     // SAFETY: the closure runs between fork and exec; setsid, sigaction and sigprocmask are async-signal-safe
     // (signal-safety(7)), and nothing in it allocates.
@@ -104,6 +119,12 @@ pub fn reap() -> io::Result<Option<Exit>> {
             return Ok(Some(exit));
         }
     }
+}
+
+/// From now on no program that this process or its children become gains anything by the mode or capabilities of its file
+/// (PR_SET_NO_NEW_PRIVS). Cannot be taken back.
+pub fn give_up_new_privileges() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_no_new_privs()?)
 }
 
 /// Waits for this one child.

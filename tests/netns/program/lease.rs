@@ -134,7 +134,7 @@ fn the_supervisor_holds_the_lease() {
 
 /// Whether the scripted server grants what it is asked for, and what it does else.
 #[derive(Clone)]
-struct Grants {
+pub(super) struct Grants {
     granting: Arc<AtomicBool>,
     /// Says no instead of nothing.
     refuses: bool,
@@ -143,7 +143,7 @@ struct Grants {
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 42);
 
 impl Grants {
-    fn new(refuses: bool) -> Self {
+    pub(super) fn new(refuses: bool) -> Self {
         Self {
             granting: Arc::new(AtomicBool::new(true)),
             refuses,
@@ -155,7 +155,7 @@ impl Grants {
     }
 
     /// The least lease that init-net believes is 10 s; T1 comes after 2 s and T2 after 6 s.
-    fn start(&self, machine: &Machine) -> DhcpServer {
+    pub(super) fn start(&self, machine: &Machine) -> DhcpServer {
         let this = self.clone();
         let server: Ipv4Addr = SERVER.parse().unwrap();
         let script = move |message: &Message| {

@@ -151,13 +151,18 @@ impl Machine {
 
     /// Asks the supervisor; `None`: it does not listen, or has not looked at the machine yet.
     pub fn ask(&self, request: Value) -> Option<Value> {
-        let mut stream = UnixStream::connect("/run/init-net/control.sock").ok()?;
+        let reply = self.ask_at(Path::new("/run/init-net/control.sock"), request)?;
+        reply.get("ok").cloned()
+    }
+
+    /// The whole reply of who listens at `socket`.
+    pub fn ask_at(&self, socket: &Path, request: Value) -> Option<Value> {
+        let mut stream = UnixStream::connect(socket).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         writeln!(stream, "{request}").ok()?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).ok()?;
-        let reply: Value = serde_json::from_str(&line).ok()?;
-        reply.get("ok").cloned()
+        serde_json::from_str(&line).ok()
     }
 
     /// What the supervisor would do now; also says that it has nothing to do and does nothing.

@@ -4,6 +4,7 @@
 mod change;
 mod commands;
 mod conflict;
+mod control;
 mod crash;
 mod doctor;
 mod drift;
@@ -14,6 +15,7 @@ mod kea;
 mod lease;
 mod machine;
 mod metadata;
+mod process;
 mod read_only;
 mod repair;
 mod resources;

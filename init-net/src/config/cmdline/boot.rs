@@ -9,12 +9,16 @@ use super::{kernel, values};
 use crate::config::nearest::nearest;
 use crate::config::{ConfigSource, Said, WaitLevel};
 
+/// Longest name of a group, bytes (LOGIN_NAME_MAX without its NUL, which groupadd(8) takes for groups too).
+const MAX_GROUP_NAME: usize = 255;
+
 /// Our keys.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "initnet.platform",
     "initnet.config",
     "initnet.config.inline",
     "initnet.config.sha256",
+    "initnet.control.group",
     "initnet.hostname",
     "initnet.ignore",
     "initnet.wait",
@@ -39,6 +43,7 @@ pub(super) fn parse<'a>(
         "initnet.config" | "talos.config" => config(reading, argument),
         "initnet.config.inline" | "talos.config.inline" => inline(reading, argument),
         "initnet.config.sha256" => sha256(reading, argument),
+        "initnet.control.group" => control_group(reading, argument),
         "initnet.hostname" | "talos.hostname" => {
             hostname::parse(reading, argument, hostname::OWN_KEY)
         }
@@ -61,9 +66,11 @@ fn unknown(argument: &Argument<'_>, key: &str) -> Fault {
     let short = |known: &'static str| known.trim_start_matches("initnet.");
     let fix = match nearest(key.trim_start_matches("initnet."), KEYS.map(short)) {
         Some(known) => format!("did you mean initnet.{known}=?"),
-        None => "known: platform config[.inline|.sha256] hostname ignore wait timeout state tries \
+        None => {
+            "known: platform config[.*] control.group hostname ignore wait timeout state tries \
                  firewall root init log metrics"
-            .to_owned(),
+                .to_owned()
+        }
     };
     argument.error(argument.word.key, "not a key of init-net", fix)
 }
@@ -233,6 +240,31 @@ fn metrics(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fau
     Ok(())
 }
 
+/// A name of group(5), or a number; which names there are is known to the real root.
+fn control_group(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
+    let field = argument.required()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let number = field.text.bytes().all(|b| b.is_ascii_digit());
+    if field.text.len() > MAX_GROUP_NAME
+        || !field.text.bytes().all(plain)
+        || field.text.starts_with('-')
+        || (number && field.text.parse::<u32>().is_err())
+    {
+        return Err(argument.error(
+            field,
+            "not a group",
+            "write its name or its number: initnet.control.group=netdev",
+        ));
+    }
+    let twice = set(
+        &mut reading.document.boot.control_group,
+        field.text.to_owned(),
+        argument,
+    );
+    reading.said(twice);
+    Ok(())
+}
+
 fn payload(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
     let path = path(argument)?;
     let twice = set(&mut reading.document.boot.payload, path, argument);
@@ -308,6 +340,21 @@ mod tests {
         let (document, diagnostics) = parse(text, "x");
         assert_eq!(diagnostics, [], "{text}");
         document.boot
+    }
+
+    #[test]
+    fn the_control_group_is_a_name_or_a_number() {
+        for group in ["netdev", "105", "wheel.net_1-a"] {
+            let said = boot(&format!("initnet.control.group={group}")).control_group;
+            assert_eq!(said.unwrap().value, group);
+        }
+        for bad in ["", "a:b", "-x", "4294967296", "a/b"] {
+            assert_eq!(
+                errors(&format!("initnet.control.group={bad}")).len(),
+                1,
+                "{bad}"
+            );
+        }
     }
 
     #[test]

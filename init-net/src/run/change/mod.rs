@@ -212,7 +212,7 @@ impl Changes {
     fn confirmed(&mut self, shell: &mut Shell, ended: &str) {
         log::info!("the change stays: {ended}");
         shell.core.watch_change(None, Some(ended.to_owned()));
-        self.save(shell);
+        self.store(shell);
     }
 
     /// The sources before the present ones come back, by the ordinary plan.
@@ -256,20 +256,22 @@ impl Changes {
         }
         self.tell_config(shell);
         shell.push(Event::Documents(documents, sources));
-        self.save(shell);
+        self.store(shell);
+    }
+
+    fn store(&self, shell: &Shell) {
+        if let Err(error) = self.save(shell) {
+            log::error!("{error}");
+        }
     }
 
     /// Writes the state file.
-    pub fn save(&self, shell: &Shell) {
-        let saved = boot::state(shell, &self.read, &self.handed_off).and_then(|mut state| {
-            state.applied = self.applied;
-            state.history.clone_from(&self.history);
-            state.pending = shell.core.pending_change();
-            boot::write(state_file::NAME, 0o600, &state.render())
-        });
-        if let Err(error) = saved {
-            log::error!("{error}");
-        }
+    pub fn save(&self, shell: &Shell) -> Result<(), String> {
+        let mut state = boot::state(shell, &self.read, &self.handed_off)?;
+        state.applied = self.applied;
+        state.history.clone_from(&self.history);
+        state.pending = shell.core.pending_change();
+        boot::write(state_file::NAME, 0o600, &state.render())
     }
 }
 

@@ -33,6 +33,9 @@ impl Core {
         }
         self.names
             .retain(|_, index| observed.links.contains_key(index));
+        // An address went with its link, and indexes are not given out again.
+        self.owned
+            .retain(|key| link_of(key).is_some_and(|index| observed.links.contains_key(&index)));
     }
 
     /// Linux 5.18 and later say who made an address (the kernel marks those of loopback itself); before, we remember.
@@ -71,4 +74,9 @@ impl Core {
 /// `<index of the link>/<address>/<length>`: stays right when the link is renamed.
 pub(super) fn owned_key(link_index: u32, address: &Prefix) -> String {
     format!("{link_index}/{address}")
+}
+
+/// The index in an [`owned_key`].
+fn link_of(key: &str) -> Option<u32> {
+    key.split_once('/')?.0.parse().ok()
 }

@@ -1,5 +1,7 @@
 //! What a control client can ask, and the answers.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,6 +68,31 @@ pub enum Request {
     Rollback,
     /// Whether the last change has been carried out: [`super::Progress`].
     Progress,
+    /// Become another program.
+    Upgrade {
+        /// Which; `None`: what is by now where this one came from.
+        binary: Option<PathBuf>,
+    },
+}
+
+impl Request {
+    /// Whether it leaves everything as it is: what members of the control group may ask.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::Get { .. }
+            | Self::Watch { .. }
+            | Self::Explain { .. }
+            | Self::Status
+            | Self::Plan
+            | Self::Progress
+            | Self::Metrics => true,
+            Self::Reconcile
+            | Self::Apply { .. }
+            | Self::Confirm
+            | Self::Rollback
+            | Self::Upgrade { .. } => false,
+        }
+    }
 }
 
 /// Until the first look is had.
@@ -212,6 +239,8 @@ impl Core {
             Request::Apply { .. } | Request::Confirm | Request::Rollback => {
                 Reply::Error("nobody here keeps sources".into())
             }
+            // Likewise.
+            Request::Upgrade { .. } => Reply::Error("this is no supervisor".into()),
         }
     }
 }

@@ -49,6 +49,7 @@ impl Facts<'_> {
             Some(links.collect::<Vec<Value>>()),
         );
         add(&mut value, self.standing);
+        put(&mut value, "process", self.record.process());
         value
     }
 

@@ -44,6 +44,8 @@ pub struct Record {
     in_sync: bool,
     /// What is desired, or what is there, changed since the addresses of the machine were told apart.
     stale_nodes: bool,
+    /// The process that this runs in, as it tells it.
+    process: Option<Value>,
 }
 
 impl Record {
@@ -62,6 +64,11 @@ impl Record {
     /// The last events.
     pub const fn ring(&self) -> &Ring {
         &self.ring
+    }
+
+    /// The process of the supervisor; `None`: none runs, or it has not told yet.
+    pub const fn process(&self) -> Option<&Value> {
+        self.process.as_ref()
     }
 
     /// What was counted.
@@ -292,6 +299,11 @@ impl Core {
     /// What time it is for people.
     pub fn set_wall(&mut self, wall: Duration) {
         self.record.wall = wall;
+    }
+
+    /// What `get status` tells of the process.
+    pub fn set_process(&mut self, process: Value) {
+        self.record.process = Some(process);
     }
 
     /// What is remembered for people.
