@@ -136,12 +136,17 @@ impl fmt::Display for Finding {
     }
 }
 
-/// `text` behind `head` and `word`, broken between words; what goes on is indented by both.
+/// `text` behind `head` and `word`, broken between words, but not within a command; what goes on is indented by both.
 fn wrapped(head: &str, text: &str, word: &str) -> String {
     let indent = head.chars().count() + word.len();
     let mut all = format!("{head}{word}");
     let mut column = indent;
-    for (at, part) in text.split(' ').enumerate() {
+    let mut in_command = false;
+    let between = |c: char| {
+        in_command ^= c == '`';
+        c == ' ' && !in_command
+    };
+    for (at, part) in text.split(between).enumerate() {
         let length = part.chars().count();
         if at > 0 && column + 1 + length > WIDTH {
             all.push('\n');
@@ -179,6 +184,17 @@ mod tests {
             "                   fix: ip route add default via 192.0.2.1"
         );
         assert!(lines.iter().all(|line| line.len() <= 100), "{text}");
+    }
+
+    #[test]
+    fn a_command_stays_on_one_line() {
+        let text = format!("{} `ip link set eth0 up` or not", "word ".repeat(14).trim());
+        let lines: Vec<String> = Finding::error("", text)
+            .to_string()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(lines[1].trim(), "`ip link set eth0 up` or not");
     }
 
     #[test]

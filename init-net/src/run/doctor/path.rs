@@ -13,7 +13,7 @@ pub fn fine(scene: &Scene) -> String {
     // The target may be the gateway.
     told.dedup();
     match told.len() {
-        0 => "nothing was measured: there is no gateway".into(),
+        0 => "nothing was measured".into(),
         _ => told.join(", "),
     }
 }

@@ -64,11 +64,11 @@ impl ResolvConf {
     /// The search list that counts: the last line stands alone.
     pub fn search(&self) -> Vec<&str> {
         let lines = self.text.iter().flat_map(|text| text.lines());
-        let list = lines.filter_map(|line| {
+        let mut list = lines.filter_map(|line| {
             let (word, rest) = line.split_once(char::is_whitespace)?;
             matches!(word, "search" | "domain").then_some(rest)
         });
-        list.last()
+        list.next_back()
             .map(|rest| rest.split_whitespace().collect())
             .unwrap_or_default()
     }
