@@ -136,10 +136,11 @@ impl RoutePolicy {
     fn add_route(&mut self, config: &RouteConfig, link: Option<LinkName>, made: &Links) {
         let hops = config.next_hops.iter().map(|hop| hop.gateway);
         let said = [config.gateway, config.source].into_iter().chain(hops);
-        let everywhere = said.flatten().next().map(whole_family);
-        let Some(network) = config.destination.or(everywhere) else {
-            return;
-        };
+        let of_family = said.flatten().next();
+        let of_family = of_family.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let network = config
+            .destination
+            .unwrap_or_else(|| whole_family(of_family));
         let tunnel = link.as_ref().is_some_and(|link| made.is_wireguard(link));
         if network.is_default() && !tunnel {
             return;
@@ -215,7 +216,7 @@ impl RoutePolicy {
         match through.filter(|through| self.unreachable.contains(through)) {
             Some((link, gateway)) => {
                 let message = format!("the route to the gateway {gateway} was refused");
-                let fault = Diagnostic::new(Severity::Error, message)
+                let fault = Diagnostic::new(Severity::Warning, message)
                     .with_place((&spec.origin).into())
                     .with_fix(allow(&link, Prefix::host(gateway)))
                     .with_effect(left_out(spec));
@@ -279,7 +280,7 @@ fn covers(outer: Prefix, inner: Prefix) -> bool {
 
 fn refusal(spec: &RouteSpec, dst: Prefix, link: &LinkName, taken: &str) -> Box<Diagnostic> {
     let message = format!("what a network hands out may not take over {taken}");
-    let fault = Diagnostic::new(Severity::Error, message)
+    let fault = Diagnostic::new(Severity::Warning, message)
         .with_place((&spec.origin).into())
         .with_fix(allow(link, dst))
         .with_effect(left_out(spec));

@@ -210,8 +210,12 @@ fn nothing_is_taken_out_of_a_tunnel() {
         &[&format!("10.77.0.192/26: {endpoint}")],
     );
     // With a default route into the tunnel no half of the world leads elsewhere, whatever the table.
-    for table in ["", ", table: 51820"] {
-        let route = format!("{WIREGUARD}routes: [{{destination: 0.0.0.0/0{table}}}]\n");
+    for route in [
+        "destination: 0.0.0.0/0",
+        "destination: 0.0.0.0/0, table: 51820",
+        "gateway: 10.90.0.1",
+    ] {
+        let route = format!("{WIREGUARD}routes: [{{{route}}}]\n");
         check(
             "quiet",
             &route,
@@ -280,7 +284,7 @@ fn a_refusal_says_where_why_and_what_to_write() {
     let (_, diagnostics) = compile(&documents, &cards());
     assert_eq!(
         diagnostics[0].to_string(),
-        "error: what a network hands out may not take over the metadata service 169.254.169.254\n  \
+        "warning: what a network hands out may not take over the metadata service 169.254.169.254\n  \
          dhcp4/eth0, option 121\n  \
          to trust this network, DHCPv4Config of eth0: allowRoutes: [128.0.0.0/1]\n  \
          effect: the route to 128.0.0.0/1 via 10.77.0.66 is left out, the rest applies"

@@ -144,6 +144,7 @@ name: enp3s0
 routeMetric: 0x10
 ignoreHostname: true
 ignoreRoutes: false
+allowRoutes: [10.50.0.0/16]
 clientIdentifier: DUID
 duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
 ",
@@ -151,6 +152,7 @@ duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
 name: enp3s0
 routeMetric: 200
 ignoreHostname: true
+allowRoutes: [2001:db8:50::/48]
 clientIdentifier: duid
 duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
 prefixHint: ::/56
