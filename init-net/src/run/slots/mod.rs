@@ -139,6 +139,9 @@ impl Slots {
             ));
             replace(read, &good.configs, preference::NAMED);
         }
+        if let Some(note) = &note {
+            tell(note);
+        }
         Some(Self {
             folder,
             boot_id,
@@ -165,8 +168,10 @@ impl Slots {
     pub fn arrived(&mut self, fetched: &BTreeMap<String, Fetched>) {
         self.done = false;
         let found = self.current(fetched);
-        if self.left.as_ref().is_some_and(|left| left.holds(&found)) {
-            self.note = self.left.as_ref().map(|left| left.note(&found));
+        if let Some(left) = self.left.as_ref().filter(|left| left.holds(&found)) {
+            let note = left.note(&found);
+            tell(&note);
+            self.note = Some(note);
             return;
         }
         self.note = None;
@@ -255,6 +260,11 @@ pub fn guarded(slots: Option<&Slots>, documents: &[Document]) -> Vec<Box<dyn Sou
             .map(|source| Box::new(Guarded::new(source, left.clone())) as Box<dyn Source>)
             .collect(),
     }
+}
+
+/// Tells that another config is in force than the one that was found: as an error, which a quiet console shows.
+fn tell(note: &str) {
+    log::error!("{note}");
 }
 
 /// Of all configs those of the source that stands first.
