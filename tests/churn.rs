@@ -158,7 +158,7 @@ fn a_day_of_churn_is_forgotten() {
     (0..8).for_each(|_| machine.turn(1000));
     assert_eq!(
         machine.kernel.addresses.len(),
-        1,
+        OURS,
         "{:?}",
         machine.kernel.addresses
     );
