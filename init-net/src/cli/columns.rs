@@ -10,8 +10,8 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("OPER STATE", "operationalState"),
             ("STATE", "state"),
             ("MTU", "mtu"),
-            ("ALIAS", "alias"),
             ("MASTER", "masterName"),
+            ("ALIAS", "alias"),
         ],
         "linkspecs" => &[
             ("KIND", "kind"),

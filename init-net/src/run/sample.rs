@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::generic::WireguardTraffic;
 use super::kernel::Kernel;
-use crate::state::{LinkStatus, NeighborStatus};
+use crate::state::{LinkStatus, NeighborState, NeighborStatus};
 use crate::sys::ethtool::{Card, Ethtool};
 use crate::value::{EthernetOptions, Instant};
 
@@ -46,6 +46,10 @@ impl Sample {
                 Ok(all) => sample.neighbors = all,
                 Err(error) => log::warn!("neighbours: {error}"),
             }
+            // Groups and loopback are addresses that nobody has to be asked about: ip(8) leaves them out as well.
+            sample
+                .neighbors
+                .retain(|neighbor| neighbor.state != NeighborState::Noarp);
             sample.neighbors.truncate(MAX_NEIGHBORS);
             for neighbor in &mut sample.neighbors {
                 if let Some(link) = links.get(&neighbor.link_index) {

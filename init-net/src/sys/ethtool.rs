@@ -81,7 +81,7 @@ impl Ethtool {
     /// All that its driver says of `link`; what it does not know stays `None`. Some drivers ask the card: a few
     /// milliseconds.
     pub fn card(&self, link: &LinkName) -> Card {
-        // Plain numbers: all zero is a value.
+        // SAFETY: plain numbers, for which all zero is a value.
         let mut driver: Driver = unsafe { core::mem::zeroed() };
         driver.cmd = GET_DRIVER;
         let mut card = Card::default();
@@ -95,6 +95,7 @@ impl Ethtool {
 
     /// The first answer says how long the masks are, the second has the rest.
     fn port(&self, link: &LinkName) -> Option<&'static str> {
+        // SAFETY: as above.
         let mut settings: Settings = unsafe { core::mem::zeroed() };
         settings.cmd = GET_SETTINGS;
         self.ask(link, &mut settings).ok()?;
@@ -107,6 +108,7 @@ impl Ethtool {
 
     /// `request` is a structure of ethtool.h whose first word is a command that fills no more than it.
     fn ask<T>(&self, link: &LinkName, request: &mut T) -> io::Result<()> {
+        // SAFETY: an array of characters and a union of plain data, for which all zero is a value.
         let mut ifreq: libc::ifreq = unsafe { core::mem::zeroed() };
         // A link name is at most 15 bytes: the NUL behind it is there.
         for (to, from) in ifreq.ifr_name.iter_mut().zip(link.as_str().bytes()) {

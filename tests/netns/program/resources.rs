@@ -203,7 +203,7 @@ fn a_watch_sees_an_address_come_and_go() {
         events.sees(machine, &["levelReached", "status/routable"]);
         ip("address delete 10.77.0.2/24 dev eth0");
         json.sees(machine, &["\"-\"", "10.77.0.2/24"]);
-        events.sees(machine, &["repaired", "ip addr add 10.77.0.2/24 dev eth0"]);
+        events.sees(machine, &["repaired", "addresses/eth0/10.77.0.2/24"]);
         let signs: BTreeMap<String, String> = json
             .log
             .lines()

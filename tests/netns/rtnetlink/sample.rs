@@ -48,6 +48,9 @@ fn neighbours_of_both_families_and_those_answered_for() {
         assert_eq!(mac.as_deref(), Some("52:54:00:00:00:02"));
         assert!(router.router && !router.proxy);
         assert!(find("192.0.2.9").proxy);
+        // The groups that the link listens to are not told.
+        assert!(ip("neighbour show nud noarp").contains("ff02::"));
+        assert!(all.iter().all(|it| it.state != NeighborState::Noarp));
         let nothing = Sample::take(&mut kernel, "routes", &links, now);
         assert!(nothing.neighbors.is_empty() && nothing.cards.is_empty());
     });

@@ -1,7 +1,6 @@
 //! What `get` answers, from a machine made by hand.
 
 use core::net::IpAddr;
-use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -311,7 +310,7 @@ fn readiness_flags() {
     let (document, _) = cmdline::parse(LINE, "test");
     let (desired, _) = compile(&[document], &observed.links);
     for (path, file) in desired.files {
-        observed.files.insert(PathBuf::from(path), file.content);
+        observed.files.insert(path, file.content);
     }
     assert_eq!(flags(&observed, None), [true, true, true, true]);
     observed.hostname = Some("other".into());

@@ -165,6 +165,9 @@ fn a_watch_sees_what_comes_and_goes_and_costs_nothing_at_rest() {
     machine.run(1);
     let told = machine.told(7);
     assert_eq!(told, ["-eth0/10.0.0.2/24", "+eth0/10.0.0.2/24"]);
+    // Until the address is announced again.
+    machine.run(60);
+    assert_eq!(machine.told(7), Vec::<String>::new());
     assert_eq!(machine.core.deadline(), None);
     // Links of two watches, one of them of one link.
     machine.request(8, watch("links"));
