@@ -12,7 +12,7 @@ use crate::Result;
 use crate::error::Context;
 use crate::process::Process;
 
-/// How long radvd may take to send its first advertisement.
+/// How long radvd may take to start, and to end.
 const START: Duration = Duration::from_secs(10);
 
 /// A running radvd. Dropped, it ends without a word, as a router that loses its power.
@@ -23,7 +23,8 @@ pub struct Radvd {
 }
 
 impl Radvd {
-    /// Starts it in the lab's namespace with the text of a radvd.conf(5), and waits until it advertises.
+    /// Starts it in the lab's namespace with the text of a radvd.conf(5), and waits until it runs. It advertises while its
+    /// interface has a carrier.
     ///
     /// # Errors
     /// radvd is missing or refuses the text.
@@ -48,7 +49,7 @@ impl Radvd {
         let mut process = Process::start(&mut command)?;
         let log = process.errors(None).unwrap_or_default();
         lab.keep("radvd", &log);
-        log.wait_for("(myself)", START)?;
+        log.wait_for("polling for", START)?;
         Ok(Self { process, log })
     }
 
