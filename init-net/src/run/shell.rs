@@ -45,6 +45,8 @@ pub struct Shell {
     /// For unicast renewals: the kernel finds the neighbour, and answers are not refused with ICMP.
     renew: BTreeMap<u32, UdpSocket>,
     arp: BTreeMap<(u32, Ipv4Addr), PacketSocket>,
+    /// Sockets that nobody needs: closed when nothing else is left to do, for that waits 8 to 16 ms.
+    closing: Vec<PacketSocket>,
     connections: Connections,
     /// What rings beside rtnetlink, for who stays.
     bells: Option<Bells>,
@@ -84,6 +86,7 @@ impl Shell {
             dhcp: BTreeMap::new(),
             renew: BTreeMap::new(),
             arp: BTreeMap::new(),
+            closing: Vec::new(),
             connections: Connections::default(),
             control: None,
             queue: VecDeque::from([Event::Tick]),
@@ -134,10 +137,14 @@ impl Shell {
                 Some(Ok(doubt)) if doubt != Doubt::default() => {
                     self.queue.push_back(Event::Changed(doubt));
                 }
-                Some(Err(error)) => return self.deaf_to(Doubt::FILES, &error),
-                _ => return,
+                Some(Err(error)) => {
+                    self.deaf_to(Doubt::FILES, &error);
+                    break;
+                }
+                _ => break,
             }
         }
+        self.closing.clear();
     }
 
     /// Changes of `part` will not be heard of.
@@ -387,13 +394,13 @@ impl Shell {
                 }
             }
             Effect::CloseArp { index, address } => {
-                self.arp.remove(&(index, address));
+                self.closing.extend(self.arp.remove(&(index, address)));
             }
             Effect::CloseRenew { index } => {
                 self.renew.remove(&index);
             }
             Effect::CloseClient { index } => {
-                self.dhcp.remove(&index);
+                self.closing.extend(self.dhcp.remove(&index));
                 self.renew.remove(&index);
             }
             Effect::Connect {
