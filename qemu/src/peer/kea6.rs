@@ -122,10 +122,6 @@ impl Builder {
             "kea-dhcp6 errors",
             &process.errors(None).unwrap_or_default(),
         );
-<<<<<<< HEAD:qemu/src/peer/kea6.rs
-        log.wait_for("DHCP6_STARTED", START)?;
-        Ok(Kea6 {
-=======
         log.wait_for("DHCP6_STARTED", PATIENCE)?;
         // It goes on without a socket where the interface had no address in time.
         if log.count("DHCP6_OPEN_SOCKETS_FAILED") > 0 {
@@ -133,8 +129,7 @@ impl Builder {
                 what: "Kea's sockets".into(),
             });
         }
-        Ok(Kea {
->>>>>>> h-dhcp6:qemu/src/peer/kea.rs
+        Ok(Kea6 {
             _process: process,
             log,
             leases,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use init_net::value::Prefix;
 use nix::sys::signal::Signal;
 use qemu::peer::Kea6;
-use qemu::peer::kea::Builder;
+use qemu::peer::kea6::Builder;
 use serde_json::{Value, json};
 
 use super::machine::{Machine, on_machine};

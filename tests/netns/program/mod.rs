@@ -4,15 +4,12 @@
 mod change;
 mod commands;
 mod conflict;
-<<<<<<< HEAD
 mod control;
 mod crash;
+mod dhcp6;
 mod doctor;
 mod drift;
 mod files;
-=======
-mod dhcp6;
->>>>>>> h-dhcp6
 mod foreign;
 mod hostile;
 mod kea;

@@ -194,6 +194,9 @@ impl Machine {
                 // Nothing but what is asked for.
                 let mut look = self.kernel.clone();
                 doubt.complete(&mut look, Observed::default());
+                if !doubt.has(Doubt::FOREIGN_ROUTES) {
+                    look.routes.retain(|route| route.protocol == OUR_PROTOCOL);
+                }
                 self.looks.push(doubt);
                 self.queue.push_back(Event::Observed(Box::new(look), doubt));
             }
@@ -279,6 +282,12 @@ impl Machine {
             let result = Err((libc::EINVAL, "refused".to_owned()));
             return Outcome { op, result };
         }
+        if let Op::RouteAdd(route) = &op
+            && self.kernel.routes.iter().any(|r| r.dst == route.dst)
+        {
+            let result = Err((libc::EEXIST, "File exists".to_owned()));
+            return Outcome { op, result };
+        }
         self.change(&op);
         Outcome { op, result: Ok(()) }
     }
@@ -332,6 +341,7 @@ impl Machine {
                 .retain(|a| a.link_index != link.index || a.address != *address),
             Op::RouteAdd(route) | Op::RouteReplace(route) => {
                 let link = route.link.as_ref().unwrap();
+                kernel.routes.retain(|r| r.dst != route.dst);
                 kernel.routes.push(RouteStatus {
                     family: route.family,
                     dst: route.dst,
@@ -706,6 +716,70 @@ fn only_what_is_in_doubt_is_looked_at() {
     machine.queue.push_back(Event::DumpFailed);
     machine.run_until(machine.now + Duration::from_millis(5), |_| false);
     assert_eq!(machine.looks, [Doubt::EVERYTHING]);
+}
+
+#[test]
+fn routes_of_others_are_looked_at_only_when_they_matter() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(1);
+    let mut other = machine.kernel.routes[0].clone();
+    (other.protocol, other.dst) = (186, Some("10.99.0.0/16".parse().unwrap()));
+    machine.kernel.routes.push(other);
+    let looks = |machine: &mut Machine, event: Event| {
+        machine.looks.clear();
+        machine.queue.push_back(event);
+        machine.run(1);
+        machine.looks.clone()
+    };
+    let (ours, foreign) = (Doubt::ROUTES, Doubt::FOREIGN_ROUTES);
+    let changed = || Event::Changed(Doubt::ROUTES);
+    assert_eq!(looks(&mut machine, changed()), [ours]);
+    // Before one of ours is replaced, which might hit one of others.
+    machine.kernel.routes[0].gateway = Some("10.9.0.77".parse().unwrap());
+    assert_eq!(looks(&mut machine, changed()), [ours, foreign, ours]);
+    assert_eq!(machine.gateways(), ["10.9.0.1"]);
+    // For who asks, once; and nothing of it stays.
+    let request = || Request::Get {
+        kind: "routes".to_owned(),
+    };
+    for id in [1, 2] {
+        let request = request();
+        machine.queue.push_back(Event::Request { id, request });
+    }
+    assert_eq!(looks(&mut machine, Event::Tick), [Doubt::ALL_ROUTES]);
+    let [Reply::Ok(one), Reply::Ok(two)] = &machine.replies[..] else {
+        panic!("{:?}", machine.replies);
+    };
+    assert_eq!(one, two);
+    assert_eq!(one.as_array().unwrap().len(), 2);
+    assert_eq!(machine.core.last_observed().unwrap().routes.len(), 1);
+}
+
+#[test]
+fn a_route_of_others_that_is_the_wanted_one_is_no_failure() {
+    let line = format!("{STATIC} rd.route=10.60.0.0/16:10.9.0.9:eth0");
+    let mut machine = Machine::new(&line);
+    machine.boot();
+    machine.run(1);
+    let wanted = |r: &&mut RouteStatus| r.dst.is_some();
+    machine
+        .kernel
+        .routes
+        .iter_mut()
+        .find(wanted)
+        .unwrap()
+        .protocol = 4;
+    machine.queue.push_back(Event::Changed(Doubt::ROUTES));
+    machine.run(1);
+    assert_eq!(machine.tried("10.60.0.0/16"), 2, "made, and refused once");
+    assert!(machine.core.failures().is_empty());
+    assert!(!machine.log.iter().any(|line| line.contains("exists")));
+    // Nothing rings when it goes.
+    machine.kernel.routes.retain(|route| route.dst.is_none());
+    machine.run(41);
+    assert_eq!(machine.tried("10.60.0.0/16"), 3);
+    assert_eq!(machine.kernel.routes.len(), 2);
 }
 
 #[test]
