@@ -30,6 +30,7 @@ fn neighbours_of_both_families_and_those_answered_for() {
         ip("neighbour add 192.0.2.1 lladdr 52:54:00:00:00:01 dev one nud permanent");
         ip("-6 neighbour add 2001:db8::1 lladdr 52:54:00:00:00:02 dev one nud stale router");
         ip("neighbour add proxy 192.0.2.9 dev one");
+        ip("neighbour add 192.0.2.7 lladdr 52:54:00:00:00:07 dev one nud noarp");
         let mut kernel = Kernel::open().unwrap();
         let now = clock::now();
         let links = kernel.route.links(now).unwrap();
@@ -48,8 +49,8 @@ fn neighbours_of_both_families_and_those_answered_for() {
         assert_eq!(mac.as_deref(), Some("52:54:00:00:00:02"));
         assert!(router.router && !router.proxy);
         assert!(find("192.0.2.9").proxy);
-        // The groups that the link listens to are not told.
-        assert!(ip("neighbour show nud noarp").contains("ff02::"));
+        // Nobody is asked about it.
+        assert!(ip("neighbour show nud noarp").contains("192.0.2.7"));
         assert!(all.iter().all(|it| it.state != NeighborState::Noarp));
         let nothing = Sample::take(&mut kernel, "routes", &links, now);
         assert!(nothing.neighbors.is_empty() && nothing.cards.is_empty());
