@@ -1,7 +1,5 @@
 //! What is declared comes back.
 
-use std::fs;
-
 use serde_json::json;
 
 use super::machine::{Machine, leased, on_machine};
@@ -95,18 +93,5 @@ fn an_mtu_comes_back() {
         machine.answers();
         ip("link set eth0 mtu 1280");
         machine.until_shown("link show eth0", "mtu 1400");
-    });
-}
-
-#[test]
-fn files_come_back_at_the_next_look() {
-    on_machine("repair-files", |machine| {
-        let (_dnsmasq, _) = boot(machine);
-        for path in ["/etc/resolv.conf", "/etc/hosts", "/run/net-eth0.conf"] {
-            let right = fs::read(path).unwrap();
-            fs::write(path, "nameserver 192.0.2.53\n").unwrap();
-            machine.reconcile();
-            machine.until(path, || (fs::read(path).unwrap() == right).then_some(()));
-        }
     });
 }
