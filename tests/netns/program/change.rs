@@ -105,6 +105,16 @@ fn a_change_that_is_confirmed_stays_until_it_is_rolled_back() {
         applied(machine, "10.77.0.23/24", &replace);
         has(machine, "10.77.0.23/24");
 
+        // Nor do the files come back meanwhile.
+        machine.signal(Signal::SIGHUP);
+        machine.until("the refusal", || {
+            machine
+                .log()
+                .contains("reload refused: a change waits for its confirmation")
+                .then_some(())
+        });
+        has(machine, "10.77.0.23/24");
+
         assert_eq!(machine.run(&["confirm"]).code, 0);
         assert_eq!(status(machine)["secondsLeft"], Value::Null);
         machine.signal(Signal::SIGKILL);

@@ -242,3 +242,28 @@ fn what_is_fetched_is_left_as_well() {
         );
     });
 }
+
+#[test]
+fn a_named_config_that_cannot_be_read_gives_way_to_the_last_good_one() {
+    on_machine("slots-named", |machine| {
+        let mut boots = Boots::new(machine);
+        let file = machine.lab.folder().join("named.yaml");
+        fs::write(&file, GOOD).unwrap();
+        let line = format!("initnet.config={}", file.display());
+        let alone = ["--no-supervisor"];
+        assert_eq!(boots.boot(&alone, LONG, &line).code, 0);
+        fs::remove_file(&file).unwrap();
+        assert_eq!(boots.boot(&alone, LONG, &line).code, 0);
+        assert_eq!(names(), ["10.77.0.20/24"]);
+        let note = machine.report()["config"].to_string();
+        assert!(
+            note.contains("the config that is named cannot be used"),
+            "{note}"
+        );
+        // A pin holds for the copy as well.
+        let pinned = format!("{line} initnet.config.sha256={}", "0".repeat(64));
+        assert_eq!(boots.boot(&alone, SHORT, &pinned).code, 1);
+        assert_eq!(machine.report()["config"], Value::Null);
+        assert_eq!(names(), Vec::<String>::new());
+    });
+}
