@@ -35,7 +35,9 @@ fn on_link(name: &'static str, test: impl FnOnce(&Lab) + Send + 'static) {
         lab.namespace().bridge("lan", &[]).unwrap();
         let mac = qemu::command::mac_text(MAC);
         for arguments in [
-            // An address that can be used now: the bridge's own is tentative until it has a port.
+            // Addresses that can be used now; the bridge's own would be tentative for a while.
+            "link set lan addrgenmode none".to_owned(),
+            "-6 address flush dev lan".to_owned(),
             "address add fe80::1/64 dev lan nodad".to_owned(),
             "address add 2001:db8::1/64 dev lan nodad".to_owned(),
             format!("link add far type veth peer name eth0 address {mac} netns {here}"),
@@ -239,8 +241,8 @@ fn an_address_and_a_prefix_in_four_messages_and_their_renewal() {
         client.jump();
         let again = client.renewed();
         assert!(again.same_facts(&lease) && again.acquired_at > lease.acquired_at);
-        for message in ["SOLICIT", "REQUEST", "RENEW"] {
-            assert_eq!(kea.count(message), 1, "{message}");
+        for message in ["RENEW", "REQUEST", "SOLICIT"] {
+            assert_eq!(kea.seen(message).unwrap(), 1, "{message}");
         }
         let counters = *client.machine.counters();
         assert_eq!(
@@ -269,7 +271,7 @@ fn rapid_commit_and_a_release() {
             [1, 8],
             "Kea confirmed it, or it would have been repeated"
         );
-        assert_eq!(kea.count("RELEASE"), 1);
+        assert_eq!(kea.seen("RELEASE").unwrap(), 1);
     });
 }
 
@@ -284,7 +286,7 @@ fn only_information() {
         let dns = ["2001:db8::53".parse::<Ipv6Addr>().unwrap()];
         assert_eq!(information.facts.dns, dns);
         assert_eq!(client.sent, [11]);
-        assert_eq!(kea.count("SOLICIT"), 0);
+        assert_eq!(kea.seen("INFORMATION_REQUEST").unwrap(), 1);
         client.jump();
         assert!(matches!(client.event(), Event::Information(_)), "refreshed");
     });
@@ -307,7 +309,7 @@ fn a_server_that_is_away_at_t1_is_found_by_rebinding() {
         let kea = kea_with_prefixes().start(lab).unwrap();
         client.jump();
         assert!(client.renewed().same_facts(&lease));
-        assert_eq!(kea.count("REBIND"), 1);
+        assert_eq!(kea.seen("REBIND").unwrap(), 1);
         assert_eq!(kea.count("SOLICIT"), 0);
     });
 }
@@ -328,6 +330,7 @@ fn a_server_that_forgot_everything_gives_the_same_again() {
             client.renewed().same_facts(&lease),
             "never without its address"
         );
+        assert_eq!(kea.seen("RENEW").unwrap(), 1);
         assert_eq!(kea.count("SOLICIT"), 0);
     });
 }
@@ -347,7 +350,7 @@ fn carrier_back_on_the_same_link_and_on_another() {
         client.until_state("bound");
         assert_eq!(client.sent, [1, 3, 4]);
         assert_eq!(client.machine.lease(client.now()), Some(&lease));
-        assert_eq!(first.count("CONFIRM"), 1);
+        assert_eq!(first.seen("CONFIRM").unwrap(), 1);
         drop(first);
 
         lab.namespace()
@@ -383,7 +386,8 @@ fn prefixes_are_confirmed_by_rebinding() {
         client.machine.link_down(now);
         client.machine.link_up(now);
         assert!(client.renewed().same_facts(&lease));
-        assert_eq!([kea.count("REBIND"), kea.count("CONFIRM")], [1, 0]);
+        assert_eq!(kea.seen("REBIND").unwrap(), 1);
+        assert_eq!(kea.count("CONFIRM"), 0);
     });
 }
 
@@ -401,7 +405,7 @@ fn an_address_that_another_host_has_is_declined() {
         let again = client.bound();
         assert_ne!(address(&again), taken);
         assert_eq!(again.prefixes[0].prefix, lease.prefixes[0].prefix);
-        assert_eq!(kea.count("DECLINE"), 1);
+        assert_eq!(kea.seen("DECLINE").unwrap(), 1);
         assert_eq!(kea.count("SOLICIT"), 1);
     });
 }
@@ -409,7 +413,7 @@ fn an_address_that_another_host_has_is_declined() {
 #[test]
 fn a_lease_goes_over_without_a_packet() {
     on_link("dhcp6-resume", |lab| {
-        let kea = kea().rapid_commit().start(lab).unwrap();
+        let kea = kea().start(lab).unwrap();
         let mut client = Client::new(config(Mode::Addresses));
         let lease = client.bound();
         drop(client);
@@ -422,6 +426,7 @@ fn a_lease_goes_over_without_a_packet() {
         client.jump();
         client.renewed();
         assert_eq!(client.sent, [5]);
-        assert_eq!([kea.count("SOLICIT"), kea.count("RENEW")], [1, 1]);
+        assert_eq!(kea.seen("RENEW").unwrap(), 1);
+        assert_eq!(kea.count("SOLICIT"), 1);
     });
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::Error;
 use crate::Lab;
 use crate::Log;
 use crate::Result;
 use crate::error::Context;
 use crate::process::Process;
 
-/// How long Kea may take to say that it has started.
-const START: Duration = Duration::from_secs(30);
+/// How long Kea may take to say what takes it milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the server is to do, on one interface of the lab, which needs a link-local address that can be used.
 #[derive(Clone, Debug)]
@@ -121,7 +122,13 @@ impl Builder {
             "kea-dhcp6 errors",
             &process.errors(None).unwrap_or_default(),
         );
-        log.wait_for("DHCP6_STARTED", START)?;
+        log.wait_for("DHCP6_STARTED", PATIENCE)?;
+        // It goes on without a socket where the interface had no address in time.
+        if log.count("DHCP6_OPEN_SOCKETS_FAILED") > 0 {
+            return Err(Error::Ended {
+                what: "Kea's sockets".into(),
+            });
+        }
         Ok(Kea {
             _process: process,
             log,
@@ -159,7 +166,16 @@ impl Kea {
 
     /// How many messages of this kind (`SOLICIT`, `REQUEST`, `RENEW`…) it has seen.
     pub fn count(&self, message: &str) -> usize {
-        self.log.count(&format!(": {message} (type "))
+        self.log.count(&pattern(message))
+    }
+
+    /// Waits until it has seen a message of this kind: its log is behind what it answers. How many it has seen.
+    ///
+    /// # Errors
+    /// None came.
+    pub fn seen(&self, message: &str) -> Result<usize> {
+        self.log.wait_for(&pattern(message), PATIENCE)?;
+        Ok(self.count(message))
     }
 
     /// Its lease file: one lease a line, later lines replace earlier ones.
@@ -169,4 +185,9 @@ impl Kea {
     pub fn leases(&self) -> Result<String> {
         fs::read_to_string(&self.leases).context("Kea's leases")
     }
+}
+
+/// In the line of a message that came: "…, tid=0x5e1f0c: SOLICIT (type 1) received from fe80::…".
+fn pattern(message: &str) -> String {
+    format!(": {message} (type ")
 }

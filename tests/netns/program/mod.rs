@@ -3,6 +3,7 @@
 
 mod commands;
 mod conflict;
+mod dhcp6;
 mod foreign;
 mod lease;
 mod machine;

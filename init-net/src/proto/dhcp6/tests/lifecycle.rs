@@ -478,6 +478,22 @@ fn a_forgotten_lease_that_is_not_made_anew() {
 }
 
 #[test]
+fn a_forgotten_lease_ends_part_by_part() {
+    let mut line = Timeline::requesting(config());
+    let nested = [
+        ia_address("2001:db8::10", 100, 100),
+        ia_address("2001:db8::11", 150, 300),
+    ];
+    line.receive(&Server::new(REPLY, line.xid).na(90, 95, &nested));
+    line.until(1091);
+    line.receive(&Server::new(REPLY, line.xid).na(0, 0, &[status(3)]));
+    let log = line.until(1101);
+    assert!(log.contains("bound 2001:db8::11"), "{log}");
+    assert_eq!(line.client.state_name(), "requesting");
+    assert_eq!(list(line.lease()), "2001:db8::11");
+}
+
+#[test]
 fn not_on_link_starts_over() {
     let mut line = Timeline::requesting(config());
     let no = Server::new(REPLY, line.xid).status(4);
