@@ -31,18 +31,18 @@ fn ipv6_only_with_nothing_said() {
             route 2001:db8:99::/48 { AdvRouteLifetime 600; };
         };",
     );
-    let script = "ready\nip -6 -o address show | say address6\nip -6 route show | say route6\n\
-                  ping -6 -c 1 -W 10 2001:db8:77::1 > /dev/null\necho \"@ reach6 $?\"\n\
+    let script = "ready\nip -6 -o address show | say v6address\nip -6 route show | say v6route\n\
+                  ping -6 -c 1 -W 10 2001:db8:77::1 > /dev/null\necho \"@ v6reach $?\"\n\
                   tables\npoweroff -f\n";
     let vm = bench.guest(script).nic("port0", crate::bench::MAC);
     let facts = crate::bench::Facts::of(vm.start(&bench.lab).unwrap());
     facts.has("wait", "0");
     facts.has("resolv", "nameserver 2001:db8:77::1");
     facts.has("resolv", "search lab.example");
-    facts.has("route6", "default via fe80::1 dev eth0");
-    facts.has("route6", "2001:db8:99::/48 via fe80::1 dev eth0");
-    facts.has("reach6", "0");
-    facts.lacks("address", "scope global eth0");
+    facts.has("v6route", "default via fe80::1 dev eth0");
+    facts.has("v6route", "2001:db8:99::/48 via fe80::1 dev eth0");
+    facts.has("v6reach", "0");
+    facts.lacks("address", "eth0 inet");
     // Ready for its own reason, and not because the time was over.
     let report = facts.kind("report").join("\n");
     assert!(report.contains("\"ready\""), "{report}");

@@ -264,7 +264,9 @@ fn insert(desired: &mut Desired, mut spec: OperatorSpec) {
             spec.dhcp6.start = spec.dhcp6.start.min(old.dhcp6.start);
         }
         spec.overrode = old.overrode;
-        spec.overrode.push(old.origin);
+        if old.origin != spec.origin {
+            spec.overrode.push(old.origin);
+        }
     }
     desired.operators.insert(id, spec);
 }

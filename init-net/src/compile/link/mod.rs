@@ -320,8 +320,11 @@ impl Links {
         let origin = Origin::builtin("(a link of which nothing is said is up)");
         let default = operator::default_links(documents, names).into_iter();
         up.extend(default.map(|name| (name, Layer::Default, origin.clone())));
-        let operators = desired.operators.values();
-        up.extend(operators.map(|o| (o.link_name.clone(), o.layer, o.origin.clone())));
+        for operator in desired.operators.values() {
+            let parts = operator.dhcp6.delegate.iter().map(|part| &part.link_name);
+            let links = parts.chain([&operator.link_name]).cloned();
+            up.extend(links.map(|name| (name, operator.layer, operator.origin.clone())));
+        }
         let addresses = desired.addresses.values();
         up.extend(addresses.map(|a| (a.link_name.clone(), a.layer, a.origin.clone())));
         for (layer, config) in documents
