@@ -2,6 +2,7 @@
 
 mod change;
 mod ipv6;
+mod conflicts;
 mod leases;
 mod probes;
 mod record;
