@@ -269,9 +269,13 @@ pub fn ask(request: &Request) -> Result<Option<Reply>, String> {
         stream.set_write_timeout(Some(TIMEOUT))?;
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        stream.write_all(&line)?;
+        // Who is sent away is told so before anything is read of him: the answer may be there although the question broke.
+        let asked = stream.write_all(&line);
         let mut reply = Vec::new();
-        BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply)?;
+        let heard = BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply);
+        if reply.is_empty() {
+            asked.and(heard)?;
+        }
         Ok(reply)
     };
     let reply = exchange(&mut stream).map_err(|error| match error.kind() {
