@@ -131,7 +131,7 @@ impl Scenario {
     }
 }
 
-/// Whatever keeps the lease that it got.
+/// What keeps the lease that it got in one process.
 fn rest() -> Vec<Contestant> {
     let stays = |contestant| Contestant {
         stays: true,
@@ -148,11 +148,6 @@ fn rest() -> Vec<Contestant> {
             "udhcpc",
             Root::Udhcpc,
             "/bin/busybox udhcpc -f -i eth0 -s /bench/udhcpc.sh",
-        )),
-        stays(Contestant::new(
-            "dhcpcd, tuned",
-            Root::Dhcpcd,
-            "/usr/sbin/dhcpcd -4 -B -A --nodelay eth0",
         )),
     ]
 }

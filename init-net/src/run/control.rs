@@ -335,7 +335,11 @@ pub fn send(request: &Request) -> Result<Option<UnixStream>, String> {
         stream.set_write_timeout(Some(TIMEOUT))?;
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        stream.write_all(&line)
+        // Who is sent away is told so before anything is read of him: the answer may be there although the question broke.
+        match stream.write_all(&line) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            sent => sent,
+        }
     };
     let sent: io::Result<()> = send();
     sent.map(|()| Some(stream)).map_err(|error| words(&error))
@@ -349,7 +353,10 @@ pub fn ask(request: &Request) -> Result<Option<Reply>, String> {
     let receive = |stream: &mut UnixStream| -> io::Result<Vec<u8>> {
         stream.set_read_timeout(Some(TIMEOUT))?;
         let mut reply = Vec::new();
-        BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply)?;
+        let heard = BufReader::new(stream.take(MAX_REPLY)).read_until(b'\n', &mut reply);
+        if reply.is_empty() {
+            heard?;
+        }
         Ok(reply)
     };
     let reply = receive(&mut stream).map_err(|error| words(&error))?;

@@ -1,8 +1,8 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
 mod change;
-mod ipv6;
 mod conflicts;
+mod ipv6;
 mod leases;
 mod probes;
 mod record;

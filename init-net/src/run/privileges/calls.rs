@@ -156,14 +156,11 @@ mod tests {
     #[test]
     fn what_a_supervisor_never_does_is_refused() {
         filtered(|| {
-            use nix::sched::{CloneFlags, unshare};
+            use nix::sched::{CloneFlags, setns, unshare};
             use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
             refused(unshare(CloneFlags::CLONE_NEWUSER).unwrap_err().into());
-            refused(
-                nix::unistd::setgid(nix::unistd::getgid())
-                    .unwrap_err()
-                    .into(),
-            );
+            let own = std::fs::File::open("/proc/self/ns/net").unwrap();
+            refused(setns(own, CloneFlags::CLONE_NEWNET).unwrap_err().into());
             let vsock = socket(
                 AddressFamily::Vsock,
                 SockType::Stream,
@@ -182,8 +179,10 @@ mod tests {
             let path = std::env::temp_dir().join(format!("init-net-calls-{}", std::process::id()));
             crate::sys::file::replace(&path, 0o600, b"x").unwrap();
             std::fs::remove_file(path).unwrap();
-            // A child of its own, as a candidate for an upgrade is one.
-            let pid = process::spawn(std::path::Path::new("/bin/true"), &["x"], &[]).unwrap();
+            // A static program in memory, as a candidate for an upgrade is one.
+            let own = crate::sys::memfd::own_program().unwrap();
+            let arguments = ["--list", "--quiet", "no-such-test"];
+            let pid = process::spawn_supervisor(&own, &arguments).unwrap();
             assert_eq!(process::wait(pid).unwrap().code, 0);
         });
     }
