@@ -3,7 +3,7 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
-use qemu::peer::{Dnsmasq, Kea, Radvd};
+use qemu::peer::{Dnsmasq, Kea6, Radvd};
 use serde_json::json;
 
 use super::machine::{Machine, on_machine};
@@ -224,7 +224,7 @@ delegate:
         machine.cable("eth1", "52:54:00:00:00:11", "other");
         // Kea serves an interface that has a carrier when it starts.
         ip("link set eth0 up");
-        let kea = Kea::builder("lan", "2001:db8:77::/64")
+        let kea = Kea6::builder("lan", "2001:db8:77::/64")
             .pool("2001:db8:77::100 - 2001:db8:77::1ff")
             .delegates("2001:db8:8000::", 48, 56)
             .start(&machine.lab)
