@@ -3,7 +3,7 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
-use qemu::peer::{Dnsmasq, Kea6, Radvd};
+use qemu::peer::{Dnsmasq, Radvd};
 use serde_json::json;
 
 use super::machine::{Machine, on_machine};
@@ -205,45 +205,5 @@ fn dhcpv6_without_a_router() {
         ip("-6 address flush dev eth0 scope global");
         machine.boot("ip=eth0:either6 initnet.wait=local");
         assert!(leased6().is_some());
-    });
-}
-
-#[test]
-fn a_delegated_prefix_goes_to_a_link() {
-    const CONFIG: &str = "apiVersion: v1alpha1
-kind: DHCPv6Config
-name: eth0
-prefixHint: ::/56
-delegate:
-  - link: eth1
-    subnet: 3
-";
-    on_machine("delegated", |machine| {
-        addressed(machine);
-        machine.lab.namespace().bridge("other", &[]).unwrap();
-        machine.cable("eth1", "52:54:00:00:00:11", "other");
-        // Kea serves an interface that has a carrier when it starts.
-        ip("link set eth0 up");
-        let kea = Kea6::builder("lan", "2001:db8:77::/64")
-            .pool("2001:db8:77::100 - 2001:db8:77::1ff")
-            .delegates("2001:db8:8000::", 48, 56)
-            .start(&machine.lab)
-            .unwrap();
-        fs::write("/etc/pd.yaml", CONFIG).unwrap();
-        machine.boot("initnet.config=/etc/pd.yaml initnet.wait=local");
-        assert!(leased6().is_some());
-        machine.answers();
-        machine.until_shown("-6 address show dev eth1", "2001:db8:8000:3::1/64");
-        machine.until_shown("-6 route show type unreachable", "2001:db8:8000::/56");
-        machine.until("an empty plan", || {
-            (machine.plan() == json!([])).then_some(())
-        });
-        let watch = Watch::start();
-        machine.signal(Signal::SIGKILL);
-        let _supervisor = machine.supervise();
-        machine.reconcile();
-        assert_eq!(machine.plan(), json!([]));
-        assert_eq!(watch.removals(), Vec::<String>::new());
-        assert_eq!(kea.count("SOLICIT"), 1);
     });
 }

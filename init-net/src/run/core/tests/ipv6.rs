@@ -83,7 +83,9 @@ impl Machine {
             metrics: RouteMetrics::default(),
             next_hops: Vec::new(),
         });
-        self.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+        // A default route rings, whosever it is.
+        self.queue
+            .push_back(Event::Changed(Doubt::ADDRESSES | Doubt::FOREIGN_ROUTES));
     }
 
     /// An advertisement that nobody asked for.
