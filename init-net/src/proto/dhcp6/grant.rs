@@ -11,7 +11,7 @@ use crate::value::Instant;
 /// What a REPLY that is about a lease comes to.
 pub(super) enum Grant {
     /// The lease as it is now.
-    Lease(Lease),
+    Lease(Box<Lease>),
     /// The server does not know the lease.
     NoBinding,
     /// The addresses do not belong here.
@@ -97,7 +97,7 @@ impl Reply<'_> {
             pace.extend(paces(&prefixes, acquired_at));
         }
         let [t1, t2] = timing::renewal(said, pace.iter().copied());
-        Ok(Grant::Lease(Lease {
+        Ok(Grant::Lease(Box::new(Lease {
             duid: duid(config).to_vec(),
             iaid: config.iaid,
             server_duid: self.server_duid.to_vec(),
@@ -107,7 +107,7 @@ impl Reply<'_> {
             addresses,
             prefixes,
             facts: self.options.facts(config),
-        }))
+        })))
     }
 
     /// What a REPLY to an INFORMATION-REQUEST sent at `acquired_at` tells.

@@ -25,7 +25,7 @@ impl Dhcp6 {
                     // RFC 8415 §18.2.1: only with the option, and only when we offered it.
                     Kind::Reply if self.takes_rapid_commit(reply) => {
                         match reply.grant(&self.config, None, open.last_sent)? {
-                            Grant::Lease(lease) => bind(lease, None, now),
+                            Grant::Lease(lease) => bind(*lease, None, now),
                             // Others may still offer something.
                             Grant::NoBinding | Grant::NotOnLink | Grant::Nothing => {
                                 Err(Reject::Refused)
@@ -44,7 +44,7 @@ impl Dhcp6 {
                 from(&offer.server_duid, reply)?;
                 is_reply(reply)?;
                 match reply.grant(&self.config, None, open.last_sent)? {
-                    Grant::Lease(lease) => bind(lease, held.as_ref(), now),
+                    Grant::Lease(lease) => bind(*lease, held.as_ref(), now),
                     Grant::NotOnLink => {
                         Ok(self.start_over(held.as_ref(), LostReason::NotOnLink, now))
                     }
@@ -152,7 +152,7 @@ impl Dhcp6 {
     fn extended(&self, reply: &mut Reply<'_>, open: &Open, lease: &Lease, now: Instant) -> Outcome {
         is_reply(reply)?;
         match reply.grant(&self.config, Some(lease), open.last_sent)? {
-            Grant::Lease(new) => bind(new, Some(lease), now),
+            Grant::Lease(new) => bind(*new, Some(lease), now),
             Grant::NoBinding => Ok((
                 State::Requesting {
                     exchange: Exchange::due(now),

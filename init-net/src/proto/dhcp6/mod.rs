@@ -345,7 +345,7 @@ impl Dhcp6 {
             },
             (_, rest) => State::Declining {
                 exchange: Exchange::due(now),
-                declined,
+                declined: Box::new(declined),
                 rest,
             },
         };

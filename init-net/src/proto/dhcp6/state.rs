@@ -102,7 +102,7 @@ pub(super) enum State {
     /// `declined` has nothing but the addresses to decline, `rest` what stays in use.
     Declining {
         exchange: Exchange,
-        declined: Lease,
+        declined: Box<Lease>,
         rest: Option<Lease>,
     },
     Releasing {

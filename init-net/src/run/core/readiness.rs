@@ -82,7 +82,7 @@ impl Core {
         }
         let addresses = missing_addresses(&self.desired, observed);
         // Who was named explicitly is waited for; of the default clients any one will do.
-        let unbound = self.clients.unbound(observed);
+        let unbound = self.clients.unbound(&self.desired, observed);
         let needed = |spec: &&&OperatorSpec| spec.layer > Layer::Default && !spec.first_lease_wins;
         let named: Vec<String> = unbound
             .iter()

@@ -206,7 +206,7 @@ fn associations() {
         let good = ia_address("2001:db8::77", 100, 200);
         let reply = reply(Server::new(REPLY, line.xid));
         // A second association of the same kind and id does not count.
-        let reply = reply.na(0, 0, &[good.clone()]);
+        let reply = reply.na(0, 0, &[good]);
         assert_eq!(line.receive(&reply), expect);
         assert_eq!(line.client.counters().bad_option, dropped);
     }

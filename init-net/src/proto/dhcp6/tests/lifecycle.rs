@@ -161,6 +161,17 @@ fn rapid_commit() {
 }
 
 #[test]
+fn an_answer_that_comes_after_its_own_end_is_none() {
+    let mut line = Timeline::new(config());
+    line.until(1050);
+    let sent = *line.sent_at.last().unwrap();
+    assert!(line.now.saturating_since(sent) > Duration::from_secs(10));
+    let late = Server::new(REPLY, line.xid).option(14, &[]);
+    assert_eq!(line.receive(&late.address("2001:db8::10", 10, 10)), "");
+    assert_eq!(line.client.counters().refused, 1);
+}
+
+#[test]
 fn addresses_and_a_prefix_in_one_exchange() {
     let mut line = Timeline::new(both());
     assert_eq!(line.drain(), "Solicit na[] pd[::/56]");
@@ -528,6 +539,12 @@ fn a_server_that_always_says_no_is_asked_less_and_less() {
         [1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
         "after one without a pause"
     );
+    line.client.link_down(line.now);
+    line.client.link_up(line.now);
+    line.drain();
+    line.receive(&Server::grant(ADVERTISE, line.xid).option(7, &[255]));
+    let no = Server::new(REPLY, line.xid).na(0, 0, &[status(2)]);
+    assert_eq!(line.receive(&no), "Solicit na[]", "another network");
 }
 
 // --- The carrier ------------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ use serde_json::Value;
 use super::Effect;
 use crate::config::{Diagnostic, Document};
 use crate::state::{
-    AddressStatus, Desired, Family, LinkAt, LinkStatus, Observed, OperatorNeed, OperatorSpec, Scope,
+    AddressStatus, Desired, Dhcp6Start, Family, LinkAt, LinkStatus, Observed, OperatorKind,
+    OperatorNeed, OperatorSpec, Scope,
 };
 use crate::value::{Instant, Rng, earliest};
 
@@ -132,8 +133,14 @@ impl Clients {
     }
 
     /// Operators whose link can send and that still lack what they are there for, as far as a boot waits for them.
-    pub(super) fn unbound<'a>(&'a self, observed: &'a Observed) -> Vec<&'a OperatorSpec> {
-        let standing: Vec<(&OperatorSpec, bool)> = self.standing(observed).collect();
+    pub(super) fn unbound<'a>(
+        &'a self,
+        desired: &'a Desired,
+        observed: &'a Observed,
+    ) -> Vec<&'a OperatorSpec> {
+        let early = self.waits_for_link_local(desired, observed);
+        let early = early.map(|spec| (spec, false));
+        let standing: Vec<(&OperatorSpec, bool)> = self.standing(observed).chain(early).collect();
         let content = |spec: &OperatorSpec| {
             standing.iter().any(|(other, has)| {
                 *has && other.need == OperatorNeed::OneOfThem && other.link_name == spec.link_name
@@ -167,6 +174,25 @@ impl Clients {
             .chain(routers)
             .filter(|(seat, _)| seat.sends)
             .map(|(seat, has)| (&seat.spec, has))
+    }
+
+    /// DHCPv6 that waits for nothing but its link-local address: while duplicate address detection has it, a second or
+    /// more, there is no client yet.
+    fn waits_for_link_local<'a>(
+        &'a self,
+        desired: &'a Desired,
+        observed: &'a Observed,
+    ) -> impl Iterator<Item = &'a OperatorSpec> {
+        let specs = desired.operators.values().filter(|spec| {
+            spec.operator == OperatorKind::Dhcp6 && spec.dhcp6.start == Dhcp6Start::Always
+        });
+        specs.filter(|spec| {
+            let link = observed.link(&spec.link_name);
+            link.is_some_and(|link| {
+                let carrier = link.is_up() && link.has_carrier();
+                carrier && self.dhcp6.get(link.index).is_none()
+            })
+        })
     }
 
     /// How many clients have a lease.

@@ -213,6 +213,12 @@ fn dhcpv6_waits_for_a_link_local_address() {
     machine.kernel.addresses[1].flags = AddressStatus::TENTATIVE;
     machine.run(5);
     assert_eq!(machine.sent6, [0; 0]);
+    let readiness = machine.core.readiness();
+    assert!(!readiness.local, "and the boot waits with it");
+    assert!(
+        readiness.missing.contains(&"lease on eth0".to_owned()),
+        "{readiness:?}"
+    );
     machine.kernel.addresses[1].flags = 0;
     machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
     let (reason, _) = machine.boot();
