@@ -161,6 +161,8 @@ mod tests {
             "2001:db8:a::/48 via fe80::2 low",
         ];
         assert_eq!(read(&[(MEDIUM, &one), (HIGH, &two)], |_| {}), expect);
+        // Also where the better route was heard first.
+        assert_eq!(read(&[(MEDIUM, &one), (MEDIUM, &two)], |_| {}), expect);
     }
 
     #[test]
