@@ -104,6 +104,11 @@ impl Looks {
         !self.under_way && self.at.is_none_or(|at| at > now)
     }
 
+    /// Whether none is due, now or later, or under way.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.under_way && self.at.is_none()
+    }
+
     /// How long the last look took.
     pub(super) fn took(&self) -> Duration {
         self.took

@@ -202,8 +202,10 @@ impl Core {
         let look = self.looks.deadline().filter(|_| !self.applying);
         earliest([
             look,
+            // The look that comes anyway tries it: due before that, it would only ring.
             self.backoff
                 .deadline()
+                .filter(|_| !self.applying && self.looks.is_idle())
                 .map(|at| at.max(self.looks.not_before())),
             self.patrol
                 .deadline()

@@ -1,5 +1,6 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod backoff;
 mod change;
 mod conflicts;
 mod ipv6;
