@@ -391,7 +391,8 @@ impl Core {
             self.stale = true;
             self.revision += 1;
         }
-        self.conflicts.follow(&self.desired, observed, now, effects);
+        let forgot = self.conflicts.follow(&self.desired, observed, now, effects);
+        self.revision += u64::from(forgot);
         self.devices.load(&self.desired, effects);
         if self.looks_at_devices_first(now) {
             return;
