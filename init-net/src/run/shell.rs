@@ -394,8 +394,7 @@ impl Shell {
                 .queue
                 .push_back(Event::Observed(Box::new(observed), doubt)),
             Err(error) => {
-                log::error!("dump: {error}");
-                self.queue.push_back(Event::DumpFailed);
+                self.queue.push_back(Event::DumpFailed(error.to_string()));
             }
         }
     }

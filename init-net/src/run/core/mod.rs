@@ -154,9 +154,12 @@ impl Core {
         match event {
             Event::Tick => {}
             Event::Changed(doubt) => self.looks.notice(doubt, now),
-            Event::DumpFailed => {
+            Event::DumpFailed(error) => {
                 self.record.look_failed();
-                self.looks.failed(now);
+                if self.looks.failed(now) {
+                    let text = format!("dump: {error}; it is tried again");
+                    effects.push(Effect::Log(log::Level::Error, text));
+                }
                 self.looks.notice(self.foreign.wanted(), now);
             }
             Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
@@ -313,7 +316,10 @@ impl Core {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        self.looks.came(now);
+        if self.looks.came(now) {
+            let text = "dump: it works again".to_owned();
+            effects.push(Effect::Log(log::Level::Info, text));
+        }
         self.patrol.looked(of, now);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {

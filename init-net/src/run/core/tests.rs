@@ -715,9 +715,31 @@ fn only_what_is_in_doubt_is_looked_at() {
         id: 1,
         request: Request::Reconcile,
     });
-    machine.queue.push_back(Event::DumpFailed);
+    machine.queue.push_back(Event::DumpFailed(String::new()));
     machine.run_until(machine.now + Duration::from_millis(5), |_| false);
     assert_eq!(machine.looks, [Doubt::EVERYTHING]);
+}
+
+#[test]
+fn looks_that_never_come_are_tried_later_and_later_and_told_once() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(1);
+    machine.log.clear();
+    let (mut at, mut waits) = (machine.now, Vec::new());
+    for _ in 0..8 {
+        let failed = Event::DumpFailed("no memory".to_owned());
+        for effect in machine.core.step(failed, at) {
+            machine.perform(effect);
+        }
+        let next = machine.core.looks.deadline().unwrap();
+        waits.push(next.saturating_since(at).as_millis());
+        at = next;
+    }
+    assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    assert_eq!(machine.log, ["dump: no memory; it is tried again"]);
+    machine.run(30);
+    assert_eq!(machine.log[1..], ["dump: it works again"]);
 }
 
 #[test]
