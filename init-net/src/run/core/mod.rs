@@ -193,10 +193,14 @@ impl Core {
                 request,
                 sample,
             } => self.respond(id, request, *sample, now, &mut effects),
-            Event::Gone(client) => self.record.forget_client(client),
+            Event::Gone(client) => {
+                self.foreign.forget_client(client);
+                self.record.forget_client(client);
+            }
         }
         self.turn(now, &mut effects);
         self.take_note(idle, now, &mut effects);
+        self.forget_foreign();
         effects
     }
 
@@ -283,7 +287,7 @@ impl Core {
         if !self.applying
             && let Some(doubt) = self.looks.begin(now)
         {
-            effects.push(Effect::Observe(doubt));
+            effects.push(Effect::Observe(self.with_watched(doubt)));
         }
         self.probes.turn(
             &self.desired.probes,

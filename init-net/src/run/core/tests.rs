@@ -16,6 +16,7 @@ use super::{
     Verdict,
 };
 use crate::config::cmdline;
+use crate::plan::Slots;
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
 };
@@ -198,6 +199,9 @@ impl Machine {
                 doubt.complete(&mut look, Observed::default());
                 if !doubt.has(Doubt::FOREIGN_ROUTES) {
                     look.routes.retain(|route| route.protocol == OUR_PROTOCOL);
+                } else if !doubt.has(Doubt::ALL_ROUTES) {
+                    let slots = Slots::of(self.core.desired());
+                    look.routes.retain(|route| slots.concern(route));
                 }
                 self.looks.push(doubt);
                 self.queue.push_back(Event::Observed(Box::new(look), doubt));
