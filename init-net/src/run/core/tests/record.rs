@@ -345,3 +345,22 @@ fn a_watch_of_routes_sees_those_of_others_until_it_ends() {
     machine.run(100);
     assert_eq!(machine.looks, []);
 }
+
+#[test]
+fn a_default_route_of_others_in_any_table_is_connectivity() {
+    let mut machine = Machine::new("ip=10.0.0.2::10.0.0.254:24::eth0:none");
+    machine.boot();
+    machine.run(1);
+    let mut other = machine.kernel.routes[0].clone();
+    (other.protocol, other.table) = (186, "100".parse().unwrap());
+    let mut machine = Machine::new("ip=10.0.0.2:::24::eth0:none");
+    machine.boot();
+    machine.run(1);
+    assert_eq!(machine.get("status")[0]["connectivityReady"], false);
+    machine.kernel.routes.push(other);
+    machine
+        .queue
+        .push_back(Event::Changed(Doubt::FOREIGN_ROUTES));
+    machine.run(1);
+    assert_eq!(machine.get("status")[0]["connectivityReady"], true);
+}
