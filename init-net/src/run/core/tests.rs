@@ -1002,20 +1002,22 @@ fn a_source_that_gives_nothing_holds_the_boot_up_once_and_is_asked_again() {
 
 #[test]
 fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
-    let line = "ip=eth0:dhcp initnet.config=http://10.0.0.254/x.yaml initnet.timeout=300";
+    let url = "http://10.0.0.254/x.yaml";
+    let line = format!("ip=eth0:dhcp initnet.config={url} initnet.timeout=300");
+    let line = line.as_str();
     let mut machine = Machine::new(line).with(Server::Grants);
     let (document, _) = cmdline::parse(line, "test");
     let sources = crate::run::remote::sources(std::slice::from_ref(&document));
     let name = sources[0].name();
     let copy = Fetched {
-        bodies: [("config".to_owned(), b"machine: {}\n".to_vec())].into(),
+        bodies: [(url.to_owned(), b"machine: {}\n".to_vec())].into(),
         cached: false,
     };
     machine.core.set_cached([(name.clone(), copy)].into());
     let (reason, _) = machine.boot();
     assert_eq!(reason, "ready");
     assert!(machine.core.fetched()[&name].cached);
-    assert!(machine.core.wants(&name));
+    assert!(machine.core.wants(sources[0].as_ref()));
 
     // A reload asks at once; it does not wait for the next turn of the old job.
     let asked = machine.connected.len();
@@ -1033,4 +1035,30 @@ fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
     let asked = machine.connected.len();
     machine.run(600);
     assert_eq!(machine.connected.len(), asked);
+}
+
+#[test]
+fn another_url_or_pin_is_fetched_although_the_old_one_was() {
+    let line = |path: &str| format!("ip=eth0:dhcp initnet.config=http://10.0.0.254/{path}");
+    let mut machine = Machine::new(&line("x.yaml")).with(Server::Grants);
+    machine.peer = Peer::Answers("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nmachine: {}\n");
+    machine.boot();
+    assert_eq!(machine.connected.len(), 1);
+    let apply = |machine: &mut Machine, line: &str| {
+        let documents = vec![cmdline::parse(line, "test").0];
+        let sources = crate::run::remote::sources(&documents);
+        let event = Event::Documents(documents, sources);
+        machine.queue.push_back(event);
+        machine.run(1);
+        machine.connected.len()
+    };
+    assert_eq!(apply(&mut machine, &line("x.yaml")), 1, "it is here");
+    assert_eq!(apply(&mut machine, &line("y.yaml")), 2);
+    assert_eq!(apply(&mut machine, &line("y.yaml")), 2);
+    let pinned = format!(
+        "{} initnet.config.sha256={}",
+        line("y.yaml"),
+        "0".repeat(64)
+    );
+    assert_eq!(apply(&mut machine, &pinned), 3);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Core, Fetched, SavedLeases, Timeline};
+use super::{Core, Fetched, SavedLeases, Source, Timeline};
 use crate::compile::Settings;
 use crate::config::Diagnostic;
 use crate::state::{Desired, Observed};
@@ -40,7 +40,7 @@ impl Core {
     }
 
     /// Whether the bodies of that source are still to be fetched.
-    pub fn wants(&self, source: &str) -> bool {
+    pub fn wants(&self, source: &dyn Source) -> bool {
         self.fetches.wants(source)
     }
 
