@@ -46,9 +46,9 @@ impl Slots {
     }
 }
 
-/// Whether it is a default route of the main table: each rings when it comes or goes.
+/// Whether it is a default route, of whatever table: each rings when it comes or goes.
 fn is_default(route: &RouteStatus) -> bool {
-    route.dst.is_none() && route.table == RouteTable::MAIN
+    route.dst.is_none()
 }
 
 /// Whether `route` is one of others that concerns us and does not ring.

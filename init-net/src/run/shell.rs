@@ -348,7 +348,8 @@ impl Shell {
                     log::debug!("dns: {server}: {error}");
                 }
             }
-            Effect::ChangeEnded(ending) => self.changes.push_back(SourceEvent::Ended(ending)),
+            // Before requests that came meanwhile: they find the sources as the end of the change leaves them.
+            Effect::ChangeEnded(ending) => self.changes.push_front(SourceEvent::Ended(ending)),
             Effect::Arrived => {
                 if let Some(slots) = &mut self.slots {
                     slots.arrived(self.core.fetched());
@@ -393,8 +394,7 @@ impl Shell {
                 .queue
                 .push_back(Event::Observed(Box::new(observed), doubt)),
             Err(error) => {
-                log::error!("dump: {error}");
-                self.queue.push_back(Event::DumpFailed);
+                self.queue.push_back(Event::DumpFailed(error.to_string()));
             }
         }
     }
@@ -437,5 +437,29 @@ impl Shell {
             request,
             sample: Box::new(sample.unwrap_or_default()),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Rng;
+
+    #[test]
+    fn a_change_that_has_ended_is_dealt_with_before_a_request() {
+        let now = sys::clock::now();
+        let core = Core::new(Vec::new(), Default::default(), Rng::new(1), now);
+        let mut shell = Shell::new(core).unwrap();
+        let request = SourceEvent::Request(1, Request::Rollback);
+        shell.changes.push_back(request);
+        shell.perform(Effect::ChangeEnded(Ending::Confirmed));
+        assert!(matches!(
+            shell.next_change(),
+            Some(SourceEvent::Ended(Ending::Confirmed))
+        ));
+        assert!(matches!(
+            shell.next_change(),
+            Some(SourceEvent::Request(1, Request::Rollback))
+        ));
     }
 }

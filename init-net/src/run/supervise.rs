@@ -67,7 +67,7 @@ pub fn main(options: &Options) -> Result<u8, String> {
     core.watch_change(state.pending, None);
     // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
     for source in remote {
-        if core.wants(&source.name()) {
+        if core.wants(source.as_ref()) {
             core.fetch(source);
         }
     }

@@ -7,7 +7,6 @@ use netlink_packet_route::AddressFamily;
 use super::answer::RouteHead;
 use super::message::{Frame, frames, kind};
 use crate::state::{Family, OUR_PROTOCOL, iff};
-use crate::value::RouteTable;
 
 /// Links that went down between two looks and are told apart; beyond it any may have.
 const MAX_DOWN: usize = 32;
@@ -26,7 +25,7 @@ pub struct Bell {
     pub addresses_gone: bool,
     /// A route of ours came or went.
     pub routes: bool,
-    /// A default route of others came or went.
+    /// A default route of others came or went, in whatever table.
     pub defaults: bool,
     /// Routes of others took the place of another, which may have been ours: families and lengths of their destinations.
     pub replaced: BTreeSet<(Family, u8)>,
@@ -78,9 +77,7 @@ impl Bell {
         } else if frame.flags & netlink_packet_core::NLM_F_REPLACE != 0 {
             self.replaced.insert((head.family, head.dst_len));
         }
-        self.defaults |= head.protocol != OUR_PROTOCOL
-            && head.dst_len == 0
-            && u32::from(head.table) == RouteTable::MAIN.id();
+        self.defaults |= head.protocol != OUR_PROTOCOL && head.dst_len == 0;
     }
 }
 
@@ -133,7 +130,6 @@ pub const GROUPS: [u32; 9] = [1, 5, 7, 8, 9, 11, 19, 24, 25];
 
 /// Offsets in `struct rtmsg`.
 const RTM_DST_LEN: u32 = 1;
-const RTM_TABLE: u32 = 4;
 const RTM_PROTOCOL: u32 = 5;
 /// Offsets in `struct nlmsghdr`, and its length.
 const TYPE: u32 = 4;
@@ -143,19 +139,16 @@ const HEADER: u32 = 16;
 /// A classic BPF program (code, jt, jf, k) that does what [`Bell::receive`] does with routes, inside the kernel: 100,000
 /// routes of a CNI then wake nobody. A notification is one message per datagram, so the first header decides.
 #[rustfmt::skip]
-pub const FILTER: [(u16, u8, u8, u32); 14] = [
+pub const FILTER: [(u16, u8, u8, u32); 11] = [
     (LD_HALF, 0, 0, TYPE),
     (JEQ, 1, 0, as_loaded(kind::RTM_NEWROUTE)),
-    (JEQ, 0, 10, as_loaded(kind::RTM_DELROUTE)),
+    (JEQ, 0, 7, as_loaded(kind::RTM_DELROUTE)),
     (LD_BYTE, 0, 0, HEADER + RTM_PROTOCOL),
-    (JEQ, 8, 0, OUR_PROTOCOL as u32),
+    (JEQ, 5, 0, OUR_PROTOCOL as u32),
     (LD_HALF, 0, 0, FLAGS),
-    (JSET, 6, 0, as_loaded(netlink_packet_core::NLM_F_REPLACE)),
+    (JSET, 3, 0, as_loaded(netlink_packet_core::NLM_F_REPLACE)),
     (LD_BYTE, 0, 0, HEADER + RTM_DST_LEN),
-    (JEQ, 0, 3, 0),
-    (LD_BYTE, 0, 0, HEADER + RTM_TABLE),
-    (JEQ, 2, 0, RouteTable::MAIN.id()),
-    (RET, 0, 0, 0),
+    (JEQ, 1, 0, 0),
     (RET, 0, 0, 0),
     (RET, 0, 0, u32::MAX),
 ];
@@ -212,7 +205,9 @@ mod tests {
     fn foreign_routes_do_not_ring() {
         check(kind::RTM_NEWROUTE, 0, 24, 254, 186, false);
         check(kind::RTM_DELROUTE, 0, 24, 254, 186, false);
-        check(kind::RTM_NEWROUTE, 0, 0, 100, 186, false);
+        check(kind::RTM_NEWROUTE, 0, 24, 100, 186, false);
+        check(kind::RTM_NEWROUTE, 0, 0, 100, 186, true);
+        check(kind::RTM_DELROUTE, 0, 0, 100, 186, true);
         check(kind::RTM_NEWROUTE, 0, 24, 254, OUR_PROTOCOL, true);
         check(kind::RTM_DELROUTE, 0, 24, 254, OUR_PROTOCOL, true);
         check(kind::RTM_NEWROUTE, 0x100, 24, 254, 186, true);

@@ -37,12 +37,6 @@ impl Backoff {
         if self.failed.is_empty() {
             return;
         }
-        self.bounce_together(ops);
-        let due = |op: &Op| {
-            self.failed
-                .get(&key(op))
-                .is_none_or(|failure| failure.retry_at <= now)
-        };
         let goes_down: BTreeSet<u32> = ops
             .iter()
             .filter_map(|op| match op {
@@ -50,6 +44,12 @@ impl Backoff {
                 _ => None,
             })
             .gather();
+        self.bounce_together(ops, |op| bounce(op, &goes_down, links));
+        let due = |op: &Op| {
+            self.failed
+                .get(&key(op))
+                .is_none_or(|failure| failure.retry_at <= now)
+        };
         let waiting: BTreeSet<u32> = ops
             .iter()
             .filter(|op| !due(op))
@@ -73,8 +73,9 @@ impl Backoff {
         });
     }
 
-    /// What one bounce of a link tries is due at one time, the latest: or the earlier of two would ring in vain.
-    fn bounce_together(&mut self, ops: &[Op]) {
+    /// What one bounce of a link tries is due at one time, the latest: or the earlier of two would ring in vain. `bounce`
+    /// says of which link an op is held up by the bounce.
+    fn bounce_together(&mut self, ops: &[Op], bounce: impl Fn(&Op) -> Option<u32>) {
         let bounces = ops.iter().filter_map(|op| Some((bounce(op)?, key(op))));
         let bounces: Vec<(u32, String)> = bounces.collect();
         let mut latest: BTreeMap<u32, Instant> = BTreeMap::new();
@@ -182,10 +183,15 @@ impl Backoff {
     }
 }
 
-/// The link that an op takes down, or may be taken down for.
-fn bounce(op: &Op) -> Option<u32> {
+/// The link whose bounce `op` is part of: all that [`Backoff::hold`] may leave out of `ops` that is due.
+fn bounce(op: &Op, goes_down: &BTreeSet<u32>, links: &BTreeMap<u32, LinkStatus>) -> Option<u32> {
     match op {
-        Op::LinkSetUp { link, up: false } => Some(link.index),
+        Op::LinkSetUp { link, .. } => Some(link.index).filter(|index| goes_down.contains(index)),
+        Op::LinkSetMaster {
+            link,
+            master: None,
+            group: OUR_GROUP,
+        } => links.get(&link.index).map(|link| link.master_index),
         _ => bounced_for(op),
     }
 }

@@ -57,14 +57,15 @@ impl Conflicts {
         self.verified.iter().cloned().collect()
     }
 
-    /// Starts a watch for every address of ours that is there, ends those that are gone.
+    /// Starts a watch for every address of ours that is there, ends those that are gone. Answers whether one was forgotten
+    /// that was found free.
     pub(super) fn follow(
         &mut self,
         desired: &Desired,
         observed: &Observed,
         now: Instant,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> bool {
         let macs = observed.links.values().filter_map(|l| l.hardware_addr);
         self.own = macs.filter_map(|mac| mac.as_ethernet()).gather();
         let mut wanted: BTreeMap<Key, (LinkAt, Mac)> = BTreeMap::new();
@@ -87,10 +88,11 @@ impl Conflicts {
                 wanted.insert((link.index, address), (at, mac));
             }
         }
+        let mut forgot = false;
         self.watches.retain(|(index, address), watch| {
             let keep = wanted.contains_key(&(*index, *address));
             if !keep {
-                self.verified.remove(&name(&watch.link.name, *address));
+                forgot |= self.verified.remove(&name(&watch.link.name, *address));
                 effects.push(Effect::CloseArp {
                     index: *index,
                     address: *address,
@@ -117,6 +119,7 @@ impl Conflicts {
             };
             self.watches.insert(key, watch);
         }
+        forgot
     }
 
     /// What another host says about an address.

@@ -135,7 +135,7 @@ impl Core {
             }
         }
         if bell.down.is_empty() && bell.replaced.is_empty() {
-            return doubt;
+            return self.with_watched(doubt);
         }
         let seen = self.observed.iter().flat_map(|seen| &seen.routes);
         for route in seen {
@@ -147,7 +147,7 @@ impl Core {
                 doubt |= Doubt::FOREIGN_ROUTES;
             }
         }
-        doubt
+        self.with_watched(doubt)
     }
 }
 

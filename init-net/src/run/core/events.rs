@@ -18,8 +18,8 @@ pub enum Event {
     Changed(Doubt),
     /// A look at these parts of the machine; the others are empty.
     Observed(Box<Observed>, Doubt),
-    /// A dump could not be had.
-    DumpFailed,
+    /// A dump could not be had, and why.
+    DumpFailed(String),
     /// The ops of the last [`Effect::Apply`], each with its result.
     Applied(Vec<Outcome>),
     /// What [`Effect::LoadModules`] asked for is there, or cannot be had.

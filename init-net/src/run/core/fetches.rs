@@ -200,7 +200,7 @@ impl Wires<'_> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fetched {
-    /// Body by key: a path of the metadata service, or `config`. Base64 in JSON.
+    /// Body by key: a path of the metadata service, or the URL of a machine config. Base64 in JSON.
     #[serde(serialize_with = "encode", deserialize_with = "decode")]
     pub bodies: BTreeMap<String, Vec<u8>>,
     /// From an earlier boot: the service has not answered in this one.
@@ -251,6 +251,11 @@ pub trait Source {
 
     /// The text of the machine config in bodies of this source, if there is one that counts.
     fn config(&self, fetched: &Fetched) -> Option<SavedText>;
+
+    /// Whether these are answers to what this source asks: the same name may have asked for something else before.
+    fn asked_for(&self, _fetched: &Fetched) -> bool {
+        true
+    }
 
     /// What bodies of this source mean.
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>);
@@ -317,15 +322,16 @@ impl Fetches {
         self.jobs.clear();
         self.faults.clear();
         for source in sources {
-            if self.wants(&source.name()) {
+            if self.wants(source.as_ref()) {
                 self.add(source);
             }
         }
     }
 
     /// Whether the bodies of that source are still to be fetched.
-    pub fn wants(&self, name: &str) -> bool {
-        self.fetched.get(name).is_none_or(|fetched| fetched.cached)
+    pub fn wants(&self, source: &dyn Source) -> bool {
+        let fetched = self.fetched.get(&source.name());
+        fetched.is_none_or(|fetched| fetched.cached || !source.asked_for(fetched))
     }
 
     /// Whether a source has neither answered nor failed yet.
@@ -451,7 +457,9 @@ impl Fetches {
                         let jitter =
                             Duration::from_millis(rng.below(wait.as_millis() as u64 / 4 + 1));
                         job.again = Some((now + wait + jitter, wait));
-                        let cached = self.cached.get(&name).map(|copy| Fetched {
+                        let copy = self.cached.get(&name);
+                        let copy = copy.filter(|copy| job.source.asked_for(copy));
+                        let cached = copy.map(|copy| Fetched {
                             cached: true,
                             ..copy.clone()
                         });

@@ -1,5 +1,6 @@
 //! Routes of others: a hundred thousand of them must not cost more than leaving them out. What concerns a desired route is
-//! remembered from the last look that asked for it; the rest is looked at for who asks, and forgotten.
+//! remembered from the last look that asked for it; the rest is looked at for who asks, and forgotten. While somebody watches
+//! routes all are remembered; those that do not ring are looked at now and then ([`Patrol`](super::patrol::Patrol)).
 
 use super::{Core, Doubt, Effect, Outcome, Request};
 use crate::plan::{Slots, is_silent};
@@ -11,12 +12,17 @@ use crate::value::Instant;
 /// Requests that wait for one look. The control socket has fewer clients.
 const MAX_WAITING: usize = 64;
 
+/// The kind that shows them.
+const ROUTES: &str = "routes";
+
 /// What is known of them.
 #[derive(Default)]
 pub(super) struct Foreign {
     /// The last look saw all that concern what is desired now.
     pub(super) fresh: bool,
     waiting: Vec<(u64, Request)>,
+    /// Those that do not concern us are remembered as well.
+    all: bool,
 }
 
 impl Foreign {
@@ -27,6 +33,11 @@ impl Foreign {
         } else {
             Doubt::ALL_ROUTES
         }
+    }
+
+    /// `client` waits for nothing any more.
+    pub(super) fn forget_client(&mut self, client: u64) {
+        self.waiting.retain(|(id, _)| *id != client);
     }
 }
 
@@ -40,7 +51,9 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         let of_routes = match &request {
-            Request::Get { kind } => kinds::resolve(kind) == Ok("routes"),
+            Request::Get { kind } | Request::Watch { kind, .. } => {
+                kinds::resolve(kind) == Ok(ROUTES)
+            }
             Request::Explain { .. } => true,
             _ => false,
         };
@@ -53,7 +66,7 @@ impl Core {
         }
     }
 
-    /// A look at the parts `of` has been taken in: answers who waited for it, and forgets what only they wanted.
+    /// A look at the parts `of` has been taken in: answers who waited for it.
     pub(super) fn answer_with_routes(
         &mut self,
         of: Doubt,
@@ -63,14 +76,34 @@ impl Core {
         if !of.has(Doubt::ALL_ROUTES) {
             return;
         }
+        self.foreign.all = true;
         for (id, request) in core::mem::take(&mut self.foreign.waiting) {
             self.respond(id, request, Sample::default(), now, effects);
         }
+    }
+
+    /// What a look shows that is to show `doubt`: whoever watches routes of others sees no half of them.
+    pub(super) fn with_watched(&self, doubt: Doubt) -> Doubt {
+        if doubt.has(Doubt::FOREIGN_ROUTES) && self.record.is_watched(ROUTES) {
+            doubt | Doubt::ALL_ROUTES
+        } else {
+            doubt
+        }
+    }
+
+    /// Forgets what only those wanted who have their answer, or watch no longer.
+    pub(super) fn forget_foreign(&mut self) {
+        if !self.foreign.all || self.record.is_watched(ROUTES) {
+            return;
+        }
+        self.foreign.all = false;
         let slots = Slots::of(&self.desired);
         if let Some(observed) = &mut self.observed {
             observed.routes.retain(|route| slots.concern(route));
             observed.routes.shrink_to_fit();
         }
+        let silent = self.depends_on_foreign();
+        self.patrol.follow_routes(silent);
     }
 
     /// Looks at them before a route is replaced: the kernel takes the first of its slot, whosever it is. A route that is
@@ -92,8 +125,11 @@ impl Core {
         refused && matches!(outcome.op, Op::RouteAdd(_)) && !self.foreign.fresh
     }
 
-    /// Whether a route of others stands in for a desired one, or in its way: nothing rings when it goes.
+    /// Whether a route of others stands in for a desired one, or in its way, or is watched: nothing rings when it goes.
     pub(super) fn depends_on_foreign(&self) -> bool {
+        if self.record.is_watched(ROUTES) {
+            return true;
+        }
         let mut seen = self.observed.iter().flat_map(|seen| &seen.routes);
         seen.any(is_silent)
     }

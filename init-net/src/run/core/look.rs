@@ -15,8 +15,11 @@ const REST: u32 = 4;
 /// Longest such wait.
 const MAX_REST: Duration = Duration::from_secs(1);
 
-/// Wait after a dump that failed (memory, an interrupted socket).
+/// Wait after a dump that failed (memory, an interrupted socket), doubled each time in a row.
 const DUMP_RETRY: Duration = Duration::from_millis(100);
+
+/// Longest such wait: what drifts stays for that long where the kernel has no memory for an answer.
+const MAX_DUMP_RETRY: Duration = Duration::from_secs(5);
 
 /// The next look and the last one.
 pub(super) struct Looks {
@@ -28,6 +31,8 @@ pub(super) struct Looks {
     /// None before this moment: somebody undoes our work, or dumps fail.
     not_before: Instant,
     under_way: bool,
+    /// Looks in a row that did not come.
+    failures: u32,
     /// When the last look was asked for, and how long it took.
     began: Instant,
     took: Duration,
@@ -42,6 +47,7 @@ impl Looks {
             last: None,
             not_before: Instant::BOOT,
             under_way: false,
+            failures: 0,
             began: now,
             took: Duration::ZERO,
         }
@@ -75,17 +81,21 @@ impl Looks {
         self.at = Some(until);
     }
 
-    /// The look did not come.
-    pub(super) fn failed(&mut self, now: Instant) {
+    /// The look did not come. Answers whether it is the first in a row.
+    pub(super) fn failed(&mut self, now: Instant) -> bool {
         self.under_way = false;
-        self.pause(now + DUMP_RETRY);
+        let wait = DUMP_RETRY.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        self.pause(now + wait.min(MAX_DUMP_RETRY));
+        self.failures == 1
     }
 
-    /// The look came.
-    pub(super) fn came(&mut self, now: Instant) {
+    /// The look came. Answers whether the one before did not.
+    pub(super) fn came(&mut self, now: Instant) -> bool {
         self.under_way = false;
         self.last = Some(now);
         self.took = now.saturating_since(self.began);
+        core::mem::take(&mut self.failures) > 0
     }
 
     /// What to look at now, when that is due: the look is under way then.
@@ -102,6 +112,11 @@ impl Looks {
     /// Whether no look is due or under way: what was seen is of before the last ops otherwise.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         !self.under_way && self.at.is_none_or(|at| at > now)
+    }
+
+    /// Whether none is due, now or later, or under way.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.under_way && self.at.is_none()
     }
 
     /// How long the last look took.

@@ -27,6 +27,7 @@ mod subjects;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod view;
 
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,9 +154,12 @@ impl Core {
         match event {
             Event::Tick => {}
             Event::Changed(doubt) => self.looks.notice(doubt, now),
-            Event::DumpFailed => {
+            Event::DumpFailed(error) => {
                 self.record.look_failed();
-                self.looks.failed(now);
+                if self.looks.failed(now) {
+                    let text = format!("dump: {error}; it is tried again");
+                    effects.push(Effect::Log(log::Level::Error, text));
+                }
                 self.looks.notice(self.foreign.wanted(), now);
             }
             Event::Observed(observed, of) => self.observed(*observed, of, now, &mut effects),
@@ -189,10 +193,14 @@ impl Core {
                 request,
                 sample,
             } => self.respond(id, request, *sample, now, &mut effects),
-            Event::Gone(client) => self.record.forget_client(client),
+            Event::Gone(client) => {
+                self.foreign.forget_client(client);
+                self.record.forget_client(client);
+            }
         }
         self.turn(now, &mut effects);
         self.take_note(idle, now, &mut effects);
+        self.forget_foreign();
         effects
     }
 
@@ -201,8 +209,10 @@ impl Core {
         let look = self.looks.deadline().filter(|_| !self.applying);
         earliest([
             look,
+            // The look that comes anyway tries it: due before that, it would only ring.
             self.backoff
                 .deadline()
+                .filter(|_| !self.applying && self.looks.is_idle())
                 .map(|at| at.max(self.looks.not_before())),
             self.patrol
                 .deadline()
@@ -277,7 +287,7 @@ impl Core {
         if !self.applying
             && let Some(doubt) = self.looks.begin(now)
         {
-            effects.push(Effect::Observe(doubt));
+            effects.push(Effect::Observe(self.with_watched(doubt)));
         }
         self.probes.turn(
             &self.desired.probes,
@@ -310,7 +320,10 @@ impl Core {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        self.looks.came(now);
+        if self.looks.came(now) {
+            let text = "dump: it works again".to_owned();
+            effects.push(Effect::Log(log::Level::Info, text));
+        }
         self.patrol.looked(of, now);
         self.timeline.mark("first look", now);
         if of.has(Doubt::LINKS) {
@@ -388,7 +401,8 @@ impl Core {
             self.stale = true;
             self.revision += 1;
         }
-        self.conflicts.follow(&self.desired, observed, now, effects);
+        let forgot = self.conflicts.follow(&self.desired, observed, now, effects);
+        self.revision += u64::from(forgot);
         self.devices.load(&self.desired, effects);
         if self.looks_at_devices_first(now) {
             return;
@@ -481,36 +495,6 @@ impl Core {
         self.drivers_loading = loading;
     }
 
-    /// The leases held, for the state file.
-    pub fn leases(&self) -> SavedLeases {
-        self.clients.saved()
-    }
-
-    /// Names that links had, with their indexes, for the state file.
-    pub fn names(&self) -> &BTreeMap<LinkName, u32> {
-        &self.names
-    }
-
-    /// Addresses that were added by us, for the state file.
-    pub fn owned(&self) -> Vec<String> {
-        self.owned.iter().cloned().collect()
-    }
-
-    /// Addresses that nobody else has, for the state file.
-    pub fn verified(&self) -> Vec<String> {
-        self.conflicts.verified()
-    }
-
-    /// Addresses that other hosts have as well.
-    pub fn rivals(&self) -> Vec<String> {
-        self.conflicts.rivals()
-    }
-
-    /// What was fetched, for the state file.
-    pub fn fetched(&self) -> &BTreeMap<String, Fetched> {
-        self.fetches.fetched()
-    }
-
     /// Bodies of an earlier boot, for sources that do not answer in this one.
     pub fn set_cached(&mut self, cached: BTreeMap<String, Fetched>) {
         self.fetches.set_cached(cached);
@@ -532,54 +516,14 @@ impl Core {
         self.timeline = timeline;
     }
 
-    /// Whether the bodies of that source are still to be fetched.
-    pub fn wants(&self, source: &str) -> bool {
-        self.fetches.wants(source)
-    }
-
     /// Something to fetch during this boot.
     pub fn fetch(&mut self, source: Box<dyn Source>) {
         self.fetches.add(source);
     }
 
-    /// The stages of this boot so far.
-    pub fn timeline(&self) -> &Timeline {
-        &self.timeline
-    }
-
     /// The stages of this boot so far, to add to.
     pub fn timeline_mut(&mut self) -> &mut Timeline {
         &mut self.timeline
-    }
-
-    /// What the sources together want.
-    pub fn desired(&self) -> &Desired {
-        &self.desired
-    }
-
-    /// What the last dump found.
-    pub fn last_observed(&self) -> Option<&Observed> {
-        self.observed.as_ref()
-    }
-
-    /// What the sources have wrong, as far as it shows only when they are together or fetched.
-    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.diagnostics.iter().chain(self.fetches.faults())
-    }
-
-    /// The clients with their leases, and what routers say, as resources.
-    pub fn lease_facts(&self) -> Vec<serde_json::Value> {
-        self.clients.facts()
-    }
-
-    /// How to boot.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Ops that fail and are retried, with the last error.
-    pub fn failures(&self) -> Vec<(String, String)> {
-        self.backoff.failures()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The core on a virtual clock, against a model of a kernel and of a DHCP server: whole boots in microseconds.
 
+mod backoff;
 mod change;
 mod conflicts;
 mod ipv6;
@@ -15,6 +16,7 @@ use super::{
     Verdict,
 };
 use crate::config::cmdline;
+use crate::plan::Slots;
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
 };
@@ -197,6 +199,9 @@ impl Machine {
                 doubt.complete(&mut look, Observed::default());
                 if !doubt.has(Doubt::FOREIGN_ROUTES) {
                     look.routes.retain(|route| route.protocol == OUR_PROTOCOL);
+                } else if !doubt.has(Doubt::ALL_ROUTES) {
+                    let slots = Slots::of(self.core.desired());
+                    look.routes.retain(|route| slots.concern(route));
                 }
                 self.looks.push(doubt);
                 self.queue.push_back(Event::Observed(Box::new(look), doubt));
@@ -714,9 +719,31 @@ fn only_what_is_in_doubt_is_looked_at() {
         id: 1,
         request: Request::Reconcile,
     });
-    machine.queue.push_back(Event::DumpFailed);
+    machine.queue.push_back(Event::DumpFailed(String::new()));
     machine.run_until(machine.now + Duration::from_millis(5), |_| false);
     assert_eq!(machine.looks, [Doubt::EVERYTHING]);
+}
+
+#[test]
+fn looks_that_never_come_are_tried_later_and_later_and_told_once() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(1);
+    machine.log.clear();
+    let (mut at, mut waits) = (machine.now, Vec::new());
+    for _ in 0..8 {
+        let failed = Event::DumpFailed("no memory".to_owned());
+        for effect in machine.core.step(failed, at) {
+            machine.perform(effect);
+        }
+        let next = machine.core.looks.deadline().unwrap();
+        waits.push(next.saturating_since(at).as_millis());
+        at = next;
+    }
+    assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    assert_eq!(machine.log, ["dump: no memory; it is tried again"]);
+    machine.run(30);
+    assert_eq!(machine.log[1..], ["dump: it works again"]);
 }
 
 #[test]
@@ -975,20 +1002,22 @@ fn a_source_that_gives_nothing_holds_the_boot_up_once_and_is_asked_again() {
 
 #[test]
 fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
-    let line = "ip=eth0:dhcp initnet.config=http://10.0.0.254/x.yaml initnet.timeout=300";
+    let url = "http://10.0.0.254/x.yaml";
+    let line = format!("ip=eth0:dhcp initnet.config={url} initnet.timeout=300");
+    let line = line.as_str();
     let mut machine = Machine::new(line).with(Server::Grants);
     let (document, _) = cmdline::parse(line, "test");
     let sources = crate::run::remote::sources(std::slice::from_ref(&document));
     let name = sources[0].name();
     let copy = Fetched {
-        bodies: [("config".to_owned(), b"machine: {}\n".to_vec())].into(),
+        bodies: [(url.to_owned(), b"machine: {}\n".to_vec())].into(),
         cached: false,
     };
     machine.core.set_cached([(name.clone(), copy)].into());
     let (reason, _) = machine.boot();
     assert_eq!(reason, "ready");
     assert!(machine.core.fetched()[&name].cached);
-    assert!(machine.core.wants(&name));
+    assert!(machine.core.wants(sources[0].as_ref()));
 
     // A reload asks at once; it does not wait for the next turn of the old job.
     let asked = machine.connected.len();
@@ -1006,4 +1035,30 @@ fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
     let asked = machine.connected.len();
     machine.run(600);
     assert_eq!(machine.connected.len(), asked);
+}
+
+#[test]
+fn another_url_or_pin_is_fetched_although_the_old_one_was() {
+    let line = |path: &str| format!("ip=eth0:dhcp initnet.config=http://10.0.0.254/{path}");
+    let mut machine = Machine::new(&line("x.yaml")).with(Server::Grants);
+    machine.peer = Peer::Answers("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nmachine: {}\n");
+    machine.boot();
+    assert_eq!(machine.connected.len(), 1);
+    let apply = |machine: &mut Machine, line: &str| {
+        let documents = vec![cmdline::parse(line, "test").0];
+        let sources = crate::run::remote::sources(&documents);
+        let event = Event::Documents(documents, sources);
+        machine.queue.push_back(event);
+        machine.run(1);
+        machine.connected.len()
+    };
+    assert_eq!(apply(&mut machine, &line("x.yaml")), 1, "it is here");
+    assert_eq!(apply(&mut machine, &line("y.yaml")), 2);
+    assert_eq!(apply(&mut machine, &line("y.yaml")), 2);
+    let pinned = format!(
+        "{} initnet.config.sha256={}",
+        line("y.yaml"),
+        "0".repeat(64)
+    );
+    assert_eq!(apply(&mut machine, &pinned), 3);
 }

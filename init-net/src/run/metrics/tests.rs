@@ -140,7 +140,7 @@ fn everything_is_in_the_grammar() {
             result: Err((1, "no \"way\"\n".into())),
         },
     ];
-    core.step(Event::DumpFailed, START);
+    core.step(Event::DumpFailed(String::new()), START);
     core.step(Event::Applied(outcomes), START);
     let families = parse(&render(&core, START));
     check(&families, "initnet_links_up", "", 1.0);
@@ -185,10 +185,10 @@ fn the_file_is_written_when_something_changed_and_not_too_often() {
     assert!(gone(&path));
     file.update(&core, START + PERIOD * 2);
     assert!(!path.exists(), "nothing changed");
-    core.step(Event::DumpFailed, START);
+    core.step(Event::DumpFailed(String::new()), START);
     file.update(&core, START + PERIOD * 2);
     assert!(gone(&path));
-    core.step(Event::DumpFailed, START);
+    core.step(Event::DumpFailed(String::new()), START);
     file.update(&core, START + PERIOD * 3 / 2 + PERIOD);
     assert!(!path.exists(), "too early");
     file.update(&core, START + PERIOD * 3);

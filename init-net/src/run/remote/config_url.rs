@@ -13,9 +13,6 @@ use crate::run::state_file::SavedText;
 use crate::state::{LinkStatus, Observed, Scope};
 use crate::value::Instant;
 
-/// Key of the only body.
-const KEY: &str = "config";
-
 /// The source.
 pub struct ConfigUrl {
     url: String,
@@ -50,6 +47,17 @@ impl ConfigUrl {
     /// The URL without its query, which may hold a token.
     fn shown(&self) -> &str {
         self.url.split('?').next().unwrap_or_default()
+    }
+
+    /// Key of the only body: what it was asked for by. Another URL or pin is another question.
+    fn key(&self) -> String {
+        match &self.pin {
+            None => self.url.clone(),
+            Some(pin) => {
+                let digits = pin.iter().map(|byte| format!("{byte:02x}"));
+                format!("{} sha256={}", self.url, digits.collect::<String>())
+            }
+        }
     }
 
     fn request(&mut self, observed: &Observed, now: Instant) -> Result<Fetch, String> {
@@ -87,7 +95,7 @@ impl Source for ConfigUrl {
         }
         self.started = true;
         match self.request(observed, now) {
-            Ok(fetch) => vec![(KEY.to_owned(), fetch)],
+            Ok(fetch) => vec![(self.key(), fetch)],
             Err(error) => {
                 self.result = Some(Err(error));
                 Vec::new()
@@ -99,7 +107,7 @@ impl Source for ConfigUrl {
         self.result = Some(match answer {
             Ok(response) => match pin::check(&response.body, self.pin.as_ref()) {
                 Ok(()) => Ok(Fetched {
-                    bodies: BTreeMap::from([(KEY.to_owned(), response.body)]),
+                    bodies: BTreeMap::from([(self.key(), response.body)]),
                     cached: false,
                 }),
                 Err(mismatch) => Err(mismatch.to_string()),
@@ -117,7 +125,7 @@ impl Source for ConfigUrl {
     }
 
     fn config(&self, fetched: &Fetched) -> Option<SavedText> {
-        match userdata::decode(fetched.bodies.get(KEY)?, Base64::Maybe) {
+        match userdata::decode(fetched.bodies.get(&self.key())?, Base64::Maybe) {
             Ok(UserData::Config(text)) => Some(SavedText {
                 name: self.shown().to_owned(),
                 text,
@@ -127,8 +135,12 @@ impl Source for ConfigUrl {
         }
     }
 
+    fn asked_for(&self, fetched: &Fetched) -> bool {
+        fetched.bodies.contains_key(&self.key())
+    }
+
     fn documents(&self, fetched: &Fetched) -> (Vec<Document>, Vec<Diagnostic>) {
-        let Some(body) = fetched.bodies.get(KEY) else {
+        let Some(body) = fetched.bodies.get(&self.key()) else {
             return (Vec::new(), Vec::new());
         };
         let name = self.shown();

@@ -96,6 +96,11 @@ impl Record {
         self.watches.forget(client);
     }
 
+    /// Whether somebody watches resources of `kind`.
+    pub(super) fn is_watched(&self, kind: &str) -> bool {
+        self.watches.has(kind)
+    }
+
     /// Gives `resources`, which are all of `kind`, their versions. Events never change.
     pub(super) fn stamp(&mut self, kind: &'static str, resources: &mut [Value]) {
         if kind != "events" {

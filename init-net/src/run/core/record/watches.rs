@@ -85,6 +85,10 @@ impl Watches {
         self.all.retain(|watch| watch.client != client);
     }
 
+    pub(super) fn has(&self, kind: &str) -> bool {
+        self.all.iter().any(|watch| watch.kind == kind)
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = self.all.iter().filter(|watch| watch.dirty);
         due.map(|watch| watch.not_before).min()

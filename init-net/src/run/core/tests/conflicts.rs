@@ -35,3 +35,17 @@ fn another_card_of_this_machine_is_no_rival() {
         ["10.9.0.2 on eth0 is also used by 52:54:00:00:00:99"]
     );
 }
+
+#[test]
+fn what_is_no_longer_found_free_is_saved() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(10);
+    assert_eq!(machine.core.verified(), ["eth0/10.9.0.2"]);
+    assert!(machine.core.needs_saving());
+    assert!(!machine.core.needs_saving());
+    machine.cable(2, false);
+    machine.run(1);
+    assert_eq!(machine.core.verified(), Vec::<String>::new());
+    assert!(machine.core.needs_saving());
+}

@@ -305,3 +305,62 @@ fn the_status_says_what_is_missing_and_since_when() {
     assert!(since > 8.0 && since < 66.0, "{since}");
     assert_eq!(status["levels"]["links"]["since"], began);
 }
+
+#[test]
+fn a_watch_of_routes_sees_those_of_others_until_it_ends() {
+    let mut machine = Machine::new(STATIC);
+    machine.boot();
+    machine.run(1);
+    let other = |dst: &str| RouteStatus {
+        dst: Some(dst.parse().unwrap()),
+        protocol: 186,
+        ..machine.kernel.routes[0].clone()
+    };
+    let (first, second) = (other("10.98.0.0/16"), other("10.99.0.0/16"));
+    machine.kernel.routes.push(first);
+    let kind = "routes".to_owned();
+    machine.request(7, Request::Watch { kind, id: None });
+    let told = machine.told(7);
+    let of = |told: &[String], text: &str| told.iter().filter(|it| it.contains(text)).count();
+    assert_eq!((told.len(), of(&told, "10.98.0.0/16")), (2, 1), "{told:?}");
+    // Nothing rings for the second: it is found now and then. A look at ours leaves them alone.
+    machine.kernel.routes.push(second);
+    machine.queue.push_back(Event::Changed(Doubt::ROUTES));
+    machine.run(1);
+    assert_eq!(machine.told(7), Vec::<String>::new());
+    machine.run(41);
+    let told = machine.told(7);
+    assert_eq!((told.len(), of(&told, "10.99.0.0/16")), (1, 1), "{told:?}");
+    // Versions go on, whoever asks.
+    assert_eq!(machine.get("routes").len(), 3);
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
+    machine.run(1);
+    assert_eq!(machine.told(7), Vec::<String>::new());
+    assert_eq!(machine.core.last_observed().unwrap().routes.len(), 3);
+    // It ends, and what only it wanted is forgotten.
+    machine.queue.push_back(Event::Gone(7));
+    machine.run(1);
+    assert_eq!(machine.core.last_observed().unwrap().routes.len(), 1);
+    machine.looks.clear();
+    machine.run(100);
+    assert_eq!(machine.looks, []);
+}
+
+#[test]
+fn a_default_route_of_others_in_any_table_is_connectivity() {
+    let mut machine = Machine::new("ip=10.0.0.2::10.0.0.254:24::eth0:none");
+    machine.boot();
+    machine.run(1);
+    let mut other = machine.kernel.routes[0].clone();
+    (other.protocol, other.table) = (186, "100".parse().unwrap());
+    let mut machine = Machine::new("ip=10.0.0.2:::24::eth0:none");
+    machine.boot();
+    machine.run(1);
+    assert_eq!(machine.get("status")[0]["connectivityReady"], false);
+    machine.kernel.routes.push(other);
+    machine
+        .queue
+        .push_back(Event::Changed(Doubt::FOREIGN_ROUTES));
+    machine.run(1);
+    assert_eq!(machine.get("status")[0]["connectivityReady"], true);
+}
