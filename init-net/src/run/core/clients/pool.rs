@@ -130,7 +130,7 @@ impl<C: Client> Pool<C> {
                 let place = place(link);
                 let holds = match self.by_index.get(&link.index) {
                     Some((_, client)) => client.holds(),
-                    None => self.inherited_of(link).is_some(),
+                    None => self.inherited_of(link, observed).is_some(),
                 };
                 C::wanted(spec, &place, holds).then_some((link.index, (spec, place)))
             })
@@ -158,16 +158,24 @@ impl<C: Client> Pool<C> {
                     changed |= client.follow(seat, &place, now);
                 }
                 None if spec.first_lease_wins && won => {}
-                None => changed |= self.start(spec, &place, now),
+                None => {
+                    let inherited = self.inherited_of(place.link, observed);
+                    let inherited = inherited.map(|at| self.inherited.swap_remove(at).lease);
+                    changed |= self.start(spec, &place, inherited, now);
+                }
             }
         }
         changed
     }
 
     /// Starts a client where it can be. Answers whether it holds something.
-    fn start(&mut self, spec: &OperatorSpec, place: &Place<'_>, now: Instant) -> bool {
-        let inherited = self.inherited_of(place.link);
-        let inherited = inherited.map(|index| self.inherited.swap_remove(index).lease);
+    fn start(
+        &mut self,
+        spec: &OperatorSpec,
+        place: &Place<'_>,
+        inherited: Option<C::Holding>,
+        now: Instant,
+    ) -> bool {
         let sends = C::can_send(place);
         // What the stage before held is held on at once, carrier or not; something new needs a carrier to ask.
         if inherited.is_none() && !sends {
@@ -195,12 +203,16 @@ impl<C: Client> Pool<C> {
     }
 
     /// Where in the list what the stage before held on this very link is, whatever it was called.
-    fn inherited_of(&self, link: &LinkStatus) -> Option<usize> {
+    fn inherited_of(&self, link: &LinkStatus, observed: &Observed) -> Option<usize> {
         let mac = link.stable_mac()?;
         // VLANs and virtual functions share addresses: the name tells them apart, unless it was changed.
         let exact = |saved: &Saved<C::Holding>| saved.mac == mac && saved.link_name == link.name;
+        let renamed = |saved: &Saved<C::Holding>| {
+            let other = observed.link(&saved.link_name);
+            saved.mac == mac && other.and_then(LinkStatus::stable_mac) != Some(mac)
+        };
         let found = self.inherited.iter().position(exact);
-        found.or_else(|| self.inherited.iter().position(|saved| saved.mac == mac))
+        found.or_else(|| self.inherited.iter().position(renamed))
     }
 
     pub(super) fn receive(&mut self, index: u32, message: &[u8], now: Instant) {

@@ -169,3 +169,18 @@ fn a_server_that_is_gone_is_asked_by_everyone_then_looked_for() {
     assert_eq!(machine.gateways(), ["10.0.0.254"]);
     assert!(machine.core.failures().is_empty());
 }
+
+#[test]
+fn a_lease_is_not_of_the_other_link_with_its_address() {
+    let first = bound();
+    let (document, _) = cmdline::parse("ip=eth1:dhcp", "test");
+    let mut second = Machine::new("ip=eth1:dhcp").with(Server::Grants);
+    second.core = Core::new(vec![document], first.core.leases(), Rng::new(2), first.now);
+    second.now = first.now;
+    // As a VLAN of eth0 has it.
+    let shared = second.kernel.links[&2].hardware_addr;
+    second.kernel.links.get_mut(&3).unwrap().hardware_addr = shared;
+    second.cables.insert(3);
+    second.run(5);
+    assert_eq!(second.sent[..1], [1], "asked for one of its own");
+}
