@@ -128,9 +128,14 @@ impl Client for Dhcp6Client {
     const KIND: OperatorKind = OperatorKind::Dhcp6;
 
     /// A lease is kept when the routers do not say any more that there is one to have (RFC 4862 leaves it open): it ends by
-    /// itself, or with its renewal.
-    fn wanted(spec: &OperatorSpec, place: &Place<'_>, holds: bool) -> bool {
-        holds || place.advice.client(spec.dhcp6.start).is_some()
+    /// itself, or with its renewal. Facts have no end of their own, and go as soon as it is known that nobody says O.
+    fn wanted(spec: &OperatorSpec, place: &Place<'_>, held: Option<&Held>) -> bool {
+        let kept = match held {
+            Some(Held::Lease(_)) => true,
+            Some(Held::Information(_)) => !place.advice.answered,
+            None => false,
+        };
+        kept || place.advice.client(spec.dhcp6.start).is_some()
     }
 
     /// RFC 8415 §17: from a link-local address, which has passed duplicate address detection.

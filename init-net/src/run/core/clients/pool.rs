@@ -31,8 +31,8 @@ pub(super) trait Client: Sized {
     /// Which operators it is the client of.
     const KIND: OperatorKind;
 
-    /// Whether it is to run on a link of `spec` now; `holds`: it has something, or inherits it.
-    fn wanted(spec: &OperatorSpec, place: &Place<'_>, holds: bool) -> bool;
+    /// Whether it is to run on a link of `spec` now; `held`: what it has, or inherits.
+    fn wanted(spec: &OperatorSpec, place: &Place<'_>, held: Option<&Self::Holding>) -> bool;
 
     /// Whether it can send: a carrier, and whatever else it takes.
     fn can_send(place: &Place<'_>) -> bool;
@@ -128,11 +128,15 @@ impl<C: Client> Pool<C> {
             .filter_map(|spec| {
                 let link = observed.link(&spec.link_name)?;
                 let place = place(link);
-                let holds = match self.by_index.get(&link.index) {
-                    Some((_, client)) => client.holds(),
-                    None => self.inherited_of(link, observed).is_some(),
+                let inherited = || {
+                    let at = self.inherited_of(link, observed)?;
+                    Some(self.inherited.get(at)?.lease.clone())
                 };
-                C::wanted(spec, &place, holds).then_some((link.index, (spec, place)))
+                let held = match self.by_index.get(&link.index) {
+                    Some((_, client)) => client.holding(),
+                    None => inherited(),
+                };
+                C::wanted(spec, &place, held.as_ref()).then_some((link.index, (spec, place)))
             })
             .gather();
         let mut changed = false;
