@@ -149,11 +149,13 @@ impl Client for Dhcp6Client {
         inherited: Option<Held>,
         now: Instant,
     ) -> Option<Self> {
-        // The routers may not have spoken again yet.
-        let mode = mode(&seat.spec, place).unwrap_or(match inherited {
-            Some(Held::Lease(_)) => Mode::Addresses,
-            Some(Held::Information(_)) | None => Mode::Stateless,
-        });
+        let said = mode(&seat.spec, place);
+        // The routers may not have spoken again yet, and what they said last does not end a lease.
+        let mode = match (said, &inherited) {
+            (None | Some(Mode::Stateless), Some(Held::Lease(_))) => Mode::Addresses,
+            (Some(mode), _) => mode,
+            (None, Some(Held::Information(_)) | None) => Mode::Stateless,
+        };
         Some(Self::new(seat, mode, inherited, now))
     }
 

@@ -210,6 +210,18 @@ fn flags_of_a_router_start_dhcpv6() {
 }
 
 #[test]
+fn a_lease_outlives_its_flag_over_a_hand_over() {
+    let mut machine = Machine::with_ipv6("").routed(MANAGED, &[]);
+    machine.run(5);
+    machine.advertise(OTHER, &[]);
+    machine.run(1);
+    let mut machine = machine.handed_over("");
+    machine.run(5);
+    assert!(machine.addresses().contains(&LEASED.to_owned()));
+    assert_eq!((&machine.sent6[..], machine.tried(" del ")), (&[][..], 0));
+}
+
+#[test]
 fn facts_end_with_the_flag_that_they_came_by() {
     let mut machine = Machine::with_ipv6("").routed(OTHER, &[]);
     machine.run(5);
