@@ -10,7 +10,7 @@ use super::seat::{Place, Seat};
 use crate::compile::lease6;
 use crate::config::{Diagnostic, Document};
 use crate::proto::Machine;
-use crate::proto::dhcp6::{self, Config, Dhcp6, Information, Lease, Mode};
+use crate::proto::dhcp6::{self, Config, Dhcp6, Information, Lease, Mode, iaid_above};
 use crate::run::core::Effect;
 use crate::state::{OperatorKind, OperatorSpec};
 use crate::value::{Instant, Rng};
@@ -262,6 +262,9 @@ fn config(seat: &Seat, mode: Mode) -> Config {
     let mut config = Config::new(seat.permanent);
     if !spec.client_identifier.is_empty() {
         config.duid.clone_from(&spec.client_identifier);
+    }
+    if seat.shares_mac {
+        config.iaid = iaid_above(seat.permanent, &seat.link.name);
     }
     config.mode = mode;
     config.request_hostname = !spec.ignore_hostname;
