@@ -11,6 +11,10 @@ use crate::value::{Layer, Origin, Prefix, RouteKind};
 /// Length of the network that a link gets of a delegated prefix (RFC 4291 §2.5.1: hosts make addresses in a /64).
 const LINK_LENGTH: u8 = 64;
 
+/// Metric of the route that leads nowhere: behind every other of its length, or a delegated /64 would not reach the link
+/// that has all of it.
+const UNREACHABLE_METRIC: u32 = 1 << 30;
+
 /// What `lease` says on the link of `operator` and on those it delegates to, less what the operator was told to ignore.
 pub fn of_lease(lease: &Lease, operator: &OperatorSpec) -> (Document, Vec<Diagnostic>) {
     let mut fact = Fact::new(operator);
@@ -83,7 +87,7 @@ impl<'a> Fact<'a> {
         }
         self.document.routes.push(RouteConfig {
             kind: Some(RouteKind::Unreachable),
-            metric: Some(self.operator.route_metric),
+            metric: Some(UNREACHABLE_METRIC),
             ..RouteConfig::new(None, Some(delegated.prefix), None, self.origin("IA_PD"))
         });
     }
@@ -181,8 +185,10 @@ mod tests {
             format!("{link} {} {preferred} {valid} {alone}", address.address)
         });
         let routes = document.routes.iter();
-        let routes =
-            routes.map(|route| format!("{} {}", route.kind.unwrap(), route.destination.unwrap()));
+        let routes = routes.map(|route| {
+            assert!(route.metric > Some(operator.route_metric), "the last choice");
+            format!("{} {}", route.kind.unwrap(), route.destination.unwrap())
+        });
         let servers = document
             .nameservers
             .iter()
