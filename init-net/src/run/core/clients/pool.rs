@@ -153,8 +153,16 @@ impl<C: Client> Pool<C> {
             match self.by_index.get_mut(&index) {
                 Some((seat, client)) => {
                     changed |= client.holds() && seat.spec != *spec;
-                    seat.follow(spec, place.link);
                     let sends = C::can_send(&place);
+                    if seat.follow(spec, place.link)
+                        && let Some(new) = C::start(seat, &place, client.holding(), now)
+                    {
+                        let held = client.holds();
+                        *client = new;
+                        changed |= held != client.holds();
+                        client.set_sending(sends, now);
+                        seat.sends = sends;
+                    }
                     if seat.sends != sends {
                         seat.sends = sends;
                         client.set_sending(sends, now);

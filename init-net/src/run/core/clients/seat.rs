@@ -51,9 +51,16 @@ impl Seat {
         })
     }
 
-    pub(super) fn follow(&mut self, spec: &OperatorSpec, link: &LinkStatus) {
+    /// Answers whether the link has another hardware address than before: its client is to begin anew, as answers to the
+    /// old one do not arrive.
+    pub(super) fn follow(&mut self, spec: &OperatorSpec, link: &LinkStatus) -> bool {
         self.spec = spec.clone();
         self.link.name = link.name.clone();
+        let mac = link.hardware_addr.unwrap_or(self.mac);
+        let permanent = link.stable_mac().unwrap_or(self.permanent);
+        let is_new = (mac, permanent) != (self.mac, self.permanent);
+        (self.mac, self.permanent) = (mac, permanent);
+        is_new
     }
 
     /// `dhcp4/eth0`.

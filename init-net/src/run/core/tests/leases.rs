@@ -184,3 +184,18 @@ fn a_lease_is_not_of_the_other_link_with_its_address() {
     second.run(5);
     assert_eq!(second.sent[..1], [1], "asked for one of its own");
 }
+
+#[test]
+fn another_hardware_address_is_told_to_the_server() {
+    let mut machine = bound();
+    let mac = "02:00:00:00:00:99".parse().ok();
+    let link = machine.kernel.links.get_mut(&2).unwrap();
+    // As of a card, which is known by the address that stays.
+    link.permanent_addr = link.hardware_addr;
+    link.hardware_addr = mac;
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
+    machine.run(1);
+    assert_eq!(machine.sent, [3], "answers to the old one do not arrive");
+    assert_eq!(machine.addresses(), LEASED);
+    assert_eq!(machine.tried(" del "), 0, "{:?}", machine.done);
+}
