@@ -108,6 +108,22 @@ fn arp_goes_to_the_hardware_address_that_is_said() {
     });
 }
 
+/// As frames of a VLAN that is not here are marked.
+#[test]
+fn what_is_for_another_host_is_not_heard() {
+    in_namespace(|| {
+        cable();
+        let accept = [(0x06, 0, 0, u32::MAX)];
+        let near = PacketSocket::open(10, Protocol::Arp, &accept).unwrap();
+        let far = PacketSocket::open(11, Protocol::Arp, &accept).unwrap();
+        far.send(&[9; 28], &"52:54:00:00:00:99".parse().unwrap())
+            .unwrap();
+        far.send(&[8; 28], &Mac::BROADCAST).unwrap();
+        assert_eq!(next(&near, Duration::from_secs(60)).unwrap().0, [8; 28]);
+        assert_eq!(next(&near, Duration::ZERO), None);
+    });
+}
+
 #[test]
 fn udp_keeps_to_its_link() {
     in_namespace(|| {

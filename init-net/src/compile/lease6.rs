@@ -11,6 +11,14 @@ use crate::value::{Layer, Origin, Prefix, RouteKind};
 /// Length of the network that a link gets of a delegated prefix (RFC 4291 §2.5.1: hosts make addresses in a /64).
 const LINK_LENGTH: u8 = 64;
 
+/// Shortest delegated prefix that is believed: what a registry gives a whole provider (RFC 6177 has /48 to /64 for a site).
+/// A shorter one, `2000::/3`, is a server that would turn off the IPv6 of this machine: what no link has leads nowhere.
+const SHORTEST_PREFIX: u8 = 32;
+
+/// Metric of the route that leads nowhere: behind every other of its length, or a delegated /64 would not reach the link
+/// that has all of it.
+const UNREACHABLE_METRIC: u32 = 1 << 30;
+
 /// What `lease` says on the link of `operator` and on those it delegates to, less what the operator was told to ignore.
 pub fn of_lease(lease: &Lease, operator: &OperatorSpec) -> (Document, Vec<Diagnostic>) {
     let mut fact = Fact::new(operator);
@@ -67,6 +75,11 @@ impl<'a> Fact<'a> {
     /// Each link gets its /64 and the address ::1 in it. What no link has leads nowhere (RFC 7084 §4.2 WPD-5): packets to
     /// it would go back and forth between the router above and this one.
     fn prefix(&mut self, delegated: &DelegatedPrefix) {
+        if delegated.prefix.len() < SHORTEST_PREFIX {
+            let fault = too_much(&self.document.source, delegated.prefix);
+            self.diagnostics.push(fault);
+            return;
+        }
         let delegates: &[DelegateSpec] = &self.operator.dhcp6.delegate;
         for delegate in delegates {
             let Some(network) = part(delegated.prefix, delegate.subnet) else {
@@ -83,7 +96,7 @@ impl<'a> Fact<'a> {
         }
         self.document.routes.push(RouteConfig {
             kind: Some(RouteKind::Unreachable),
-            metric: Some(self.operator.route_metric),
+            metric: Some(UNREACHABLE_METRIC),
             ..RouteConfig::new(None, Some(delegated.prefix), None, self.origin("IA_PD"))
         });
     }
@@ -136,6 +149,15 @@ fn beyond(source: &str, prefix: Prefix, delegate: &DelegateSpec) -> Diagnostic {
         .with_effect(format!("{} gets no address of it", delegate.link_name))
 }
 
+fn too_much(source: &str, prefix: Prefix) -> Diagnostic {
+    let message = format!("{source}: {prefix} is more than a site is given");
+    Diagnostic::new(Severity::Warning, message)
+        .with_fix(format!(
+            "let the server delegate /{SHORTEST_PREFIX} or less"
+        ))
+        .with_effect("no link gets an address of it, and nothing is routed")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,8 +203,13 @@ mod tests {
             format!("{link} {} {preferred} {valid} {alone}", address.address)
         });
         let routes = document.routes.iter();
-        let routes =
-            routes.map(|route| format!("{} {}", route.kind.unwrap(), route.destination.unwrap()));
+        let routes = routes.map(|route| {
+            assert!(
+                route.metric > Some(operator.route_metric),
+                "the last choice"
+            );
+            format!("{} {}", route.kind.unwrap(), route.destination.unwrap())
+        });
         let servers = document
             .nameservers
             .iter()
@@ -270,5 +297,11 @@ mod tests {
         ];
         assert_eq!(read(&lease, orders), expect);
         assert_eq!(read(&lease, |_| {}), [expect[1]]);
+        let mut lease = lease;
+        lease.prefixes[0].prefix = "2000::/3".parse().unwrap();
+        assert_eq!(
+            read(&lease, orders),
+            ["dhcp6/eth0: 2000::/3 is more than a site is given"]
+        );
     }
 }

@@ -92,6 +92,13 @@ pub(super) fn merge(
             );
         }
     }
+    for config in documents.iter().flat_map(|document| &document.links) {
+        for link in names.resolve(&config.link) {
+            if let Some(spec) = desired.operators.get_mut(&(link, OperatorKind::Router)) {
+                spec.allow_routes.extend(&config.settings.allow_routes);
+            }
+        }
+    }
     for link in deaf_links(documents, names) {
         desired.operators.retain(|(name, _), spec| {
             let needs_routers = match spec.operator {
@@ -157,7 +164,8 @@ pub(super) fn default_links(documents: &[&Document], names: &Names<'_>) -> Vec<L
         .iter()
         .filter(|d| d.layer != Layer::Operator)
         .flat_map(|d| {
-            let links = d.links.iter().map(|link| &link.link);
+            let links = d.links.iter().filter(|link| !link.only_allows_routes());
+            let links = links.map(|link| &link.link);
             let addresses = d.addresses.iter().map(|address| &address.link);
             links
                 .chain(addresses)

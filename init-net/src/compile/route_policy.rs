@@ -288,10 +288,11 @@ fn refusal(spec: &RouteSpec, dst: Prefix, link: &LinkName, taken: &str) -> Box<D
 }
 
 fn allow(link: &LinkName, dst: Prefix) -> String {
+    // DHCPv6 has no routes: what is said of IPv6 comes from routers.
     let kind = if dst.is_ipv4() {
         "DHCPv4Config"
     } else {
-        "DHCPv6Config"
+        "LinkConfig"
     };
     format!("to trust this network, {kind} of {link}: allowRoutes: [{dst}]")
 }

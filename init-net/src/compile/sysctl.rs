@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::names::Names;
 use crate::config::{AutoMethod, Diagnostic, Document, LinkSettings, OperatorConfig, Severity};
-use crate::state::{Desired, SysctlSpec};
+use crate::state::{Desired, OperatorKind, SysctlSpec};
 use crate::value::{Gather as _, Layer, LinkName, Origin, SysctlKey};
 
 /// One parameter of the baseline: key, value, reason.
@@ -58,9 +58,9 @@ const CARD: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// On every such card of a machine that forwards: with `accept_ra` 1 the kernel drops the routes of router
+/// On every such card of a machine that forwards, and on every other link where routers count: with `accept_ra` 1 the kernel drops the routes of router
 /// advertisements as soon as forwarding is on, so that this one is to be written before the latter.
-const FORWARDING_CARD: Row = (
+const FORWARDING: Row = (
     "net/ipv6/conf/{}/accept_ra",
     "2",
     "router advertisements count although it forwards",
@@ -210,12 +210,17 @@ fn baseline(documents: &[&Document], names: &Names<'_>, desired: &mut Desired) {
         if !managed.contains(link) {
             continue;
         }
-        let forwards = forwards_all || in_cluster || forwarding.contains(link);
-        let rows = CARD
-            .iter()
-            .chain(Some(&FORWARDING_CARD).filter(|_| forwards));
-        for (key, value, why) in rows {
+        for (key, value, why) in CARD {
             set(&key.replace("{}", link.as_str()), value, why);
         }
+    }
+    let cards = names.physical().map(|(link, _)| link);
+    let cards = cards.filter(|link| managed.contains(*link));
+    let routers = desired.operators.values();
+    let routers = routers.filter(|spec| spec.operator == OperatorKind::Router);
+    let hearing = cards.chain(routers.map(|spec| &spec.link_name));
+    for link in hearing.filter(|link| forwards_all || in_cluster || forwarding.contains(*link)) {
+        let (key, value, why) = FORWARDING;
+        set(&key.replace("{}", link.as_str()), value, why);
     }
 }

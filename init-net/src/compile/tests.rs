@@ -757,6 +757,25 @@ fn parameters_of_links_and_by_key() {
 }
 
 #[test]
+fn routers_count_on_a_bond_that_forwards() {
+    let (line, _) = crate::config::cmdline::parse("bond=bond0:eth0 ip=bond0:auto6", "cmdline");
+    let forwards = config(|d| {
+        d.sysctls.push(SysctlConfig {
+            key: "net.ipv6.conf.all.forwarding".parse().unwrap(),
+            value: "1".into(),
+            origin: at("key"),
+        });
+    });
+    let value = |documents: &[Document]| {
+        let key = "net.ipv6.conf.bond0.accept_ra".parse().unwrap();
+        let spec = good(documents).sysctls.get(&key).cloned();
+        spec.map(|spec| spec.value)
+    };
+    assert_eq!(value(std::slice::from_ref(&line)), None);
+    assert_eq!(value(&[line, forwards]).as_deref(), Some("2"));
+}
+
+#[test]
 fn a_machine_of_a_cluster_forwards() {
     let desired = good(&[config(|d| {
         let pods = Said::new("10.244.0.0/16".parse().unwrap(), at("pods"));

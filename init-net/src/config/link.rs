@@ -4,7 +4,8 @@ use super::LinkRef;
 use super::expression::Expression;
 use crate::value::{
     BondOptions, BridgeOptions, BridgePortOptions, BridgeVlan, IpvlanMode, LinkName, Mac,
-    MacvlanMode, Mtu, Origin, RouteTable, VlanId, VlanProtocol, VxlanOptions, WireguardOptions,
+    MacvlanMode, Mtu, Origin, Prefix, RouteTable, VlanId, VlanProtocol, VxlanOptions,
+    WireguardOptions,
 };
 
 /// What is said of one link.
@@ -52,6 +53,14 @@ impl LinkConfig {
             origin,
         }
     }
+
+    /// Whether nothing is said but whose routes are trusted: the link runs what it runs without that.
+    pub fn only_allows_routes(&self) -> bool {
+        let mut bare = Self::new(self.link.clone(), self.origin.clone());
+        let allowed = &self.settings.allow_routes;
+        bare.settings.allow_routes.clone_from(allowed);
+        !allowed.is_empty() && *self == bare
+    }
 }
 
 /// Kernel parameters of one link: `net.ipv4.conf.<link>.…`, `net.ipv6.conf.<link>.…` (Documentation/networking/
@@ -74,6 +83,8 @@ pub struct LinkSettings {
     pub ipv6: Option<bool>,
     /// `addr_gen_mode`: 0 EUI-64, 1 none, 2 stable privacy, 3 random.
     pub addr_gen_mode: Option<u8>,
+    /// Networks that routes of its routers may cover, whatever else is said of them. No parameter of the kernel.
+    pub allow_routes: Vec<Prefix>,
 }
 
 /// A virtual link to create.

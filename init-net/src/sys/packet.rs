@@ -19,6 +19,14 @@ pub enum Protocol {
     Ipv6 = 0x86dd,
 }
 
+/// PACKET_OTHERHOST, include/uapi/linux/if_packet.h.
+const OTHER_HOST: u32 = 3;
+
+/// SKF_AD_OFF + SKF_AD_PKTTYPE, include/uapi/linux/filter.h: where classic BPF finds for whom a packet is.
+const PACKET_TYPE: u32 = 0xffff_f000 + 4;
+/// SKF_AD_OFF + SKF_AD_IFINDEX: the link that it came in by, of a VLAN the VLAN.
+const LINK_INDEX: u32 = 0xffff_f000 + 8;
+
 /// TP_STATUS_CSUMNOTREADY, include/uapi/linux/if_packet.h.
 const CHECKSUM_NOT_READY: u32 = 1 << 3;
 
@@ -51,7 +59,9 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// Receives what `filter` (classic BPF: code, jt, jf, k) lets through. The link should be up: binding to one that is
+    /// Receives what `filter` (classic BPF: code, jt, jf, k; not empty) lets through, of what is for this link and this
+    /// machine: the kernel hands frames of a VLAN to the sockets of the link below as well, without their tag, and those of
+    /// a VLAN that is not here as those of another host. The link should be up: binding to one that is
     /// down leaves ENETDOWN for the first send.
     ///
     /// The order matters twice: created with protocol 0 it receives nothing, so no packet slips in before the filter; and
@@ -63,14 +73,12 @@ impl PacketSocket {
     ) -> io::Result<Self> {
         let kind = Type::DGRAM.nonblocking().cloexec();
         let socket = Socket::new(Domain::PACKET, kind, Some(socket2::Protocol::from(0)))?;
-        let filter: Vec<SockFilter> = filter
+        let filter: Vec<SockFilter> = ours(link_index)
             .iter()
+            .chain(filter)
             .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
             .collect();
-        // The kernel has no program of no instructions (EINVAL).
-        if !filter.is_empty() {
-            socket.attach_filter(&filter)?;
-        }
+        socket.attach_filter(&filter)?;
         let this = Self {
             socket,
             link_index,
@@ -164,6 +172,17 @@ impl PacketSocket {
             checksum_ready: unsafe { status(&message) } & CHECKSUM_NOT_READY == 0,
         })
     }
+}
+
+/// What comes before every filter; jumps are relative, so that it can stand before any.
+fn ours(link_index: u32) -> [(u16, u8, u8, u32); 5] {
+    [
+        (0x20, 0, 0, LINK_INDEX),  // A = link
+        (0x15, 0, 2, link_index),  // another one: drop
+        (0x20, 0, 0, PACKET_TYPE), // A = for whom
+        (0x15, 0, 1, OTHER_HOST),  // not for another host: on to the filter
+        (0x06, 0, 0, 0),           // drop
+    ]
 }
 
 const _: () = assert!(offset_of!(LinkAddress, room) == offset_of!(libc::sockaddr_ll, sll_addr) + 8);

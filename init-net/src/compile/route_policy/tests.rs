@@ -258,6 +258,33 @@ fn a_document_may_trust_a_network() {
 }
 
 #[test]
+fn trust_in_a_router_changes_nothing_else() {
+    let allow =
+        "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\nallowRoutes: [fd00:ec2::/32]\n";
+    let compiled = |config: &str| {
+        let mut documents = said("", config);
+        let routes = "fd00:ec2::254/128>fe80::1";
+        let mut router = lease("eth0", "2001:db8::5/128", routes);
+        router.source = "ra/eth0".into();
+        documents.push(router);
+        compile(&documents, &cards())
+    };
+    let (without, faults) = compiled("");
+    let advice = "to trust this network, LinkConfig of eth0: allowRoutes: [fd00:ec2::254/128]";
+    assert_eq!(faults[0].fix.as_deref(), Some(advice));
+    let (with, faults) = compiled(allow);
+    assert_eq!((faults, with.routes.len()), (vec![], 1));
+    let operators = |desired: &Desired| -> Vec<_> {
+        let specs = desired.operators.values();
+        specs
+            .map(|spec| (spec.operator, spec.need, spec.layer))
+            .collect()
+    };
+    assert_eq!(operators(&with), operators(&without));
+    assert_eq!(with.operators.len(), 6, "three on each of two links");
+}
+
+#[test]
 fn a_gateway_that_may_not_be_routed_leads_nowhere() {
     check(
         "ip=10.50.0.1:::255.255.0.0::eth1:none",

@@ -120,10 +120,18 @@ fn document(
     if let Err((mark, rule)) = seen.claim(known.name, known.role, node) {
         return refuse(source, mark, &rule, Some("keep one of them"));
     }
-    if matches!(known.role, Role::Link | Role::Dhcp) && out.default_dhcp.is_none() {
+    let count = |out: &Document| (out.links.len(), out.addresses.len() + out.routes.len());
+    let (links, others) = count(out);
+    (known.read)(source, node, out);
+    // Whose routes are trusted does not make it a configuration of links.
+    let trusts = match out.links.get(links..) {
+        Some([link]) => link.only_allows_routes() && count(out) == (links + 1, others),
+        Some(_) | None => false,
+    };
+    let configures = matches!(known.role, Role::Link | Role::Dhcp) && !trusts;
+    if configures && out.default_dhcp.is_none() {
         out.default_dhcp = Some(Said::new(false, source.origin(node.mark)));
     }
-    (known.read)(source, node, out);
 }
 
 /// Reports that a document is none of ours.

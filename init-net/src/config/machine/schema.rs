@@ -127,6 +127,7 @@ arpAnnounce: 2
 proxyARP: false
 ipv6: true
 ipv6AddressGeneration: stable-privacy
+allowRoutes: ['2001:db8:50::/48']
 addresses:
   - {address: 192.0.2.10/32, routePriority: 10, peer: 192.0.2.11, preferredLifetime: 0s, validLifetime: 24h}
   - {address: '2001:db8::10/64', noPrefixRoute: true, noDAD: true}
@@ -152,7 +153,6 @@ duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
 name: enp3s0
 routeMetric: 200
 ignoreHostname: true
-allowRoutes: [2001:db8:50::/48]
 clientIdentifier: duid
 duidRaw: 00:03:00:01:52:54:00:aa:bb:cc
 prefixHint: ::/56
@@ -253,6 +253,7 @@ peer:
   proxyARP: false
   ipv6: true
   ipv6AddressGeneration: none
+  allowRoutes: []
   bridgePort: {bridge: br0, cost: 4, priority: 32, hairpin: false, guard: true, rootBlock: false, fastLeave: true,
     isolated: true, learning: true, flood: true, multicastFlood: false, broadcastFlood: true, proxyARP: false,
     vlans: [{id: 10, pvid: true, untagged: true}, {range: 100-199}]}
@@ -492,6 +493,7 @@ arpAnnounce: 2
 proxyARP: false
 ipv6: true
 ipv6AddressGeneration: none
+allowRoutes: []
 "
             }
             Some(_) | None => "",

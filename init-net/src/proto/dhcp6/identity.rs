@@ -1,6 +1,6 @@
 //! Who a client is to its servers: the DUID and the IAID, the same at every boot and on both sides of a hand-off.
 
-use crate::value::Mac;
+use crate::value::{LinkName, Mac};
 
 /// Longest DUID: two bytes of type and 128 more (RFC 8415 §11.1).
 pub const MAX_DUID: usize = 130;
@@ -16,6 +16,8 @@ const INFINIBAND: u16 = 32;
 /// Bytes at the end of an IP over InfiniBand address that name the port; those before them change with every load of
 /// the driver (RFC 4391 §9.1.1).
 const PORT_GUID: usize = 8;
+/// Of FNV-1a with 32 bits.
+const FNV_PRIME: u32 = 0x0100_0193;
 
 /// DUID-LL: made from the hardware address alone, so it needs no storage and no clock.
 pub fn duid_ll(mac: Mac) -> Vec<u8> {
@@ -43,6 +45,13 @@ pub fn iaid(mac: Mac) -> u32 {
     last.fold(0, |iaid, byte| iaid << 8 | u32::from(*byte))
 }
 
+/// The IAID of a link that has the hardware address of the one below, as a VLAN has: its name tells them apart (FNV-1a,
+/// begun with the IAID of the address).
+pub fn iaid_above(mac: Mac, name: &LinkName) -> u32 {
+    let mix = |iaid: u32, byte: &u8| (iaid ^ u32::from(*byte)).wrapping_mul(FNV_PRIME);
+    name.as_str().as_bytes().iter().fold(iaid(mac), mix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +65,15 @@ mod tests {
         let mac = mac(&[0x52, 0x54, 0, 0xaa, 0xbb, 0xcc]);
         assert_eq!(duid_ll(mac), [0, 3, 0, 1, 0x52, 0x54, 0, 0xaa, 0xbb, 0xcc]);
         assert_eq!(iaid(mac), 0x00aa_bbcc);
+    }
+
+    #[test]
+    fn links_of_one_address_differ() {
+        let mac = mac(&[0x52, 0x54, 0, 0xaa, 0xbb, 0xcc]);
+        let names = ["eth0.1", "eth0.2", "eth0.10"];
+        let all = names.map(|name| iaid_above(mac, &name.parse().unwrap()));
+        let all = std::collections::BTreeSet::from_iter(all.into_iter().chain([iaid(mac)]));
+        assert_eq!(all.len(), 4);
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod wire;
 
 use exchange::Exchange;
 
-pub use identity::{MAX_DUID, duid_ll, duid_uuid, iaid};
+pub use identity::{MAX_DUID, duid_ll, duid_uuid, iaid, iaid_above};
 pub use lease::{
     DelegatedPrefix, Facts, Information, Lease, LeasedAddress, MAX_DOMAINS, MAX_LEASED, MAX_SERVERS,
 };

@@ -40,9 +40,9 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 const JITTER: u32 = 10;
 /// Pause after a send that failed.
 const SEND_RETRY: Duration = Duration::from_secs(1);
-/// Events kept for an owner that does not fetch them; the oldest go first. One input makes at most one a router and one
-/// more.
-const MAX_EVENTS: usize = MAX_ROUTERS + 1;
+/// Events kept for an owner that does not fetch them; the oldest go first. One input makes at most one a router and two
+/// more, when one takes the place of another.
+const MAX_EVENTS: usize = MAX_ROUTERS + 2;
 
 /// What the owner has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,19 +193,33 @@ impl Ndisc {
                     self.push(Event::Refreshed(source));
                 }
             }
-            None if full => {
-                self.counters.no_room = self.counters.no_room.saturating_add(1);
-            }
             None => {
                 let mut router = Router::new(source);
                 router.hear(said, now);
-                if router.says_something() {
+                if full && !self.make_room(&router) {
+                    self.counters.no_room = self.counters.no_room.saturating_add(1);
+                } else if router.says_something() {
                     self.routers.push(router);
                     self.push(Event::Found(source));
                 }
             }
         }
         self.settle(now);
+    }
+
+    /// A default router takes the place of the one that was found first and is none, or not any more: prefixes without end
+    /// would keep that one for ever. Answers whether there was one.
+    fn make_room(&mut self, new: &Router) -> bool {
+        let is_default = |router: &Router| router.default_until.is_some();
+        let mut routers = self.routers.iter();
+        match routers.position(|old| is_default(new) && !is_default(old)) {
+            Some(at) => {
+                let old = self.routers.remove(at);
+                self.push(Event::Gone(old.address));
+                true
+            }
+            None => false,
+        }
     }
 
     /// RFC 7559 §2: solicitations stop with a default router, and begin again without one.

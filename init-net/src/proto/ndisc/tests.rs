@@ -295,6 +295,29 @@ fn routers_beyond_the_limit_are_not_heard() {
 }
 
 #[test]
+fn a_default_router_finds_room() {
+    let mut machine = Ndisc::new(MAC, at(0));
+    let for_ever = prefix("2001:db8:1::/64", 0xc0, u32::MAX, u32::MAX);
+    for number in 1..=MAX_ROUTERS {
+        let source = format!("fe80::{number:x}");
+        let lifetime = if number == 1 { 1800 } else { 0 };
+        machine.receive(
+            &packet(&source, 0, lifetime, std::slice::from_ref(&for_ever)),
+            at(0),
+        );
+    }
+    run(&mut machine, 0, 0);
+    machine.receive(&packet("fe80::a", 0, 0, &[for_ever]), at(1));
+    assert_eq!(run(&mut machine, 1, 1), [""; 0], "no better than those");
+    machine.receive(&packet("fe80::b", 0, 1800, &[]), at(2));
+    assert_eq!(
+        run(&mut machine, 2, 2),
+        ["2 Gone(fe80::2)", "2 Found(fe80::b)"]
+    );
+    assert_eq!(machine.routers().len(), MAX_ROUTERS);
+}
+
+#[test]
 fn a_list_has_its_limit() {
     let mut machine = quiet();
     let many: Vec<Vec<u8>> = (0..60)

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::scene::{Scene, is_loopback};
-use crate::state::{Family, OUR_PROTOCOL};
+use crate::state::{Family, OUR_PROTOCOL, OperatorKind};
 use crate::wire::nf_chains::BaseChain;
 
 /// Our table, which lets through what the network needs (DESIGN §2.3).
@@ -88,7 +88,11 @@ fn parameters(scene: &Scene) -> Vec<Finding> {
         let name = link.name.as_str();
         let forwards = scene.sysctl("ipv6", name, "forwarding") == Some("1");
         let deaf = matches!(scene.sysctl("ipv6", name, "accept_ra"), Some("0" | "1"));
-        if forwards && deaf && !ours && link.is_physical() && link.master_index == 0 {
+        let mut operators = scene.wanted.operators.iter();
+        let asked = operators
+            .any(|spec| spec.operator == OperatorKind::Router && spec.link_name == link.name);
+        let card = link.is_physical() && link.master_index == 0;
+        if forwards && deaf && !ours && (card || asked) {
             found.push(
                 Finding::warning(name, "forwards, and so takes no router advertisements")
                     .why("it has no default route by IPv6 and no addresses by SLAAC")

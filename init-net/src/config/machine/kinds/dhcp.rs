@@ -41,8 +41,6 @@ keys! {
         "routeMetric" route_metric: u32,
         /// Whether the host name of the lease is left alone.
         "ignoreHostname" ignore_hostname: bool,
-        /// Routes of advertisements within these networks may cover what the configuration speaks of.
-        "allowRoutes" allow_routes: Vec<At<Prefix>>,
         /// What the client calls itself: a DUID of its hardware address unless said otherwise.
         "clientIdentifier" client_identifier: Identifier,
         /// What it calls itself with `clientIdentifier: duid`.
@@ -152,7 +150,6 @@ impl Kind for Dhcp6Keys {
         let mut operator = OperatorConfig::new(link, AutoMethod::Dhcp6, origin);
         operator.metric = plain(self.route_metric);
         operator.ignore_hostname = plain(self.ignore_hostname);
-        operator.allow_routes = networks(self.allow_routes);
         operator.duid = duid;
         let delegates = self.delegate.items();
         operator.delegate = delegates.map(DelegateKeys::delegate).collect();
@@ -172,7 +169,8 @@ impl DelegateKeys {
     }
 }
 
-fn networks(list: Option<At<Vec<At<Prefix>>>>) -> Vec<Prefix> {
+/// What a list of networks says, host bits zero.
+pub(super) fn networks(list: Option<At<Vec<At<Prefix>>>>) -> Vec<Prefix> {
     let list = list.map(|list| list.value).unwrap_or_default();
     list.iter().map(|network| network.network()).collect()
 }

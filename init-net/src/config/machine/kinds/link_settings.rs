@@ -1,15 +1,17 @@
-//! Kernel parameters of one link.
+//! Kernel parameters of one link, and whose routes are trusted.
 
 use serde_json::{Value as Json, json};
 
+use super::dhcp::networks;
 use crate::config::LinkSettings;
-use crate::config::machine::record::{Record, plain};
+use crate::config::machine::record::{At, Record, plain};
 use crate::config::machine::scalar::{Names, Scalar, Within, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
+use crate::value::Prefix;
 
 keys! {
-    /// Kernel parameters of the link.
+    /// Kernel parameters of the link, and whose routes are trusted.
     pub struct SettingKeys("link") {
         /// Whether router advertisements are listened to: off, on unless the link forwards, or always.
         "acceptRA" accept_ra: AcceptRa,
@@ -27,6 +29,8 @@ keys! {
         "ipv6" ipv6: bool,
         /// How the link makes its own IPv6 addresses.
         "ipv6AddressGeneration" addr_gen_mode: AddressGeneration,
+        /// Routes of router advertisements within these networks may cover what the configuration speaks of.
+        "allowRoutes" allow_routes: Vec<At<Prefix>>,
     }
 }
 
@@ -91,6 +95,7 @@ impl SettingKeys {
             proxy_arp: plain(self.proxy_arp),
             ipv6,
             addr_gen_mode: self.addr_gen_mode.map(|said| said.0),
+            allow_routes: networks(self.allow_routes),
         }
     }
 }

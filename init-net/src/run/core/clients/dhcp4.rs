@@ -101,7 +101,7 @@ impl Client for Dhcp4Client {
 
     const KIND: OperatorKind = OperatorKind::Dhcp4;
 
-    fn wanted(_spec: &OperatorSpec, _place: &Place<'_>, _holds: bool) -> bool {
+    fn wanted(_spec: &OperatorSpec, _place: &Place<'_>, _held: Option<&Lease>) -> bool {
         true
     }
 

@@ -10,7 +10,7 @@ use super::seat::{Place, Seat};
 use crate::compile::lease6;
 use crate::config::{Diagnostic, Document};
 use crate::proto::Machine;
-use crate::proto::dhcp6::{self, Config, Dhcp6, Information, Lease, Mode};
+use crate::proto::dhcp6::{self, Config, Dhcp6, Information, Lease, Mode, iaid_above};
 use crate::run::core::Effect;
 use crate::state::{OperatorKind, OperatorSpec};
 use crate::value::{Instant, Rng};
@@ -128,9 +128,14 @@ impl Client for Dhcp6Client {
     const KIND: OperatorKind = OperatorKind::Dhcp6;
 
     /// A lease is kept when the routers do not say any more that there is one to have (RFC 4862 leaves it open): it ends by
-    /// itself, or with its renewal.
-    fn wanted(spec: &OperatorSpec, place: &Place<'_>, holds: bool) -> bool {
-        holds || place.advice.client(spec.dhcp6.start).is_some()
+    /// itself, or with its renewal. Facts have no end of their own, and go as soon as it is known that nobody says O.
+    fn wanted(spec: &OperatorSpec, place: &Place<'_>, held: Option<&Held>) -> bool {
+        let kept = match held {
+            Some(Held::Lease(_)) => true,
+            Some(Held::Information(_)) => !place.advice.answered,
+            None => false,
+        };
+        kept || place.advice.client(spec.dhcp6.start).is_some()
     }
 
     /// RFC 8415 §17: from a link-local address, which has passed duplicate address detection.
@@ -144,11 +149,13 @@ impl Client for Dhcp6Client {
         inherited: Option<Held>,
         now: Instant,
     ) -> Option<Self> {
-        // The routers may not have spoken again yet.
-        let mode = mode(&seat.spec, place).unwrap_or(match inherited {
-            Some(Held::Lease(_)) => Mode::Addresses,
-            Some(Held::Information(_)) | None => Mode::Stateless,
-        });
+        let said = mode(&seat.spec, place);
+        // The routers may not have spoken again yet, and what they said last does not end a lease.
+        let mode = match (said, &inherited) {
+            (None | Some(Mode::Stateless), Some(Held::Lease(_))) => Mode::Addresses,
+            (Some(mode), _) => mode,
+            (None, Some(Held::Information(_)) | None) => Mode::Stateless,
+        };
         Some(Self::new(seat, mode, inherited, now))
     }
 
@@ -255,6 +262,9 @@ fn config(seat: &Seat, mode: Mode) -> Config {
     let mut config = Config::new(seat.permanent);
     if !spec.client_identifier.is_empty() {
         config.duid.clone_from(&spec.client_identifier);
+    }
+    if seat.shares_mac {
+        config.iaid = iaid_above(seat.permanent, &seat.link.name);
     }
     config.mode = mode;
     config.request_hostname = !spec.ignore_hostname;

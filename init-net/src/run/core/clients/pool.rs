@@ -31,8 +31,8 @@ pub(super) trait Client: Sized {
     /// Which operators it is the client of.
     const KIND: OperatorKind;
 
-    /// Whether it is to run on a link of `spec` now; `holds`: it has something, or inherits it.
-    fn wanted(spec: &OperatorSpec, place: &Place<'_>, holds: bool) -> bool;
+    /// Whether it is to run on a link of `spec` now; `held`: what it has, or inherits.
+    fn wanted(spec: &OperatorSpec, place: &Place<'_>, held: Option<&Self::Holding>) -> bool;
 
     /// Whether it can send: a carrier, and whatever else it takes.
     fn can_send(place: &Place<'_>) -> bool;
@@ -128,11 +128,15 @@ impl<C: Client> Pool<C> {
             .filter_map(|spec| {
                 let link = observed.link(&spec.link_name)?;
                 let place = place(link);
-                let holds = match self.by_index.get(&link.index) {
-                    Some((_, client)) => client.holds(),
-                    None => self.inherited_of(link).is_some(),
+                let inherited = || {
+                    let at = self.inherited_of(link, observed)?;
+                    Some(self.inherited.get(at)?.lease.clone())
                 };
-                C::wanted(spec, &place, holds).then_some((link.index, (spec, place)))
+                let held = match self.by_index.get(&link.index) {
+                    Some((_, client)) => client.holding(),
+                    None => inherited(),
+                };
+                C::wanted(spec, &place, held.as_ref()).then_some((link.index, (spec, place)))
             })
             .gather();
         let mut changed = false;
@@ -149,8 +153,16 @@ impl<C: Client> Pool<C> {
             match self.by_index.get_mut(&index) {
                 Some((seat, client)) => {
                     changed |= client.holds() && seat.spec != *spec;
-                    seat.follow(spec, place.link);
                     let sends = C::can_send(&place);
+                    if seat.follow(spec, place.link)
+                        && let Some(new) = C::start(seat, &place, client.holding(), now)
+                    {
+                        let held = client.holds();
+                        *client = new;
+                        changed |= held != client.holds();
+                        client.set_sending(sends, now);
+                        seat.sends = sends;
+                    }
                     if seat.sends != sends {
                         seat.sends = sends;
                         client.set_sending(sends, now);
@@ -158,16 +170,24 @@ impl<C: Client> Pool<C> {
                     changed |= client.follow(seat, &place, now);
                 }
                 None if spec.first_lease_wins && won => {}
-                None => changed |= self.start(spec, &place, now),
+                None => {
+                    let inherited = self.inherited_of(place.link, observed);
+                    let inherited = inherited.map(|at| self.inherited.swap_remove(at).lease);
+                    changed |= self.start(spec, &place, inherited, now);
+                }
             }
         }
         changed
     }
 
     /// Starts a client where it can be. Answers whether it holds something.
-    fn start(&mut self, spec: &OperatorSpec, place: &Place<'_>, now: Instant) -> bool {
-        let inherited = self.inherited_of(place.link);
-        let inherited = inherited.map(|index| self.inherited.swap_remove(index).lease);
+    fn start(
+        &mut self,
+        spec: &OperatorSpec,
+        place: &Place<'_>,
+        inherited: Option<C::Holding>,
+        now: Instant,
+    ) -> bool {
         let sends = C::can_send(place);
         // What the stage before held is held on at once, carrier or not; something new needs a carrier to ask.
         if inherited.is_none() && !sends {
@@ -195,12 +215,16 @@ impl<C: Client> Pool<C> {
     }
 
     /// Where in the list what the stage before held on this very link is, whatever it was called.
-    fn inherited_of(&self, link: &LinkStatus) -> Option<usize> {
+    fn inherited_of(&self, link: &LinkStatus, observed: &Observed) -> Option<usize> {
         let mac = link.stable_mac()?;
         // VLANs and virtual functions share addresses: the name tells them apart, unless it was changed.
         let exact = |saved: &Saved<C::Holding>| saved.mac == mac && saved.link_name == link.name;
+        let renamed = |saved: &Saved<C::Holding>| {
+            let other = observed.link(&saved.link_name);
+            saved.mac == mac && other.and_then(LinkStatus::stable_mac) != Some(mac)
+        };
         let found = self.inherited.iter().position(exact);
-        found.or_else(|| self.inherited.iter().position(|saved| saved.mac == mac))
+        found.or_else(|| self.inherited.iter().position(renamed))
     }
 
     pub(super) fn receive(&mut self, index: u32, message: &[u8], now: Instant) {

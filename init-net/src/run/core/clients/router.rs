@@ -80,7 +80,7 @@ impl Client for RouterClient {
 
     const KIND: OperatorKind = OperatorKind::Router;
 
-    fn wanted(_spec: &OperatorSpec, _place: &Place<'_>, _holds: bool) -> bool {
+    fn wanted(_spec: &OperatorSpec, _place: &Place<'_>, _held: Option<&Routers>) -> bool {
         true
     }
 

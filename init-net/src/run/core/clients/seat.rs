@@ -7,6 +7,9 @@ use crate::run::core::Effect;
 use crate::state::{AddressStatus, Family, LinkAt, LinkStatus, Observed, OperatorSpec};
 use crate::value::{Instant, Mac};
 
+/// Kinds of links that have the hardware address of the link below; a macvlan has in the mode `passthru`.
+const SHARING: [&str; 3] = ["vlan", "ipvlan", "macvlan"];
+
 /// A client's link and orders.
 pub(super) struct Seat {
     /// What it is to do.
@@ -16,6 +19,8 @@ pub(super) struct Seat {
     pub(super) mac: Mac,
     /// What the link is recognised by after a hand-off.
     pub(super) permanent: Mac,
+    /// It lies on another link and has that one's hardware address, as VLANs do.
+    pub(super) shares_mac: bool,
     pub(super) started: Instant,
     /// It can send.
     pub(super) sends: bool,
@@ -39,15 +44,23 @@ impl Seat {
             },
             mac: link.hardware_addr?,
             permanent: link.stable_mac()?,
+            shares_mac: SHARING.contains(&link.kind.as_str()),
             started: now,
             sends,
             last_state: "",
         })
     }
 
-    pub(super) fn follow(&mut self, spec: &OperatorSpec, link: &LinkStatus) {
+    /// Answers whether the link has another hardware address than before: its client is to begin anew, as answers to the
+    /// old one do not arrive.
+    pub(super) fn follow(&mut self, spec: &OperatorSpec, link: &LinkStatus) -> bool {
         self.spec = spec.clone();
         self.link.name = link.name.clone();
+        let mac = link.hardware_addr.unwrap_or(self.mac);
+        let permanent = link.stable_mac().unwrap_or(self.permanent);
+        let is_new = (mac, permanent) != (self.mac, self.permanent);
+        (self.mac, self.permanent) = (mac, permanent);
+        is_new
     }
 
     /// `dhcp4/eth0`.

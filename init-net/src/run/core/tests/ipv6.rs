@@ -210,6 +210,31 @@ fn flags_of_a_router_start_dhcpv6() {
 }
 
 #[test]
+fn a_lease_outlives_its_flag_over_a_hand_over() {
+    let mut machine = Machine::with_ipv6("").routed(MANAGED, &[]);
+    machine.run(5);
+    machine.advertise(OTHER, &[]);
+    machine.run(1);
+    let mut machine = machine.handed_over("");
+    machine.run(5);
+    assert!(machine.addresses().contains(&LEASED.to_owned()));
+    assert_eq!((&machine.sent6[..], machine.tried(" del ")), (&[][..], 0));
+}
+
+#[test]
+fn facts_end_with_the_flag_that_they_came_by() {
+    let mut machine = Machine::with_ipv6("").routed(OTHER, &[]);
+    machine.run(5);
+    assert_eq!(machine.resolvers(), ["2001:db8::53"]);
+    let mut machine = machine.handed_over("");
+    machine.run(5);
+    assert_eq!(machine.resolvers(), ["2001:db8::53"]);
+    machine.advertise(0, &[]);
+    machine.run(1);
+    assert_eq!(machine.resolvers(), [""; 0]);
+}
+
+#[test]
 fn dhcpv6_waits_for_a_link_local_address() {
     let mut machine = Machine::with_ipv6("ip=eth0:dhcp6");
     machine.kernel.addresses[1].flags = AddressStatus::TENTATIVE;

@@ -169,3 +169,33 @@ fn a_server_that_is_gone_is_asked_by_everyone_then_looked_for() {
     assert_eq!(machine.gateways(), ["10.0.0.254"]);
     assert!(machine.core.failures().is_empty());
 }
+
+#[test]
+fn a_lease_is_not_of_the_other_link_with_its_address() {
+    let first = bound();
+    let (document, _) = cmdline::parse("ip=eth1:dhcp", "test");
+    let mut second = Machine::new("ip=eth1:dhcp").with(Server::Grants);
+    second.core = Core::new(vec![document], first.core.leases(), Rng::new(2), first.now);
+    second.now = first.now;
+    // As a VLAN of eth0 has it.
+    let shared = second.kernel.links[&2].hardware_addr;
+    second.kernel.links.get_mut(&3).unwrap().hardware_addr = shared;
+    second.cables.insert(3);
+    second.run(5);
+    assert_eq!(second.sent[..1], [1], "asked for one of its own");
+}
+
+#[test]
+fn another_hardware_address_is_told_to_the_server() {
+    let mut machine = bound();
+    let mac = "02:00:00:00:00:99".parse().ok();
+    let link = machine.kernel.links.get_mut(&2).unwrap();
+    // As of a card, which is known by the address that stays.
+    link.permanent_addr = link.hardware_addr;
+    link.hardware_addr = mac;
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
+    machine.run(1);
+    assert_eq!(machine.sent, [3], "answers to the old one do not arrive");
+    assert_eq!(machine.addresses(), LEASED);
+    assert_eq!(machine.tried(" del "), 0, "{:?}", machine.done);
+}
