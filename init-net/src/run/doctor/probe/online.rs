@@ -81,7 +81,7 @@ pub enum OnlineAnswer {
 pub struct Online {
     target: Target,
     observed: Observed,
-    servers: Vec<IpAddr>,
+    servers: Vec<SocketAddr>,
     state: State,
     answer: OnlineAnswer,
 }
@@ -103,11 +103,11 @@ enum State {
 
 impl Online {
     /// Asks `servers` for the name.
-    pub fn new(target: &Target, servers: &[IpAddr], observed: Observed) -> Self {
+    pub fn new(target: &Target, servers: Vec<SocketAddr>, observed: Observed) -> Self {
         Self {
             target: target.clone(),
             observed,
-            servers: servers.to_vec(),
+            servers,
             state: State::Start,
             answer: OnlineAnswer::Failed("no answer in time".into()),
         }
