@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{AddressConfig, Diagnostic, Document, LinkRef, RouteConfig, Said, Severity};
 use crate::proto::dhcp6::{DelegatedPrefix, Facts, Lease};
 use crate::state::{DelegateSpec, OperatorSpec};
-use crate::value::{Layer, Origin, Prefix, RouteKind};
+use crate::value::{Layer, NameServer, Origin, Prefix, RouteKind};
 
 /// Length of the network that a link gets of a delegated prefix (RFC 4291 §2.5.1: hosts make addresses in a /64).
 const LINK_LENGTH: u8 = 64;
@@ -104,7 +104,8 @@ impl<'a> Fact<'a> {
     fn told(&mut self, facts: &Facts) {
         if !self.operator.ignore_dns {
             for server in &facts.dns {
-                let said = Said::new(IpAddr::V6(*server).into(), self.origin("option 23"));
+                let server = NameServer::on_link(*server, &self.operator.link_name);
+                let said = Said::new(server, self.origin("option 23"));
                 self.document.nameservers.push(said);
             }
             let domains = facts.search.iter();
@@ -269,6 +270,9 @@ mod tests {
             (operator.ignore_dns, operator.ignore_hostname) = (true, true);
         };
         assert_eq!(read(&lease(), less), [expect[0], expect[4], expect[5]]);
+        let mut local = lease();
+        local.facts.dns = vec!["fe80::53".parse().unwrap()];
+        assert_eq!(read(&local, |_| {})[1], "dns fe80::53%eth0");
     }
 
     #[test]

@@ -52,11 +52,7 @@ pub fn document(routers: &[Router], operator: &OperatorSpec) -> Document {
         let mut domains = Vec::new();
         for router in routers {
             for address in router.servers.iter().map(|timed| timed.value) {
-                let local = address.is_unicast_link_local();
-                let server = NameServer {
-                    address: IpAddr::V6(address),
-                    zone: local.then(|| operator.link_name.clone()),
-                };
+                let server = NameServer::on_link(address, &operator.link_name);
                 let said = Said::new(server, origin(router, SERVER));
                 document.nameservers.push(said);
             }

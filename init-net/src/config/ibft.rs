@@ -59,6 +59,21 @@ impl Card {
         flags.unwrap_or(0) & flag != 0
     }
 
+    /// How the firmware got its address, if by DHCP, and the file that says so: the origin, else the server. The address
+    /// has the family.
+    fn dhcp(&self) -> Option<(AutoMethod, &'static str)> {
+        let server = self.address("dhcp");
+        let file = match self.said("origin") {
+            Some(BY_DHCP) => "origin",
+            _ => server.map(|_| "dhcp")?,
+        };
+        let method = match self.address("ip-addr").or(server) {
+            Some(IpAddr::V6(_)) => AutoMethod::Dhcp6,
+            _ => AutoMethod::Dhcp4,
+        };
+        Some((method, file))
+    }
+
     /// The address with its length: as such, or as a netmask. Without either it stands alone.
     fn prefix(&self) -> Option<Prefix> {
         let address = self.address("ip-addr")?;
@@ -99,8 +114,8 @@ fn add(card: &Card, out: &mut Document) -> Option<()> {
     config.up = Some(true);
     out.links.push(config);
     let link = vlan(card, &parent, at("vlan"), out).unwrap_or(parent);
-    if card.said("origin") == Some(BY_DHCP) {
-        let operator = OperatorConfig::new(link, AutoMethod::Dhcp4, at("origin"));
+    if let Some((method, file)) = card.dhcp() {
+        let operator = OperatorConfig::new(link, method, at(file));
         out.operators.push(operator);
     } else if let Some(prefix) = card.prefix() {
         let address = AddressConfig::new(link.clone(), prefix, at("ip-addr"));
@@ -214,6 +229,13 @@ mod tests {
     fn a_card_that_has_its_address_by_dhcp() {
         let text = format!("{MAC} origin=3 ip-addr=10.0.0.2 subnet-mask=255.255.255.0");
         check(&[&text], &[&format!("{LINK} Dhcp4")]);
+        // Firmware that says nothing of the origin names the server.
+        let text = format!("{MAC} origin=0 ip-addr=10.0.0.2 dhcp=10.0.0.1");
+        check(&[&text], &[&format!("{LINK} Dhcp4")]);
+        let text = format!("{MAC} origin=3 ip-addr=2001:db8::2 prefix-len=64 dhcp=0.0.0.0");
+        check(&[&text], &[&format!("{LINK} Dhcp6")]);
+        let text = format!("{MAC} dhcp=2001:db8::1");
+        check(&[&text], &[&format!("{LINK} Dhcp6")]);
     }
 
     #[test]

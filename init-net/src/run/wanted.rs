@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::state::{Family, OperatorKind};
-use crate::value::{Instant, Layer, LinkName, Prefix, RouteKind, RouteTable};
+use crate::value::{Instant, Layer, LinkName, NameServer, Prefix, RouteKind, RouteTable};
 
 /// The desired side, as far as `doctor` judges it and `graph` draws it. Fields mean what they mean in `state`.
 #[derive(Debug, Default)]
@@ -172,7 +172,7 @@ pub struct Lease {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedResolver {
-    pub name_servers: Vec<IpAddr>,
+    pub name_servers: Vec<NameServer>,
 }
 
 /// Of a [`crate::state::HostnameSpec`].

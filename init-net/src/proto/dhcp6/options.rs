@@ -206,7 +206,7 @@ impl<'a> Options<'a> {
     pub fn facts(&mut self, config: &Config) -> Facts {
         let (mut ntp, ntp_names) = self.ntp();
         if ntp.is_empty() && ntp_names.is_empty() {
-            ntp = self.servers(code::SNTP);
+            ntp = self.servers(code::SNTP, is_usable);
         }
         // RFC 4704 asks and tells with one option: a name that we sent comes back, and is not news.
         let hostname = match config.hostname {
@@ -214,7 +214,7 @@ impl<'a> Options<'a> {
             None | Some(_) => None,
         };
         Facts {
-            dns: self.servers(code::DNS),
+            dns: self.servers(code::DNS, |ip| is_usable(ip) || ip.is_unicast_link_local()),
             search: self.search(),
             ntp,
             ntp_names,
@@ -222,8 +222,9 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Options 23 and 31: addresses that are no host's are dropped, repeats too.
-    fn servers(&mut self, code: u16) -> Vec<Ipv6Addr> {
+    /// Options 23 and 31: addresses that `is_host` does not take are dropped, repeats too. A name server may be
+    /// link-local: it is then on the link of the answer. A time server may not: it is written down without a link.
+    fn servers(&mut self, code: u16, is_host: impl Fn(Ipv6Addr) -> bool) -> Vec<Ipv6Addr> {
         let Some(data) = self.raw(code) else {
             return Vec::new();
         };
@@ -232,7 +233,7 @@ impl<'a> Options<'a> {
         };
         let mut servers = Vec::new();
         for ip in list {
-            if !is_usable(ip) {
+            if !is_host(ip) {
                 self.bad = self.bad.saturating_add(1);
             } else if !servers.contains(&ip) && servers.len() < MAX_SERVERS {
                 servers.push(ip);

@@ -15,9 +15,6 @@ pub const SERVER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Most servers that are asked; resolv.conf(5) has three.
 const MAX_SERVERS: usize = 4;
 
-/// Port of every server.
-const PORT: u16 = 53;
-
 /// One question to one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
@@ -40,7 +37,7 @@ const KINDS: [TYPE; 2] = [TYPE::A, TYPE::AAAA];
 #[derive(Clone, Debug)]
 pub struct Lookup {
     name: String,
-    servers: Vec<IpAddr>,
+    servers: Vec<SocketAddr>,
     /// Which server is asked; counts up and wraps over `servers`.
     turn: usize,
     /// Ids of the two questions to this server.
@@ -66,8 +63,8 @@ const ASK: State = State::Ask {
 
 impl Lookup {
     /// Asks `servers` in turn, again and again until `deadline`. Without servers it fails at once.
-    pub fn new(name: &Hostname, servers: &[IpAddr], deadline: Instant) -> Self {
-        let servers: Vec<IpAddr> = servers.iter().take(MAX_SERVERS).copied().collect();
+    pub fn new(name: &Hostname, servers: &[SocketAddr], deadline: Instant) -> Self {
+        let servers: Vec<SocketAddr> = servers.iter().take(MAX_SERVERS).copied().collect();
         let none = servers.is_empty();
         Self {
             name: name.to_string(),
@@ -185,7 +182,7 @@ impl Machine for Lookup {
             return Ok(false);
         };
         send(Query {
-            server: SocketAddr::new(*server, PORT),
+            server: *server,
             payload,
         })?;
         if let Some(slot) = self.ids.get_mut(kind) {

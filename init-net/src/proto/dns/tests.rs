@@ -1,6 +1,6 @@
 //! Look-ups against scripted servers.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use simple_dns::rdata::{A, AAAA, CNAME, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
@@ -12,7 +12,10 @@ use crate::value::{Instant, Rng};
 const NAME: &str = "config.example.net";
 
 fn lookup(servers: &[&str]) -> (Lookup, Rng) {
-    let servers: Vec<IpAddr> = servers.iter().map(|s| s.parse().unwrap()).collect();
+    let servers: Vec<SocketAddr> = servers
+        .iter()
+        .map(|server| SocketAddr::new(server.parse().unwrap(), 53))
+        .collect();
     let machine = Lookup::new(&NAME.parse().unwrap(), &servers, Instant::from_secs(10));
     (machine, Rng::new(7))
 }

@@ -147,7 +147,7 @@ impl Running {
 pub(super) struct Wires<'a> {
     /// Id of the next connection.
     pub(super) next: &'a mut u64,
-    pub(super) nameservers: &'a [IpAddr],
+    pub(super) nameservers: &'a [SocketAddr],
     pub(super) observed: Option<&'a Observed>,
     pub(super) effects: &'a mut Vec<Effect>,
 }
@@ -391,7 +391,7 @@ impl Fetches {
         now: Instant,
         rng: &mut Rng,
         observed: Option<&Observed>,
-        nameservers: &[IpAddr],
+        nameservers: &[SocketAddr],
         effects: &mut Vec<Effect>,
     ) -> Vec<Document> {
         let Some(looked) = observed else {

@@ -29,7 +29,7 @@ mod tests;
 mod timeline;
 mod view;
 
-use core::net::IpAddr;
+use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{self, Settings};
@@ -249,12 +249,11 @@ impl Core {
                 self.timeline.end(&name, now);
             }
         }
-        // A name in a URL is asked of those that any socket reaches.
+        let links = self.observed.as_ref();
         let servers = self.desired.resolver.iter();
         let servers = servers.flat_map(|resolver| &resolver.name_servers);
-        let servers: Vec<IpAddr> = servers
-            .filter(|server| server.zone.is_none())
-            .map(|server| server.address)
+        let servers: Vec<SocketAddr> = servers
+            .filter_map(|server| server.socket_addr(|name| Some(links?.link(name)?.index)))
             .collect();
         let fetched = self.fetches.turn(
             now,

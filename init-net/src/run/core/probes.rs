@@ -1,6 +1,6 @@
 //! Probes: what tells that the network works is tried again and again (`TCPProbeConfig`, `HTTPProbeConfig`).
 
-use core::net::IpAddr;
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use super::attempt::Attempt;
@@ -140,7 +140,7 @@ impl Probes {
         now: Instant,
         rng: &mut Rng,
         observed: Option<&Observed>,
-        nameservers: &[IpAddr],
+        nameservers: &[SocketAddr],
         effects: &mut Vec<Effect>,
     ) {
         if observed.is_none() || (specs.is_empty() && self.running.is_empty()) {

@@ -75,6 +75,8 @@ struct Machine {
     replies: Vec<Reply>,
     /// Connections asked for, with their time since the start in milliseconds.
     connected: Vec<(u64, SocketAddr)>,
+    /// Whom names were asked of.
+    queried: Vec<SocketAddr>,
     /// What they meet.
     peer: Peer,
     /// Connections that are open, or being opened.
@@ -129,6 +131,7 @@ impl Machine {
             log: Vec::new(),
             replies: Vec::new(),
             connected: Vec::new(),
+            queried: Vec::new(),
             peer: Peer::Silent,
             open: BTreeSet::new(),
             endings: Vec::new(),
@@ -267,8 +270,8 @@ impl Machine {
                 self.open.remove(&id);
             }
             Effect::ChangeEnded(ending) => self.endings.push((self.elapsed(), ending)),
+            Effect::QueryDns { server, .. } => self.queried.push(server),
             Effect::Arrived
-            | Effect::QueryDns { .. }
             | Effect::BroadcastArp { .. }
             | Effect::ListenArp { .. }
             | Effect::CloseArp { .. }

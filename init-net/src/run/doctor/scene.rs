@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use core::net::IpAddr;
-
 use super::probe::Answers;
 use crate::run::kernel::Kernel;
 use crate::run::report::Report;
@@ -14,7 +12,7 @@ use crate::state::{Desired, Family, LinkStatus, Observed, RouteStatus};
 use crate::sys::netlink::Requests;
 use crate::sys::port::PortState;
 use crate::sys::{self, port};
-use crate::value::{LinkName, RouteKind, RouteTable, SysctlKey};
+use crate::value::{LinkName, NameServer, RouteKind, RouteTable, SysctlKey};
 use crate::wire::Progress;
 use crate::wire::nf_chains::{self, BaseChain};
 
@@ -47,13 +45,11 @@ pub struct ResolvConf {
 
 impl ResolvConf {
     /// The servers that the C library would ask.
-    pub fn servers(&self) -> Vec<IpAddr> {
+    pub fn servers(&self) -> Vec<NameServer> {
         let lines = self.text.iter().flat_map(|text| text.lines());
         let value = |line: &str| {
             let rest = line.strip_prefix("nameserver")?;
-            // An IPv6 address may have its link behind a percent sign.
-            let word = rest.split_whitespace().next()?.split('%').next()?;
-            word.parse().ok()
+            rest.split_whitespace().next()?.parse().ok()
         };
         lines
             .filter_map(value)

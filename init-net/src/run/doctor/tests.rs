@@ -615,6 +615,17 @@ fn names() {
             "names 127.0.0.53, declared: 192.0.2.53",
         )],
     );
+    // A link-local one has its link with it, declared, in the file and in the question.
+    check(
+        |scene| {
+            let local = "fe80::53%eth0".parse().unwrap();
+            scene.wanted.resolvers[0].name_servers = vec![local];
+            scene.resolv_conf.text = Some("nameserver fe80::53%eth0\n".into());
+            let silent = ServerAnswer::Silent;
+            scene.answers.servers = vec![server("fe80::53%eth0", silent)];
+        },
+        &[(Error, "dns", "fe80::53%eth0", "does not answer")],
+    );
     check(
         |scene| {
             scene.wanted.resolvers.clear();

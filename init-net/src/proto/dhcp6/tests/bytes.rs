@@ -134,6 +134,10 @@ fn name_servers_and_time_servers() {
     let odd = [ip("ff02::1").octets(), a.octets(), a.octets()].concat();
     let (told, bad) = facts(&[(23, &odd), (31, &two[..17])]);
     assert_eq!((told.dns, told.ntp, bad), (vec![a], vec![], 2));
+    // Link-local: a name server has a link, a time server has none.
+    let local = ip("fe80::53");
+    let (told, bad) = facts(&[(23, &local.octets()), (31, &local.octets())]);
+    assert_eq!((told.dns, told.ntp, bad), (vec![local], vec![], 1));
     let many: Vec<u8> = (0..40)
         .flat_map(|i| ip(&format!("fd00::{i:x}")).octets())
         .collect();

@@ -181,6 +181,18 @@ fn name_servers_of_a_router_come_and_go() {
     assert_eq!(machine.resolvers(), [""; 0]);
 }
 
+/// With a link-local name server and no other, the name in a URL is asked of that one, by its link.
+#[test]
+fn a_name_is_asked_of_a_link_local_server() {
+    let line = "initnet.config=http://config.example/c";
+    let mut machine = Machine::with_ipv6(line).routed(0, &[servers(600, "fe80::53")]);
+    machine.autoconfigure();
+    machine.run(5);
+    assert_eq!(machine.resolvers(), ["fe80::53%eth0"]);
+    let server = machine.queried.first().map(ToString::to_string);
+    assert_eq!(server.as_deref(), Some("[fe80::53%2]:53"));
+}
+
 #[test]
 fn flags_of_a_router_start_dhcpv6() {
     let mut machine = Machine::with_ipv6("").routed(0, &[]);

@@ -17,7 +17,7 @@ use super::scene::{Scene, is_loopback};
 use crate::state::{Family, LinkStatus, Scope};
 use crate::sys;
 use crate::sys::poll::{self, Interest};
-use crate::value::{Duration, Instant, LinkName, Mac, Rng, earliest};
+use crate::value::{Duration, Instant, LinkName, Mac, NameServer, Rng, earliest};
 
 /// When everything ends, whatever is still open. Name, connection and path of one target are asked one after the other
 /// and have 3 s each.
@@ -101,13 +101,22 @@ pub fn ask(scene: &Scene, online: Option<&Target>) -> Answers {
             }
         }
     }
-    for address in servers(scene) {
-        probes.push(Box::new(server::Asked::new(address, &mut rng)));
+    let index = |name: &LinkName| Some(scene.observed.link(name)?.index);
+    for server in servers(scene) {
+        let to = server.socket_addr(index);
+        probes.push(Box::new(server::Asked::new(server, to, &mut rng)));
     }
     if let Some(target) = online {
         let servers = scene.resolv_conf.servers();
+        let servers = servers
+            .iter()
+            .filter_map(|server| server.socket_addr(index));
         let links = scene.observed.clone();
-        probes.push(Box::new(online::Online::new(target, &servers, links)));
+        probes.push(Box::new(online::Online::new(
+            target,
+            servers.collect(),
+            links,
+        )));
     }
     run(&mut probes, &mut rng);
     for probe in &probes {
@@ -206,14 +215,14 @@ fn own_macs(scene: &Scene) -> Vec<Mac> {
 }
 
 /// Whom the C library would ask, else whom it should.
-fn servers(scene: &Scene) -> Vec<IpAddr> {
+fn servers(scene: &Scene) -> Vec<NameServer> {
     let servers = scene.resolv_conf.servers();
     if !servers.is_empty() {
         return servers;
     }
     let wanted = scene.wanted.resolvers.iter();
     wanted
-        .flat_map(|resolver| resolver.name_servers.iter().copied())
+        .flat_map(|resolver| resolver.name_servers.iter().cloned())
         .take(crate::state::MAX_NAMESERVERS)
         .collect()
 }

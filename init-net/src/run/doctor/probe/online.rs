@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
+use std::collections::VecDeque;
 use std::io;
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
@@ -19,6 +20,12 @@ use crate::value::{Duration, Hostname, Instant, Rng, earliest};
 
 /// For the name, and again for the connection: a SYN that was lost is sent again after 1 s.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Most addresses of a name that are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// What is said of an address that nothing comes from.
+const SILENCE: &str = "no answer in time";
 
 /// Longest datagram of a name server that is read, bytes.
 const BUFFER: usize = 4096;
@@ -81,9 +88,13 @@ pub enum OnlineAnswer {
 pub struct Online {
     target: Target,
     observed: Observed,
-    servers: Vec<IpAddr>,
+    servers: Vec<SocketAddr>,
     state: State,
-    answer: OnlineAnswer,
+    /// Addresses that come next, if one fails, and how long each has.
+    next: VecDeque<IpAddr>,
+    patience: Duration,
+    /// `None`: nothing yet.
+    answer: Option<OnlineAnswer>,
 }
 
 enum State {
@@ -103,19 +114,21 @@ enum State {
 
 impl Online {
     /// Asks `servers` for the name.
-    pub fn new(target: &Target, servers: &[IpAddr], observed: Observed) -> Self {
+    pub fn new(target: &Target, servers: Vec<SocketAddr>, observed: Observed) -> Self {
         Self {
             target: target.clone(),
             observed,
-            servers: servers.to_vec(),
+            servers,
             state: State::Start,
-            answer: OnlineAnswer::Failed("no answer in time".into()),
+            next: VecDeque::new(),
+            patience: PATIENCE,
+            answer: None,
         }
     }
 
     fn start(&mut self, now: Instant) {
         self.state = match &self.target.host {
-            Host::Address(address) => self.connect(*address, now),
+            Host::Address(address) => self.connect(&[*address], now),
             Host::Name(name) => State::Resolve {
                 lookup: Box::new(Lookup::new(name, &self.servers, now + PATIENCE)),
                 socket: None,
@@ -123,22 +136,48 @@ impl Online {
         };
     }
 
-    fn connect(&mut self, address: IpAddr, now: Instant) -> State {
-        match sys::tcp::connect(SocketAddr::new(address, self.target.port), None) {
-            Ok(stream) => State::Connect {
-                stream,
-                until: now + PATIENCE,
-            },
-            Err(error) => {
-                self.answer = OnlineAnswer::Failed(error.to_string());
-                State::Done
+    /// Tries `addresses`, one after the other; together they have no more time than one.
+    fn connect(&mut self, addresses: &[IpAddr], now: Instant) -> State {
+        self.next = candidates(addresses).into();
+        self.patience = PATIENCE / self.next.len().max(1) as u32;
+        self.connect_next(now)
+    }
+
+    fn connect_next(&mut self, now: Instant) -> State {
+        while let Some(address) = self.next.pop_front() {
+            match sys::tcp::connect(SocketAddr::new(address, self.target.port), None) {
+                Ok(stream) => {
+                    return State::Connect {
+                        stream,
+                        until: now + self.patience,
+                    };
+                }
+                Err(error) => self.failed(OnlineAnswer::Failed(error.to_string())),
             }
+        }
+        State::Done
+    }
+
+    /// Of several addresses, what says most is kept: that one refused, then that one is silent; that there is no way is
+    /// true of one family on many machines.
+    fn failed(&mut self, answer: OnlineAnswer) {
+        let rank = |answer: &OnlineAnswer| match answer {
+            OnlineAnswer::Refused => 2,
+            OnlineAnswer::Failed(text) if text == SILENCE => 1,
+            _ => 0,
+        };
+        if self
+            .answer
+            .as_ref()
+            .is_none_or(|old| rank(&answer) > rank(old))
+        {
+            self.answer = Some(answer);
         }
     }
 
     /// Connected: measures the way by the link that the kernel chose.
     fn measure(&mut self, stream: &TcpStream) -> State {
-        self.answer = OnlineAnswer::Connected;
+        self.answer = Some(OnlineAnswer::Connected);
         let ends = stream
             .local_addr()
             .and_then(|local| Ok((local, stream.peer_addr()?)));
@@ -155,6 +194,16 @@ impl Online {
             None => State::Done,
         }
     }
+}
+
+/// Which addresses of a name are tried: the first of each family, then the others.
+fn candidates(all: &[IpAddr]) -> Vec<IpAddr> {
+    let firsts = [IpAddr::is_ipv4, IpAddr::is_ipv6].map(|is| all.iter().find(|a| is(a)));
+    let others = all
+        .iter()
+        .filter(|address| !firsts.contains(&Some(*address)));
+    let all = firsts.into_iter().flatten().chain(others);
+    all.take(MAX_ADDRESSES).copied().collect()
 }
 
 /// Drives the look-up; the outcome when there is one.
@@ -203,15 +252,11 @@ impl Probe for Online {
             match resolve(lookup, socket, now, rng) {
                 None => return earliest([lookup.deadline(), Some(now + PATIENCE)]),
                 Some(Event::Failed) => {
-                    self.answer = OnlineAnswer::NoName;
+                    self.answer = Some(OnlineAnswer::NoName);
                     self.state = State::Done;
                 }
-                // IPv4 first, as the look-up has it.
                 Some(Event::Addresses(all)) => {
-                    self.state = match all.first() {
-                        Some(address) => self.connect(*address, now),
-                        None => State::Done,
-                    };
+                    self.state = self.connect(&all, now);
                     // Nothing is writable before it was waited for.
                     return Some(now);
                 }
@@ -223,17 +268,22 @@ impl Probe for Online {
                     self.state = State::Connect { stream, until };
                     Some(until)
                 }
-                None => None,
+                None => {
+                    self.failed(OnlineAnswer::Failed(SILENCE.into()));
+                    self.state = self.connect_next(now);
+                    Some(now)
+                }
                 Some(Ok(())) => {
                     self.state = self.measure(&stream);
                     Some(now)
                 }
                 Some(Err(error)) => {
-                    self.answer = match error.kind() {
+                    self.failed(match error.kind() {
                         io::ErrorKind::ConnectionRefused => OnlineAnswer::Refused,
                         _ => OnlineAnswer::Failed(error.to_string()),
-                    };
-                    None
+                    });
+                    self.state = self.connect_next(now);
+                    Some(now)
                 }
             },
             State::Measure(mut path) => {
@@ -258,7 +308,9 @@ impl Probe for Online {
     }
 
     fn tell(&self, answers: &mut Answers) {
-        answers.online = Some((self.target.to_string(), self.answer.clone()));
+        let answer = self.answer.clone();
+        let answer = answer.unwrap_or_else(|| OnlineAnswer::Failed(SILENCE.into()));
+        answers.online = Some((self.target.to_string(), answer));
         if let State::Measure(path) = &self.state {
             path.tell(answers);
         }
@@ -291,5 +343,44 @@ mod tests {
         check("example.net:70000", None);
         check("2001:db8::1", None);
         check(":80", None);
+    }
+
+    #[test]
+    fn both_families_of_a_name_are_tried() {
+        let parse = |text: &str| -> Vec<IpAddr> {
+            text.split(' ').map(|word| word.parse().unwrap()).collect()
+        };
+        let all = parse("192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 2001:db8::1");
+        let expect = parse("192.0.2.1 2001:db8::1 192.0.2.2 192.0.2.3");
+        assert_eq!(candidates(&all), expect);
+        assert_eq!(candidates(&expect[1..2]), expect[1..2]);
+    }
+
+    /// Asks for `addresses` of a name, and what came of it; the port is open on 127.0.0.1 alone.
+    #[track_caller]
+    fn reach(addresses: [&str; 2]) -> OnlineAnswer {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = format!("lab.example:{port}").parse().unwrap();
+        let mut online = Online::new(&target, Vec::new(), Observed::default());
+        let mut rng = Rng::new(1);
+        let now = sys::clock::now();
+        online.state = online.connect(&addresses.map(|a| a.parse().unwrap()), now);
+        while online.turn(sys::clock::now(), &mut rng).is_some() {
+            let interests: Vec<_> = online.interest().into_iter().collect();
+            sys::poll::poll(&interests, Some(PATIENCE)).unwrap();
+        }
+        let mut answers = Answers::default();
+        online.tell(&mut answers);
+        answers.online.unwrap().1
+    }
+
+    #[test]
+    fn the_next_address_is_tried_when_one_fails() {
+        assert_eq!(reach(["127.0.0.2", "127.0.0.1"]), OnlineAnswer::Connected);
+        // Of 0.0.0.0/8 only 0.0.0.0 itself can be connected to.
+        assert_eq!(reach(["0.0.0.1", "127.0.0.1"]), OnlineAnswer::Connected);
+        assert_eq!(reach(["127.0.0.2", "0.0.0.1"]), OnlineAnswer::Refused);
+        assert_eq!(reach(["0.0.0.1", "127.0.0.2"]), OnlineAnswer::Refused);
     }
 }

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 
-use super::search::Search;
+use super::search::{MAX_ROUNDS, Search};
 use super::{Answers, BURST, Probe, on_link};
 use crate::proto::icmp::{self, Message};
 use crate::state::LinkStatus;
@@ -11,11 +11,11 @@ use crate::sys::icmp::IcmpSocket;
 use crate::sys::poll::Interest;
 use crate::value::{Duration, Instant, LinkName, Rng};
 
-/// How long the answers of a round may take.
-const ROUND: Duration = Duration::from_millis(600);
+/// How long the answers of a round may take: 3 s for all of [`MAX_ROUNDS`].
+const ROUND: Duration = Duration::from_millis(3000 / MAX_ROUNDS as u64);
 
 /// When those without an answer are sent once more: one may be lost.
-const AGAIN: Duration = Duration::from_millis(250);
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What is read of an answer, bytes: headers, and what a router quotes.
 const BUFFER: usize = 128;

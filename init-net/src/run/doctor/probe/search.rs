@@ -1,4 +1,5 @@
-//! [`Search`]: the largest packet that arrives, in a few rounds of many sizes at once.
+//! [`Search`]: the largest packet that arrives: first what the link takes, alone; only if that is lost, a few rounds of
+//! many sizes at once.
 
 /// Sizes that links and tunnels of the field have, bytes; between them the next rounds look.
 const USUAL: [u16; 14] = [
@@ -8,8 +9,8 @@ const USUAL: [u16; 14] = [
 /// Sizes of a later round.
 const STEPS: u16 = 16;
 
-/// 9,000 bytes of difference are one byte after four rounds of 16.
-const MAX_ROUNDS: u8 = 5;
+/// One packet alone, the usual sizes, and four rounds of 16, after which 9,000 bytes of difference are one byte.
+pub const MAX_ROUNDS: u8 = 6;
 
 /// Sizes are packets with their IP header, bytes.
 #[derive(Clone, Debug)]
@@ -26,21 +27,20 @@ pub struct Search {
 }
 
 impl Search {
-    /// Up to the MTU of the link.
+    /// Up to the MTU of the link. That goes alone: a router that limits echo requests drops the last of a burst.
     pub fn new(most: u16) -> Self {
-        let usual = USUAL.into_iter().filter(|size| *size < most);
         Self {
             most,
             passes: 0,
             fails: most.saturating_add(1),
-            round: usual.chain([most]).map(|size| (size, false)).collect(),
+            round: vec![(most, false)],
             rounds: 1,
         }
     }
 
-    /// The sizes of this round that have not arrived yet.
+    /// The sizes of this round that have not arrived yet, the largest first: it says most.
     pub fn open(&self) -> impl Iterator<Item = u16> {
-        let open = self.round.iter().filter(|(_, arrived)| !arrived);
+        let open = self.round.iter().rev().filter(|(_, arrived)| !arrived);
         open.map(|(size, _)| *size)
     }
 
@@ -65,15 +65,19 @@ impl Search {
             .filter(|size| *size > self.passes)
             .fold(self.fails, u16::min);
         let gap = self.fails.saturating_sub(self.passes);
-        if self.passes == 0 || gap <= 1 || self.rounds == MAX_ROUNDS {
+        let silent = self.passes == 0 && self.rounds > 1;
+        if silent || gap <= 1 || self.rounds == MAX_ROUNDS {
             return false;
         }
         let step = gap.div_ceil(STEPS).max(1);
-        let next = (1..STEPS).map(|n| self.passes.saturating_add(n.saturating_mul(step)));
-        self.round = next
-            .filter(|size| *size < self.fails)
-            .map(|size| (size, false))
-            .collect();
+        let next: Vec<u16> = match self.passes {
+            0 => USUAL.into(),
+            passes => (1..STEPS)
+                .map(|n| passes.saturating_add(n.saturating_mul(step)))
+                .collect(),
+        };
+        let next = next.into_iter().filter(|size| *size < self.fails);
+        self.round = next.map(|size| (size, false)).collect();
         self.rounds += 1;
         true
     }
@@ -110,11 +114,11 @@ mod tests {
     #[test]
     fn every_mtu_is_found_to_the_byte() {
         assert_eq!(search(1500, 1500), (1500, 1));
-        assert_eq!(search(1500, 0), (0, 1), "silence is not searched");
+        assert_eq!(search(1500, 0), (0, 2), "silence is not searched");
         for mtu in 84..=1500 {
             let (found, rounds) = search(1500, mtu);
             assert_eq!(found, mtu);
-            assert!(rounds <= 4, "{mtu}: {rounds}");
+            assert!(rounds <= 5, "{mtu}: {rounds}");
         }
         for mtu in [84, 1500, 1501, 4001, 7777, 8999, 9000, 9216] {
             assert_eq!(search(9216, mtu).0, mtu);
@@ -125,13 +129,17 @@ mod tests {
     #[test]
     fn what_arrived_late_or_alone_counts() {
         let mut search = Search::new(1500);
+        let first: Vec<u16> = search.open().collect();
+        assert_eq!(first, [1500], "the largest goes alone");
         assert!(!search.is_settled());
         search.arrived(1500);
         assert!(search.is_settled());
         assert_eq!(search.largest(), 1500);
-        assert!(
-            !search.next_round(),
-            "smaller ones were lost, which happens"
-        );
+        assert!(!search.next_round(), "nothing to search");
+        let mut search = Search::new(1500);
+        assert!(search.next_round());
+        assert_eq!(search.open().next(), Some(1492), "the largest goes first");
+        search.arrived(1492);
+        assert!(search.is_settled(), "smaller ones were lost, which happens");
     }
 }

@@ -9,10 +9,7 @@ use super::{Answers, BURST, Probe};
 use crate::proto::dns::{self, Verdict};
 use crate::sys;
 use crate::sys::poll::Interest;
-use crate::value::{Duration, Instant, Rng};
-
-/// Port of every server.
-const PORT: u16 = 53;
+use crate::value::{Duration, Instant, NameServer, Rng};
 
 /// Questions: one may be lost.
 const QUESTIONS: u8 = 2;
@@ -39,13 +36,13 @@ pub enum ServerAnswer {
 /// A name server.
 #[derive(Clone, Debug)]
 pub struct Server {
-    pub address: IpAddr,
+    pub address: NameServer,
     pub answer: ServerAnswer,
 }
 
 /// The probe.
 pub struct Asked {
-    address: IpAddr,
+    address: NameServer,
     socket: Option<UdpSocket>,
     id: u16,
     sent: u8,
@@ -54,10 +51,12 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub fn new(address: IpAddr, rng: &mut Rng) -> Self {
-        let (socket, answer) = match connected(SocketAddr::new(address, PORT)) {
-            Ok(socket) => (Some(socket), ServerAnswer::Silent),
-            Err(error) => (None, ServerAnswer::NoWay(error.to_string())),
+    /// `to`: where `address` is; `None`: its link is not there.
+    pub fn new(address: NameServer, to: Option<SocketAddr>, rng: &mut Rng) -> Self {
+        let (socket, answer) = match to.map(connected) {
+            Some(Ok(socket)) => (Some(socket), ServerAnswer::Silent),
+            Some(Err(error)) => (None, ServerAnswer::NoWay(error.to_string())),
+            None => (None, ServerAnswer::NoWay("its link is not there".into())),
         };
         Self {
             address,
@@ -127,7 +126,7 @@ impl Probe for Asked {
 
     fn tell(&self, answers: &mut Answers) {
         answers.servers.push(Server {
-            address: self.address,
+            address: self.address.clone(),
             answer: self.answer.clone(),
         });
     }
