@@ -180,8 +180,8 @@ impl Process {
             }));
         }
         if self.notify.has_a_listener() {
-            self.notify
-                .tell(&shell.core.verdict(now), &shell.core.readiness(), now);
+            let reached = shell.core.ready().is_some();
+            self.notify.tell(reached, &shell.core.readiness(), now);
         }
         if self.quiet_at.is_some_and(|at| at <= now) {
             self.quiet_at = None;
