@@ -125,7 +125,10 @@ pub fn main(options: &Options) -> Result<u8, String> {
         // A switch_root moves the mount first and enters it afterwards, without a further ring: look again for a while.
         let look_again = mounts_rang.map(|_| sys::clock::now() + ROOT_PERIOD);
         let woken = shell
-            .wait(earliest([look_again, process.deadline()]), &watch)
+            .wait(
+                earliest([look_again, process.deadline(), metrics.deadline()]),
+                &watch,
+            )
             .map_err(|error| format!("poll: {error}"))?;
         process.woke(sys::clock::now());
         while let Some((id, binary)) = shell.next_upgrade() {
