@@ -86,6 +86,9 @@ pub fn main(options: &Options) -> Result<u8, String> {
         None if pid1 => start_payload(&changes.read),
         None => None,
     };
+    // Only now: a payload that uses select(2) counts on the low limit.
+    let limit = sys::descriptors::raise_limit();
+    log_if(limit.map_err(|error| format!("limit of descriptors: {error}")));
     let mut last_report = Vec::new();
     let metrics = boot_config(&changes.read.documents).metrics;
     let mut metrics = MetricsFile::new(metrics.map(|said| said.value));
