@@ -13,7 +13,7 @@ use super::outgoing::Outgoing;
 use crate::sys;
 use crate::sys::poll::Interest;
 use crate::sys::unix::Peer;
-use crate::value::Duration;
+use crate::value::{Duration, Instant};
 
 /// Longest request, bytes: `apply` with the largest machine config, escaped.
 const MAX_REQUEST: usize = 8 << 20;
@@ -30,8 +30,8 @@ const MAX_READERS: usize = 16;
 /// Longest request of one that may only ask, bytes: a kind, an id.
 const MAX_QUESTION: usize = 64 << 10;
 
-/// How long a client may take to read its reply: the loop waits meanwhile.
-const SEND_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long newcomers wait after one could not be let in, as for want of descriptors: the listener rings all the while.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a client waits for the supervisor.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ pub struct Control {
     listener: UnixListener,
     clients: BTreeMap<u64, Client>,
     next: u64,
+    /// Until then newcomers wait.
+    paused: Option<Instant>,
     /// Watchers that are gone, and of whom nobody was told yet.
     gone: Vec<u64>,
     /// The group whose members may ask.
@@ -82,6 +84,7 @@ impl Control {
             listener,
             clients: BTreeMap::new(),
             next: 0,
+            paused: None,
             gone: Vec::new(),
             group: None,
         })
@@ -132,9 +135,19 @@ impl Control {
         })
     }
 
-    /// What to wait for. At the limit newcomers wait: their connections would only ring.
+    /// Whether newcomers wait. At the limit they do, too: their connections would only ring.
+    fn is_closed(&self) -> bool {
+        self.clients.len() >= MAX_CLIENTS || self.deadline().is_some()
+    }
+
+    /// When newcomers are let in again.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.paused.filter(|until| sys::clock::now() < *until)
+    }
+
+    /// What to wait for.
     pub fn interests(&self) -> impl Iterator<Item = Interest<'_>> {
-        let listener = (self.clients.len() < MAX_CLIENTS).then(|| self.listener.as_fd());
+        let listener = (!self.is_closed()).then(|| self.listener.as_fd());
         let behind = |client: &&Client| !client.outgoing.is_empty();
         let behind = self.clients.values().filter(behind);
         listener
@@ -146,9 +159,15 @@ impl Control {
 
     /// Accepts, reads and writes what can be; answers the complete requests, by client. Never blocks.
     pub fn drain(&mut self) -> Vec<(u64, Result<Request, String>)> {
-        while self.clients.len() < MAX_CLIENTS {
-            let Ok(Some((stream, peer))) = sys::unix::accept(&self.listener) else {
-                break;
+        while !self.is_closed() {
+            let (stream, peer) = match sys::unix::accept(&self.listener) {
+                Ok(Some(accepted)) => accepted,
+                Ok(None) => break,
+                Err(error) => {
+                    log::warn!("control socket: {error}");
+                    self.paused = Some(sys::clock::now() + ACCEPT_PAUSE);
+                    break;
+                }
             };
             let access = self.access(&stream, &peer);
             let readers = self
@@ -177,7 +196,8 @@ impl Control {
         let mut requests = Vec::new();
         let gone = &mut self.gone;
         self.clients.retain(|id, client| {
-            let stays = client.read(*id, &mut requests) && client.catch_up().is_ok();
+            let reads = client.read(*id, &mut requests);
+            let stays = reads && client.catch_up().is_ok() && !client.is_done();
             gone.extend(Some(*id).filter(|_| client.watches && !stays));
             stays
         });
@@ -202,19 +222,14 @@ impl Control {
         core::mem::take(&mut self.gone)
     }
 
-    /// Sends a reply and lets the client go on. One that does not read is cut off in time, and the loop goes on.
+    /// Sends a reply and lets the client go on. One that does not read is not waited for, and cut off when too far behind.
     pub fn reply(&mut self, id: u64, reply: &Reply) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        let line = line(reply);
         client.owed = client.owed.saturating_sub(1);
-        let sent = if client.outgoing.is_empty() {
-            client.send(&line)
-        } else {
-            client.outgoing.push(&line)
-        };
-        if sent.is_err() || (client.ended && client.owed == 0) {
+        let sent = client.outgoing.push(&line(reply));
+        if sent.and_then(|()| client.catch_up()).is_err() || client.is_done() {
             self.gone.extend(Some(id).filter(|_| client.watches));
             self.clients.remove(&id);
         }
@@ -250,36 +265,21 @@ impl Client {
         self.outgoing.flush(&mut self.stream)
     }
 
+    /// Whether it asks nothing more and has all its answers.
+    fn is_done(&self) -> bool {
+        self.ended && self.owed == 0 && self.outgoing.is_empty()
+    }
+
     /// Whether it is gone for good, and not only done with asking.
     fn hung_up(&self) -> bool {
         let ready = sys::poll::poll(&[self.interest()], Some(Duration::ZERO));
         ready.is_ok_and(|ready| ready.iter().any(|ready| ready.readable))
     }
 
-    /// Writes all of `line` within [`SEND_TIMEOUT`].
-    fn send(&mut self, mut line: &[u8]) -> io::Result<()> {
-        let until = sys::clock::now() + SEND_TIMEOUT;
-        while !line.is_empty() {
-            match self.stream.write(line) {
-                Ok(count) => line = line.get(count..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let left = until.saturating_since(sys::clock::now());
-                    if left.is_zero() {
-                        return Err(io::ErrorKind::TimedOut.into());
-                    }
-                    sys::poll::poll(&[Interest::write(self.stream.as_fd())], Some(left))?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     /// Reads; `false`: the client is gone or talks nonsense.
     fn read(&mut self, id: u64, requests: &mut Vec<(u64, Result<Request, String>)>) -> bool {
         if self.ended {
-            return self.owed > 0 && !self.hung_up();
+            return !self.is_done() && !self.hung_up();
         }
         let mut buffer = [0; 4096];
         self.ended |= !loop {
@@ -304,7 +304,7 @@ impl Client {
             self.watches |= matches!(request, Ok(Request::Watch { .. }));
             requests.push((id, request));
         }
-        !self.ended || self.owed > 0
+        !self.is_done()
     }
 }
 
@@ -374,3 +374,6 @@ fn words(error: &io::Error) -> String {
         _ => format!("{}: {error}", path().display()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,14 +172,16 @@ fn lease_seconds(core: &Core, now: Instant, text: &mut Text) {
     }
 }
 
-/// The file of `initnet.metrics=`: replaced when something was counted, never more often than every [`PERIOD`], and only
-/// when the loop is awake anyway.
+/// The file of `initnet.metrics=`: replaced when something was counted, never more often than every [`PERIOD`]. Only what
+/// changes sooner after that wakes the loop, once.
 #[derive(Debug, Default)]
 pub struct MetricsFile {
     path: Option<PathBuf>,
     /// All but what runs down with the time, as it was written last.
     written: String,
     not_before: Instant,
+    /// Something else is to be written then.
+    behind: bool,
     /// What was said about a failure, so that it is said once.
     failed: Option<String>,
 }
@@ -193,20 +195,31 @@ impl MetricsFile {
         }
     }
 
+    /// When it is due; `None`: it says what there is to say.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.behind.then_some(self.not_before)
+    }
+
     /// Writes it, when it is due.
     pub fn update(&mut self, core: &Core, now: Instant) {
-        let Some(path) = self.path.as_deref().filter(|_| now >= self.not_before) else {
+        let early = now < self.not_before;
+        let Some(path) = self.path.as_deref().filter(|_| !(early && self.behind)) else {
             return;
         };
         let mut steady = Text(String::new());
         counters(core, &mut steady);
         gauges(core, &mut steady);
-        if steady.0 == self.written {
+        self.behind = steady.0 != self.written;
+        if early || !self.behind {
             return;
         }
         let text = render(core, now);
         match write(path, &text) {
-            Ok(()) => self.failed = None,
+            Ok(()) => {
+                self.failed = None;
+                self.written = steady.0;
+                self.behind = false;
+            }
             Err(error) => {
                 let error = error.to_string();
                 if self.failed.as_ref() != Some(&error) {
@@ -215,7 +228,6 @@ impl MetricsFile {
                 }
             }
         }
-        self.written = steady.0;
         self.not_before = now + PERIOD;
     }
 }

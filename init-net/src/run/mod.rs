@@ -35,6 +35,7 @@ pub mod remote;
 pub mod report;
 pub mod rtnetlink;
 pub mod sample;
+mod saving;
 pub mod shell;
 pub mod slots;
 mod sockets;
@@ -65,5 +66,12 @@ pub fn log_diagnostic(diagnostic: &crate::config::Diagnostic) {
         Severity::Error => text.lines().for_each(|line| log::error!("{line}")),
         Severity::Warning => log::warn!("{}", text.lines().next().unwrap_or_default()),
         Severity::Note => log::info!("{}", text.lines().next().unwrap_or_default()),
+    }
+}
+
+/// What failed is logged, and nothing else becomes of it.
+fn log_if(result: Result<(), String>) {
+    if let Err(error) = result {
+        log::error!("{error}");
     }
 }

@@ -8,7 +8,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use super::core::{Readiness, Verdict};
+use super::core::Readiness;
 use crate::sys;
 use crate::value::{Duration, Instant};
 
@@ -74,16 +74,11 @@ impl Notify {
         self.manager.is_some() || self.ready_fd.is_some()
     }
 
-    /// Says what has changed, and gives a sign of life when one is due. The wait level is reached where `boot` would end with
-    /// 0; that one later loses it is the status, not the readiness.
-    pub fn tell(&mut self, verdict: &Verdict, readiness: &Readiness, now: Instant) {
+    /// Says what has changed, and gives a sign of life when one is due. The wait level may be `reached` at any time, long after
+    /// `boot` has given up too; that one later loses it is the status, not the readiness.
+    pub fn tell(&mut self, reached: bool, readiness: &Readiness, now: Instant) {
         let mut lines = Vec::new();
-        self.reached |= matches!(
-            verdict,
-            Verdict::HandOff {
-                reason: "ready" | "nothing-to-wait-for"
-            }
-        );
+        self.reached |= reached;
         if self.reached && !self.announced {
             self.announced = true;
             lines.push("READY=1".to_owned());
@@ -116,10 +111,12 @@ impl Notify {
         self.send(&["RELOADING=1".to_owned(), format!("MONOTONIC_USEC={micros}")]);
     }
 
-    /// It did not come to that: [`Self::reloading`] is taken back.
+    /// It did not come to that: [`Self::reloading`] is taken back, unless there was nothing to take back.
     pub fn stays(&mut self) {
-        self.announced = true;
-        self.send(&["READY=1".to_owned()]);
+        if self.reached {
+            self.announced = true;
+            self.send(&["READY=1".to_owned()]);
+        }
     }
 
     /// The end is near.
@@ -189,8 +186,6 @@ mod tests {
         text.lines().map(str::to_owned).collect()
     }
 
-    const READY: Verdict = Verdict::HandOff { reason: "ready" };
-
     #[test]
     fn ready_is_said_once_and_after_each_reload() {
         let (socket, name) = manager("ready");
@@ -202,12 +197,14 @@ mod tests {
             missing: vec!["lease on eth0\nREADY=1".into()],
             ..Readiness::default()
         };
-        notify.tell(&Verdict::Wait, &missing, now);
+        notify.tell(false, &missing, now);
         assert_eq!(heard(&socket), ["STATUS=missing lease on eth0 READY=1"]);
-        notify.tell(&Verdict::HandOff { reason: "timeout" }, &missing, now);
-        assert_eq!(heard(&socket), [""; 0], "a deadline is not readiness");
+        notify.reloading();
+        assert_eq!(heard(&socket)[0], "RELOADING=1");
+        notify.stays();
+        assert_eq!(heard(&socket), [""; 0], "it was not ready before");
         let fine = Readiness::default();
-        notify.tell(&READY, &fine, now);
+        notify.tell(true, &fine, now);
         assert_eq!(
             heard(&socket),
             ["READY=1", "STATUS=the network is as declared"]
@@ -215,7 +212,7 @@ mod tests {
         let mut told = String::new();
         std::io::Read::read_to_string(&mut reader, &mut told).unwrap();
         assert_eq!(told, "\n", "one line end, and the descriptor is closed");
-        notify.tell(&READY, &fine, now);
+        notify.tell(true, &fine, now);
         assert_eq!(heard(&socket), [""; 0]);
         notify.reloading();
         let lines = heard(&socket);
@@ -226,7 +223,11 @@ mod tests {
             .parse()
             .unwrap();
         assert!(micros > 0);
-        notify.tell(&READY, &fine, now);
+        notify.tell(false, &fine, now);
+        assert_eq!(heard(&socket), ["READY=1"]);
+        notify.reloading();
+        assert_eq!(heard(&socket)[0], "RELOADING=1");
+        notify.stays();
         assert_eq!(heard(&socket), ["READY=1"]);
         notify.stopping();
         assert_eq!(heard(&socket), ["STOPPING=1"]);
@@ -253,13 +254,13 @@ mod tests {
         );
         let mut notify = with(&own, start);
         let fine = Readiness::default();
-        notify.tell(&Verdict::Wait, &fine, start);
+        notify.tell(false, &fine, start);
         assert_eq!(heard(&socket)[1..], ["WATCHDOG=1"]);
         let half = start + Duration::from_millis(1500);
         assert_eq!(notify.deadline(), Some(half));
-        notify.tell(&Verdict::Wait, &fine, start + Duration::from_millis(1499));
+        notify.tell(false, &fine, start + Duration::from_millis(1499));
         assert_eq!(heard(&socket), [""; 0]);
-        notify.tell(&Verdict::Wait, &fine, half);
+        notify.tell(false, &fine, half);
         assert_eq!(heard(&socket), ["WATCHDOG=1"]);
     }
 }

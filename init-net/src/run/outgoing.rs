@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-/// Most bytes that wait for one client: everything that is there of a large kind, as it is told at the start. Who is
-/// further behind than that does not read.
+/// Most bytes that wait for one client, or one line that is longer than this: everything that is there of a large kind, as
+/// it is told at the start. Who is further behind than that does not read.
 pub const MAX_WAITING: usize = 16 << 20;
 
 /// Bytes on their way.
@@ -14,7 +14,7 @@ pub struct Outgoing(VecDeque<u8>);
 impl Outgoing {
     /// Puts `line` behind what waits. An error when that is more than [`MAX_WAITING`]: the client is to be cut off.
     pub fn push(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.0.len() + line.len() > MAX_WAITING {
+        if !self.0.is_empty() && self.0.len() + line.len() > MAX_WAITING {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.0.extend(line);
@@ -100,6 +100,9 @@ mod tests {
         for _ in 0..4 {
             outgoing.push(&line).unwrap();
         }
+        assert!(outgoing.push(b"x").is_err());
+        let mut outgoing = Outgoing::default();
+        outgoing.push(&vec![b'x'; MAX_WAITING + 1]).unwrap();
         assert!(outgoing.push(b"x").is_err());
         let closed = &mut &mut [0_u8; 0][..];
         assert!(outgoing.flush(closed).is_err(), "takes nothing any more");

@@ -8,7 +8,7 @@ mod capabilities;
 mod places;
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -40,19 +40,21 @@ pub struct Privileges {
     filtered: bool,
     /// Files may be written in [`places`] only.
     confined: bool,
-    state_dir: Option<PathBuf>,
+    /// Where else than in [`places`] files are written.
+    folders: Vec<PathBuf>,
     in_force: InForce,
     _kept: Vec<OwnedFd>,
 }
 
 impl Privileges {
-    /// Nothing is given up yet, but for what the program before this one in this process had (`inherited`).
-    pub fn new(inherited: Inherited, state_dir: Option<&Path>) -> Self {
+    /// Nothing is given up yet, but for what the program before this one in this process had (`inherited`). Files are
+    /// written in `folders` too.
+    pub fn new(inherited: Inherited, folders: Vec<PathBuf>) -> Self {
         Self {
             cut_for: None,
             filtered: inherited.filtered,
             confined: inherited.confined,
-            state_dir: state_dir.map(Path::to_owned),
+            folders,
             in_force: InForce::default(),
             _kept: Vec::new(),
         }
@@ -108,8 +110,7 @@ impl Privileges {
                 (Some(obstacle), _) => format!("not limited: {obstacle}"),
                 (None, None) => "not limited: the kernel has no Landlock".to_owned(),
                 (None, Some(version)) => {
-                    match landlock::restrict(version, &places::writable(self.state_dir.as_deref()))
-                    {
+                    match landlock::restrict(version, &places::writable(&self.folders)) {
                         Ok(kept) => {
                             self.confined = true;
                             self._kept = kept;
@@ -124,7 +125,7 @@ impl Privileges {
             };
         }
         if self.confined {
-            self.in_force.files = places::describe(self.state_dir.as_deref());
+            self.in_force.files = places::describe(&self.folders);
         }
     }
 

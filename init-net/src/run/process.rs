@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -133,15 +133,18 @@ impl Process {
             Err(error) => log::error!("control socket: {error}"),
         }
         let inherited = given.handover.as_ref().map(|handover| handover.inherited);
-        let state_dir = boot_config(&read.documents).state_dir;
-        let state_dir = state_dir.as_ref().map(|said| said.value.as_path());
+        let said = boot_config(&read.documents);
+        let metrics = said.metrics.map(|said| said.value);
+        let metrics = metrics.as_deref().and_then(Path::parent);
+        let folders = said.state_dir.map(|said| said.value);
+        let folders = folders.into_iter().chain(metrics.map(Path::to_owned));
         let this = Self {
             pid1,
             lock,
             own_socket,
             started: now,
             notify: Notify::new(|name| std::env::var_os(name), given.ready, now),
-            privileges: Privileges::new(inherited.unwrap_or_default(), state_dir),
+            privileges: Privileges::new(inherited.unwrap_or_default(), folders.collect()),
             candidate: None,
             quiet_at: Some(now + QUIET),
             handover: given.handover,
@@ -180,8 +183,8 @@ impl Process {
             }));
         }
         if self.notify.has_a_listener() {
-            self.notify
-                .tell(&shell.core.verdict(now), &shell.core.readiness(), now);
+            let reached = shell.core.ready().is_some();
+            self.notify.tell(reached, &shell.core.readiness(), now);
         }
         if self.quiet_at.is_some_and(|at| at <= now) {
             self.quiet_at = None;

@@ -177,7 +177,8 @@ impl Shell {
     /// Sleeps until something is ready or `until` (or the core's own deadline) has come; `extra` are more
     /// descriptors to watch. Answers whether one of them is ready.
     pub fn wait(&mut self, until: Option<Instant>, extra: &[Interest<'_>]) -> io::Result<bool> {
-        let deadline = crate::value::earliest([until, self.core.deadline()]);
+        let control = self.control.as_ref().and_then(Control::deadline);
+        let deadline = crate::value::earliest([until, self.core.deadline(), control]);
         self.timer.set(deadline)?;
         let mut watched: Vec<(Interest<'_>, Ready)> = vec![
             (Interest::read(self.monitor.as_fd()), Ready::Monitor),

@@ -12,11 +12,12 @@ use super::core::{Core, Doubt, Event};
 use super::metrics::MetricsFile;
 use super::process::{Given, Options, Process};
 use super::report::{self, Report};
+use super::saving::Saving;
 use super::shell::Shell;
 use super::slots;
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
-use super::{RUN_DIR, log_diagnostic};
+use super::{RUN_DIR, log_diagnostic, log_if};
 use crate::sys;
 use crate::sys::lock::Lock;
 use crate::sys::poll::Interest;
@@ -86,7 +87,11 @@ pub fn main(options: &Options) -> Result<u8, String> {
         None if pid1 => start_payload(&changes.read),
         None => None,
     };
+    // Only now: a payload that uses select(2) counts on the low limit.
+    let limit = sys::descriptors::raise_limit();
+    log_if(limit.map_err(|error| format!("limit of descriptors: {error}")));
     let mut last_report = Vec::new();
+    let mut saving = Saving::default();
     let metrics = boot_config(&changes.read.documents).metrics;
     let mut metrics = MetricsFile::new(metrics.map(|said| said.value));
     // Children that ended while this was still the boot stage.
@@ -100,8 +105,11 @@ pub fn main(options: &Options) -> Result<u8, String> {
         }
         changes.keep_good(&mut shell);
         let read = &changes.read;
-        if shell.core.needs_saving() {
-            log_if(changes.save(&shell));
+        let now = sys::clock::now();
+        if shell.core.needs_saving() && saving.is_due(now) {
+            if saving.tried(changes.save(&shell), now) {
+                shell.core.saved();
+            }
             if let Some(folder) = boot_config(&read.documents).state_dir {
                 cache::store(&folder.value, shell.core.fetched());
             }
@@ -124,8 +132,14 @@ pub fn main(options: &Options) -> Result<u8, String> {
         watch.extend(process.interest());
         // A switch_root moves the mount first and enters it afterwards, without a further ring: look again for a while.
         let look_again = mounts_rang.map(|_| sys::clock::now() + ROOT_PERIOD);
+        let until = [
+            look_again,
+            process.deadline(),
+            metrics.deadline(),
+            saving.deadline(),
+        ];
         let woken = shell
-            .wait(earliest([look_again, process.deadline()]), &watch)
+            .wait(earliest(until), &watch)
             .map_err(|error| format!("poll: {error}"))?;
         process.woke(sys::clock::now());
         while let Some((id, binary)) = shell.next_upgrade() {
@@ -300,11 +314,5 @@ fn start_payload(read: &Read) -> Option<i32> {
             log::error!("initnet.init={}: {error}", payload.value);
             None
         }
-    }
-}
-
-fn log_if(result: Result<(), String>) {
-    if let Err(error) = result {
-        log::error!("{error}");
     }
 }

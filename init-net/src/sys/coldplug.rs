@@ -81,7 +81,7 @@ pub struct Wanted {
 /// do for now, and ends when the other end of the pipe is closed.
 pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let pid = process::fork(move || match serve(&folder, &wanted, writer) {
+    let pid = process::fork(writer, |writer| match serve(&folder, &wanted, writer) {
         Ok(()) => 0,
         Err(error) => {
             log::warn!("modules: {error}");
@@ -94,20 +94,17 @@ pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, P
 /// Loads what `wanted` names, in a child, which ends: that closes the pipe.
 pub fn load_once_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let pid = process::fork(move || {
-        let _open_until_the_end = writer;
-        match index(&folder) {
-            Ok(index) => {
-                let mut loaded = BTreeSet::new();
-                for wanted in &wanted {
-                    load(&folder, &index, wanted, &mut loaded);
-                }
-                0
+    let pid = process::fork(writer, |_open_until_the_end| match index(&folder) {
+        Ok(index) => {
+            let mut loaded = BTreeSet::new();
+            for wanted in &wanted {
+                load(&folder, &index, wanted, &mut loaded);
             }
-            Err(error) => {
-                log::warn!("modules: {error}");
-                1
-            }
+            0
+        }
+        Err(error) => {
+            log::warn!("modules: {error}");
+            1
         }
     })?;
     Ok((pid, reader))

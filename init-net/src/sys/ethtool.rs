@@ -81,16 +81,22 @@ impl Ethtool {
     /// All that its driver says of `link`; what it does not know stays `None`. Some drivers ask the card: a few
     /// milliseconds.
     pub fn card(&self, link: &LinkName) -> Card {
+        let mut card = self.driver(link).unwrap_or_default();
+        card.port = self.port(link);
+        card
+    }
+
+    /// The versions alone. An error: there is no such link, or its driver does not say.
+    pub fn driver(&self, link: &LinkName) -> io::Result<Card> {
         // SAFETY: plain numbers, for which all zero is a value.
         let mut driver: Driver = unsafe { core::mem::zeroed() };
         driver.cmd = GET_DRIVER;
-        let mut card = Card::default();
-        if self.ask(link, &mut driver).is_ok() {
-            card.driver_version = text(&driver.version);
-            card.firmware_version = text(&driver.firmware);
-        }
-        card.port = self.port(link);
-        card
+        self.ask(link, &mut driver)?;
+        Ok(Card {
+            driver_version: text(&driver.version),
+            firmware_version: text(&driver.firmware),
+            port: None,
+        })
     }
 
     /// The first answer says how long the masks are, the second has the rest.

@@ -3,6 +3,8 @@
 use core::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -17,17 +19,29 @@ enum Target {
 
 struct Logger(Target);
 
+/// The first call of [`init`] made it.
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
 /// Logs to /dev/kmsg from now on, with the level of each line; to stderr when there is no kernel log to write to, or
 /// `kernel_log` is false (not PID 1: people read what they started). Only the first call counts.
 pub fn init(level: LevelFilter, kernel_log: bool) {
-    let kmsg = OpenOptions::new().write(true).open("/dev/kmsg");
-    let target = match kmsg {
-        Ok(file) if kernel_log => Target::Kmsg(file),
-        _ => Target::Stderr,
-    };
-    // Lives as long as the process.
-    if log::set_logger(Box::leak(Box::new(Logger(target)))).is_ok() {
+    let logger = LOGGER.get_or_init(|| {
+        let kmsg = OpenOptions::new().write(true).open("/dev/kmsg");
+        Logger(match kmsg {
+            Ok(file) if kernel_log => Target::Kmsg(file),
+            _ => Target::Stderr,
+        })
+    });
+    if log::set_logger(logger).is_ok() {
         log::set_max_level(level);
+    }
+}
+
+/// The kernel log, when lines go there: a child keeps it open.
+pub fn descriptor() -> Option<BorrowedFd<'static>> {
+    match &LOGGER.get()?.0 {
+        Target::Kmsg(file) => Some(file.as_fd()),
+        Target::Stderr => None,
     }
 }
 

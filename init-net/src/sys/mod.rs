@@ -6,6 +6,7 @@ pub mod capability;
 pub mod clock;
 pub mod coldplug;
 pub mod console;
+pub mod descriptors;
 pub mod ethtool;
 pub mod executable;
 pub mod file;

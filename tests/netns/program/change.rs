@@ -90,6 +90,28 @@ fn a_change_that_cuts_the_machine_off_goes_back_by_itself() {
 }
 
 #[test]
+fn a_change_of_which_nobody_would_know_when_it_goes_back_is_refused() {
+    with_home("change-unsaved", |machine| {
+        // Nothing can be put in place of a folder that is not empty.
+        let state = Path::new("/run/init-net/state.json");
+        machine.until("the state file", || state.exists().then_some(()));
+        fs::remove_file(state).unwrap();
+        fs::create_dir_all(state.join("in the way")).unwrap();
+        let ran = apply(machine, "10.77.0.21/24", &["--confirm-within", "1h"]);
+        fails(&ran, "nothing is applied");
+        machine.reconcile();
+        has(machine, HOME);
+        assert_eq!(status(machine)["secondsLeft"], Value::Null);
+        fails(&machine.run(&["rollback"]), "no earlier sources");
+        // The supervisor tries on.
+        fs::remove_dir_all(state).unwrap();
+        machine.until("the state file", || state.is_file().then_some(()));
+        applied(machine, "10.77.0.21/24", &["--confirm-within", "1h"]);
+        has(machine, "10.77.0.21/24");
+    });
+}
+
+#[test]
 fn a_change_that_is_confirmed_stays_until_it_is_rolled_back() {
     with_home("change-stays", |machine| {
         applied(machine, "10.77.0.21/24", &["--confirm-within", "1h"]);

@@ -387,17 +387,19 @@ fn what_came_and_went_leaves_no_memory_behind() {
         machine.boot(STATIC);
         machine.answers();
         let pid = pid(machine);
-        churn(0..1000);
+        // Until then lists of a fixed length fill up and the heap finds its size: 100 KiB more than after the first 1,000.
+        churn(0..11_000);
         machine.reconcile();
         assert_eq!(machine.plan(), json!([]));
         let before = anonymous(pid);
-        churn(1000..11_000);
+        churn(11_000..21_000);
         machine.reconcile();
         assert_eq!(machine.plan(), json!([]));
         let after = anonymous(pid);
+        // Which pages the heap holds depends on when it was trimmed. One that lost 7 bytes a round would be seen.
         assert!(
             after <= before + 64,
-            "{before} KiB after 1,000, {after} after 11,000"
+            "{before} KiB after 11,000, {after} after 21,000"
         );
     });
 }

@@ -301,8 +301,10 @@ fn a_watcher_that_only_closes_its_side_is_still_told() {
 #[test]
 fn metrics_are_printed_and_written() {
     on_machine("metrics", |machine| {
-        let file = "/run/init-net.prom";
-        machine.boot(&format!("{STATIC} initnet.metrics={file}"));
+        let folder = machine.lab.folder().join("exporter");
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join("init-net.prom");
+        machine.boot(&format!("{STATIC} initnet.metrics={}", file.display()));
         machine.answers();
         let ran = machine.run(&["metrics"]);
         assert_eq!(ran.code, 0, "{}", ran.errors);
@@ -314,8 +316,20 @@ fn metrics_are_printed_and_written() {
             assert!(ran.output.lines().any(|it| it == line), "{}", ran.output);
         }
         assert!(ran.output.ends_with("# EOF\n"), "{}", ran.output);
-        let text = machine.until("the file", || fs::read_to_string(file).ok());
+        let links = |text: &str| -> u32 {
+            let number = text
+                .lines()
+                .find_map(|line| line.strip_prefix("initnet_links "));
+            number.expect("initnet_links").parse().unwrap()
+        };
+        let text = machine.until("the file", || fs::read_to_string(&file).ok());
         assert!(text.contains("initnet_rounds_total") && text.ends_with("# EOF\n"));
+        // By now files are written in few places only, and nothing but the file's own time wakes the supervisor.
+        ip("link add pod type veth peer name pod-peer");
+        machine.until("two more links in the file", || {
+            let now = fs::read_to_string(&file).ok()?;
+            (links(&now) == links(&text) + 2).then_some(())
+        });
     });
 }
 

@@ -20,7 +20,7 @@ use super::shell::{Shell, SourceEvent};
 use super::slots::{self, Slots};
 use super::sources::{self, Read};
 use super::state_file::{self, SavedSources, SavedText, StateFile};
-use super::{boot, log_diagnostic, remote};
+use super::{boot, log_diagnostic, log_if, remote};
 use crate::compile;
 use crate::config::{Diagnostic, Document, Severity};
 use crate::sys;
@@ -173,14 +173,15 @@ impl Changes {
             return Err("no probe is configured that could confirm the change".into());
         }
         log::info!("apply: {} sources", read.documents.len());
+        let before = (self.applied, self.history.clone(), shell.slots.take());
         // What was never confirmed is nothing to go back to.
         if pending.is_none() {
             self.remember();
         }
         self.applied = true;
-        shell.slots = None;
-        self.take(shell, read, net, None);
-        Ok(())
+        self.take(shell, read, net, None).inspect_err(|_| {
+            (self.applied, self.history, shell.slots) = before;
+        })
     }
 
     /// SIGHUP: files are read again. The command line stays that of the boot, what was fetched stays as it is.
@@ -206,13 +207,13 @@ impl Changes {
         self.applied = false;
         self.handed_off.config = slots.as_ref().and_then(Slots::note);
         shell.slots = slots;
-        self.take(shell, read, None, None);
+        log_if(self.take(shell, read, None, None));
     }
 
     fn confirmed(&mut self, shell: &mut Shell, ended: &str) {
         log::info!("the change stays: {ended}");
         shell.core.watch_change(None, Some(ended.to_owned()));
-        self.store(shell);
+        log_if(self.save(shell));
     }
 
     /// The sources before the present ones come back, by the ordinary plan.
@@ -225,8 +226,7 @@ impl Changes {
         self.applied = back.applied;
         let mut read = sources::parse(&back.cmdline, "/proc/cmdline", back.configs);
         shell.slots = boot_slots(&mut read, back.applied);
-        self.take(shell, read, None, Some(ended.to_owned()));
-        Ok(())
+        self.take(shell, read, None, Some(ended.to_owned()))
     }
 
     /// Keeps the present sources to go back to.
@@ -245,24 +245,34 @@ impl Changes {
         self.history.drain(..surplus);
     }
 
-    /// Makes `read` the sources in force: first in the state file, then in the kernel.
-    fn take(&mut self, shell: &mut Shell, read: Read, net: Option<Pending>, ended: Option<String>) {
+    /// Makes `read` the sources in force: first in the state file, then in the kernel. An error: that could not be, and `read`
+    /// is to be confirmed, so that nobody would know when it goes back. Then those before stay.
+    fn take(
+        &mut self,
+        shell: &mut Shell,
+        read: Read,
+        net: Option<Pending>,
+        ended: Option<String>,
+    ) -> Result<(), String> {
         read.diagnostics.iter().for_each(log_diagnostic);
-        self.read = read;
-        let (documents, sources) = documents(&self.read, shell);
+        let before = core::mem::replace(&mut self.read, read);
+        let pending = shell.core.pending_change();
         shell.core.watch_change(net, ended);
+        if let Err(error) = self.save(shell) {
+            if net.is_some() {
+                self.read = before;
+                shell.core.watch_change(pending, None);
+                return Err(format!("nothing is applied: {error}"));
+            }
+            log::error!("{error}");
+        }
+        let (documents, sources) = documents(&self.read, shell);
         if let Some(slots) = &mut shell.slots {
             slots.begin();
         }
         self.tell_config(shell);
         shell.push(Event::Documents(documents, sources));
-        self.store(shell);
-    }
-
-    fn store(&self, shell: &Shell) {
-        if let Err(error) = self.save(shell) {
-            log::error!("{error}");
-        }
+        Ok(())
     }
 
     /// Writes the state file.

@@ -70,6 +70,7 @@ impl Core {
         self.change.pending = pending;
         self.change.ended = ended;
         self.change.restart();
+        self.revision += 1;
     }
 
     /// The change that is to be confirmed.

@@ -69,6 +69,16 @@ impl Core {
         };
         self.revision += u64::from(changed);
     }
+
+    /// Whether the state file should be written again.
+    pub fn needs_saving(&self) -> bool {
+        self.revision != self.saved_revision
+    }
+
+    /// The state file holds what there is now.
+    pub fn saved(&mut self) {
+        self.saved_revision = self.revision;
+    }
 }
 
 /// `<index of the link>/<address>/<length>`: stays right when the link is renamed.

@@ -482,13 +482,6 @@ impl Core {
         self.looks.need(doubt, now);
     }
 
-    /// Whether the state file should be written again; answers yes once a change.
-    pub fn needs_saving(&mut self) -> bool {
-        let needs = self.revision != self.saved_revision;
-        self.saved_revision = self.revision;
-        needs
-    }
-
     /// Whether links may still appear because drivers are being loaded.
     pub fn set_drivers_loading(&mut self, loading: bool) {
         self.drivers_loading = loading;

@@ -142,11 +142,28 @@ impl Core {
         readiness
     }
 
+    /// Why nothing has to be waited for any more: the wait level is reached, or nothing wants links. `None`: it is not so.
+    /// How long it took does not count.
+    pub fn ready(&self) -> Option<&'static str> {
+        if self.settings.wait == WaitLevel::None {
+            return Some("nothing-to-wait-for");
+        }
+        // A source that was named may change everything.
+        if self.observed.is_none() || self.fetches.pending() {
+            return None;
+        }
+        if self.readiness().reached(self.settings.wait) && !self.applying {
+            return Some("ready");
+        }
+        let idle = !compile::wants_links(&self.documents) && self.settled && !self.stale;
+        idle.then_some("nothing-to-wait-for")
+    }
+
     /// Whether the boot goes on to the hand-off now.
     pub fn verdict(&self, now: Instant) -> Verdict {
         let hand_off = |reason| Verdict::HandOff { reason };
-        if self.settings.wait == WaitLevel::None {
-            return hand_off("nothing-to-wait-for");
+        if let Some(reason) = self.ready() {
+            return hand_off(reason);
         }
         let elapsed = now.saturating_since(self.started);
         if self
@@ -159,21 +176,14 @@ impl Core {
         let Some(observed) = &self.observed else {
             return Verdict::Wait;
         };
-        let readiness = self.readiness();
         if self.fetches.pending() {
-            // A source that was named may change everything: wait for it, unless nothing can carry it.
+            // It is waited for, unless nothing can carry it.
             let nothing_carries = carriers(observed) == 0 && self.carrier_is_due(now);
             return if nothing_carries {
                 hand_off("no-carrier")
             } else {
                 Verdict::Wait
             };
-        }
-        if readiness.reached(self.settings.wait) && !self.applying {
-            return hand_off("ready");
-        }
-        if !compile::wants_links(&self.documents) && self.settled && !self.stale {
-            return hand_off("nothing-to-wait-for");
         }
         // Nothing waits for links that are not there or have no carrier: not for ever.
         let used: Vec<&LinkStatus> = self.used_links(observed).collect();

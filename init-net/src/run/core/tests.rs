@@ -551,10 +551,24 @@ fn nobody_answers_until_the_timeout() {
     check_boot(&mut machine, "timeout", 20_000);
     assert!(machine.sent.len() >= 5 && machine.sent.iter().all(|kind| *kind == 1));
     assert_eq!(machine.core.readiness().missing[0], "lease on eth0");
+    assert_eq!(machine.core.ready(), None);
     // The supervisor goes on asking.
     machine.server = Server::Grants;
     machine.run(70);
     assert_eq!(machine.addresses(), ["eth0/10.0.0.2/24"]);
+    assert_eq!(machine.core.ready(), Some("ready"), "late, but it is there");
+}
+
+#[test]
+fn what_was_not_saved_is_still_to_be_saved() {
+    let mut machine = Machine::new("ip=eth0:dhcp").with(Server::Grants);
+    machine.run(5);
+    assert!(machine.core.needs_saving());
+    assert!(machine.core.needs_saving(), "asking changes nothing");
+    machine.core.saved();
+    assert!(!machine.core.needs_saving());
+    machine.core.watch_change(None, None);
+    assert!(machine.core.needs_saving());
 }
 
 #[test]

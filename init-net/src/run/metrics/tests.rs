@@ -191,12 +191,19 @@ fn the_file_is_written_when_something_changed_and_not_too_often() {
     core.step(Event::DumpFailed(String::new()), START);
     file.update(&core, START + PERIOD * 3 / 2 + PERIOD);
     assert!(!path.exists(), "too early");
+    assert_eq!(file.deadline(), Some(START + PERIOD * 3));
     file.update(&core, START + PERIOD * 3);
     assert!(gone(&path));
+    assert_eq!(file.deadline(), None, "nothing wakes for what is written");
     MetricsFile::default().update(&core, START + PERIOD * 9);
     // Where nothing can be written the supervisor goes on.
     let mut nowhere = MetricsFile::new(Some(folder.join("none/x.prom")));
     nowhere.update(&core, START);
     assert!(nowhere.failed.is_some());
+    assert_eq!(nowhere.deadline(), Some(START + PERIOD));
+    std::fs::create_dir(folder.join("none")).unwrap();
+    nowhere.update(&core, START + PERIOD);
+    assert!(gone(&folder.join("none/x.prom")), "what was not written is");
+    assert_eq!(nowhere.deadline(), None);
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -14,9 +14,10 @@ const NAMESPACES: u32 = 0x7e02_0000;
 const FAMILIES: [u32; 5] = [1, 2, 10, 16, 17];
 
 /// FIONBIO, FIOCLEX, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ, SIOCGIFNAME, SIOCGIFINDEX: what std and libc ask of
-/// descriptors; none that changes a device or types on a terminal.
-const IOCTLS: [u32; 8] = [
-    0x5421, 0x5451, 0x5450, 0x541b, 0x5401, 0x5413, 0x8910, 0x8933,
+/// descriptors; none that types on a terminal. SIOCETHTOOL: what a card is; whether it asks or changes is in memory, where a
+/// filter cannot look.
+const IOCTLS: [u32; 9] = [
+    0x5421, 0x5451, 0x5450, 0x541b, 0x5401, 0x5413, 0x8910, 0x8933, 0x8946,
 ];
 
 /// Of this process itself: PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ,
@@ -129,6 +130,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::sys::ethtool::Ethtool;
     use crate::sys::{process, seccomp};
 
     #[test]
@@ -179,6 +181,11 @@ mod tests {
             let path = std::env::temp_dir().join(format!("init-net-calls-{}", std::process::id()));
             crate::sys::file::replace(&path, 0o600, b"x").unwrap();
             std::fs::remove_file(path).unwrap();
+            let card = Ethtool::open()
+                .unwrap()
+                .driver(&"nosuchlink".parse().unwrap());
+            let error = card.err().expect("there is no such link");
+            assert_eq!(error.raw_os_error(), Some(libc::ENODEV), "{error}");
             // A static program in memory, as a candidate for an upgrade is one.
             let own = crate::sys::memfd::own_program().unwrap();
             let arguments = ["--list", "--quiet", "no-such-test"];

@@ -1,6 +1,6 @@
 //! Where a supervisor still writes, and when that cannot be limited.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Situation;
 use crate::sys::landlock::Access;
@@ -31,24 +31,27 @@ pub(super) fn obstacle(situation: Situation) -> Option<&'static str> {
     }
 }
 
-/// [`PLACES`], and the folder of `initnet.state=`: as far up as it is there, since its file system may come later.
-pub(super) fn writable(state_dir: Option<&Path>) -> Vec<(PathBuf, Access)> {
+/// [`PLACES`], and the `folders` of `initnet.state=` and `initnet.metrics=`: as far up as they are there, since their file
+/// systems may come later.
+pub(super) fn writable(folders: &[PathBuf]) -> Vec<(PathBuf, Access)> {
     let places = PLACES
         .iter()
         .map(|(path, access)| (PathBuf::from(path), *access));
-    let there = state_dir.and_then(|folder| folder.ancestors().find(|folder| folder.is_dir()));
-    // The root itself would be everything.
-    let state = there.filter(|folder| folder.parent().is_some());
+    let there = folders
+        .iter()
+        .filter_map(|folder| folder.ancestors().find(|folder| folder.is_dir()))
+        // The root itself would be everything.
+        .filter(|folder| folder.parent().is_some());
     places
-        .chain(state.map(|folder| (folder.to_owned(), Access::Make)))
+        .chain(there.map(|folder| (folder.to_owned(), Access::Make)))
         .collect()
 }
 
 /// For people.
-pub(super) fn describe(state_dir: Option<&Path>) -> String {
+pub(super) fn describe(folders: &[PathBuf]) -> String {
     let places = PLACES.iter().map(|(path, _)| *path);
-    let state = state_dir.and_then(Path::to_str);
-    let all: Vec<&str> = places.chain(state).collect();
+    let folders = folders.iter().filter_map(|folder| folder.to_str());
+    let all: Vec<&str> = places.chain(folders).collect();
     format!("only below {}", all.join(", "))
 }
 
@@ -57,12 +60,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_folder_counts_as_far_as_it_is_there_and_never_as_everything() {
-        let last = |folder: &str| writable(Some(Path::new(folder))).pop().unwrap().0;
-        assert_eq!(
-            last("/proc/sys/no-such-folder/at-all"),
-            Path::new("/proc/sys")
-        );
-        assert_eq!(last("/no-such-folder/at-all"), Path::new("/dev/kmsg"));
+    fn a_folder_counts_as_far_as_it_is_there_and_never_as_everything() {
+        let folders = [
+            "/proc/sys/no-such-folder/at-all",
+            "/no-such-folder/at-all",
+            "/proc/self",
+        ]
+        .map(PathBuf::from);
+        let places = writable(&folders);
+        let more: Vec<_> = places.iter().skip(PLACES.len()).collect();
+        let expect = ["/proc/sys", "/proc/self"].map(|folder| (folder.into(), Access::Make));
+        assert_eq!(more, expect.iter().collect::<Vec<_>>());
+        assert!(describe(&folders).ends_with("/no-such-folder/at-all, /proc/self"));
     }
 }
