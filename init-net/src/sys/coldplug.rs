@@ -81,7 +81,9 @@ pub struct Wanted {
 /// do for now, and ends when the other end of the pipe is closed.
 pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let pid = process::fork(writer, |writer| match serve(&folder, &wanted, writer) {
+    // With both ends the child outlives a hand-off: a card that comes after it gets its driver, too.
+    let kept = [reader.as_fd(), writer.as_fd()];
+    let pid = process::fork(&kept, || match serve(&folder, &wanted, &writer) {
         Ok(()) => 0,
         Err(error) => {
             log::warn!("modules: {error}");
@@ -94,7 +96,7 @@ pub fn load_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, P
 /// Loads what `wanted` names, in a child, which ends: that closes the pipe.
 pub fn load_once_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i32, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    let pid = process::fork(writer, |_open_until_the_end| match index(&folder) {
+    let pid = process::fork(&[writer.as_fd()], || match index(&folder) {
         Ok(index) => {
             let mut loaded = BTreeSet::new();
             for wanted in &wanted {
@@ -110,7 +112,7 @@ pub fn load_once_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i
     Ok((pid, reader))
 }
 
-fn serve(folder: &Path, wanted: &[Wanted], mut idle: PipeWriter) -> io::Result<()> {
+fn serve(folder: &Path, wanted: &[Wanted], mut idle: &PipeWriter) -> io::Result<()> {
     // Before the first look, so that nothing falls between the two.
     let uevents = Uevents::open()?;
     let index = index(folder)?;

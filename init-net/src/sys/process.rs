@@ -1,8 +1,8 @@
 //! Processes: started clean, reaped in a loop, replaced.
 
 use std::ffi::{CString, OsStr};
-use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, PipeReader};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -87,10 +87,10 @@ fn start(mut command: Command) -> io::Result<i32> {
 }
 
 /// Runs `work` in a forked child, which ends with the code that `work` returns. Of the open files the child has the
-/// standard three, the log and `pipe`: whatever this process closes is closed, however long the child runs. For work that blocks in the kernel
-/// (module initialisation takes seconds on some cards) while the loop goes on. Refused in a process with several threads:
-/// another one could hold a lock that the child would wait for for ever.
-pub fn fork(pipe: PipeWriter, work: impl FnOnce(PipeWriter) -> i32) -> io::Result<i32> {
+/// standard three, the log and `kept`: whatever this process closes is closed, however long the child runs. For work that
+/// blocks in the kernel (module initialisation takes seconds on some cards) while the loop goes on. Refused in a process
+/// with several threads: another one could hold a lock that the child would wait for for ever.
+pub fn fork(kept: &[BorrowedFd<'_>], work: impl FnOnce() -> i32) -> io::Result<i32> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other(
             "cannot fork a process with several threads",
@@ -101,11 +101,11 @@ pub fn fork(pipe: PipeWriter, work: impl FnOnce(PipeWriter) -> i32) -> io::Resul
         nix::unistd::ForkResult::Parent { child } => Ok(child.as_raw()),
         nix::unistd::ForkResult::Child => {
             let log = kmsg::descriptor();
-            let kept: Vec<BorrowedFd<'_>> = log.into_iter().chain([pipe.as_fd()]).collect();
+            let kept: Vec<BorrowedFd<'_>> = log.into_iter().chain(kept.iter().copied()).collect();
             // SAFETY: `work` has nothing else, and what this process had is not dropped: the child ends below.
             let closed = unsafe { descriptors::close_all_but(&kept) };
             let ready = closed.and_then(|()| signal::reset());
-            let code = ready.map_or(125, |()| work(pipe));
+            let code = ready.map_or(125, |()| work());
             // SAFETY: ends the child without running the parent's exit handlers.
             unsafe { libc::_exit(code) }
         }

@@ -1,3 +1,5 @@
+//! Clients that do not read, and a listener that fails.
+
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
