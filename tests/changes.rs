@@ -13,6 +13,7 @@ use init_net::config::machine;
 use init_net::config::{Diagnostic, Severity};
 use init_net::state::Observed;
 use init_net::{compile, plan};
+use tests::golden;
 
 /// Most rounds until a plan is empty. A mode of a bond takes the most: members out, down, set, up, members in.
 const MAX_ROUNDS: usize = 8;
@@ -130,31 +131,8 @@ fn folders() -> Vec<PathBuf> {
 
 #[test]
 fn only_what_has_to_change_does_and_back_again() {
-    let bless = std::env::var_os("INIT_NET_BLESS").is_some();
-    let mut different = Vec::new();
     let folders = folders();
     assert!(folders.len() >= 30, "only {} changes", folders.len());
-    for folder in folders {
-        let text = run(&folder);
-        let path = folder.join("plan.txt");
-        let golden = fs::read_to_string(&path).ok();
-        if golden.as_deref() == Some(text.as_str()) {
-            continue;
-        }
-        if bless {
-            fs::write(&path, &text).unwrap();
-        } else {
-            let golden = golden.unwrap_or_else(|| "(missing)".into());
-            different.push(format!(
-                "{}\n--- golden\n{golden}--- now\n{text}",
-                path.display()
-            ));
-        }
-    }
-    let count = different.len();
-    assert!(
-        different.is_empty(),
-        "{count} goldens differ; scripts/bless rewrites them\n{}",
-        different.join("\n")
-    );
+    let goldens = folders.iter();
+    golden::compare(goldens.map(|folder| (folder.join("plan.txt"), run(folder))));
 }

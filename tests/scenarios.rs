@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use init_net::config::{cmdline, machine};
 use init_net::state::Observed;
 use init_net::{compile, plan};
-use tests::links;
+use tests::{golden, links};
 
 /// The goldens that the inputs in `folder` lead to.
 fn run(folder: &Path) -> BTreeMap<&'static str, String> {
@@ -57,32 +57,10 @@ fn folders() -> Vec<PathBuf> {
 
 #[test]
 fn goldens() {
-    let bless = std::env::var_os("INIT_NET_BLESS").is_some();
-    let mut different = Vec::new();
-    for folder in folders() {
-        for (name, text) in run(&folder) {
-            let path = folder.join(name);
-            let golden = fs::read_to_string(&path).ok();
-            if golden.as_deref() == Some(text.as_str()) {
-                continue;
-            }
-            if bless {
-                fs::write(&path, &text).unwrap();
-            } else {
-                let golden = golden.unwrap_or_else(|| "(missing)".into());
-                different.push(format!(
-                    "{}\n--- golden\n{golden}--- now\n{text}",
-                    path.display()
-                ));
-            }
-        }
-    }
-    assert!(
-        different.is_empty(),
-        "{} goldens differ; scripts/bless rewrites them\n{}",
-        different.len(),
-        different.join("\n")
-    );
+    golden::compare(folders().into_iter().flat_map(|folder| {
+        let goldens = run(&folder).into_iter();
+        goldens.map(move |(name, text)| (folder.join(name), text))
+    }));
 }
 
 #[test]
