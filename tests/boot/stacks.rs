@@ -115,7 +115,11 @@ fn a_vlan_on_a_bond_gets_its_lease_through_a_bridge_on_a_vlan(bench: Bench) {
     guest.addresses("storage").one(&leased);
     assert_eq!(guest.indexes()["storage"], index);
     guest.settles();
-    assert_eq!(dnsmasq.count("DHCPDISCOVER"), 1, "one lease for all of it");
+    assert_eq!(
+        dnsmasq.exchanges("DHCPDISCOVER"),
+        1,
+        "one lease for all of it"
+    );
 }
 
 const BOND_IN_VRF: &str = "\

@@ -1,5 +1,6 @@
 //! A real dnsmasq as DHCP and DNS server.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -133,5 +134,17 @@ impl Dnsmasq {
     pub fn count(&self, message: &str) -> usize {
         // "dnsmasq-dhcp[1]: 3868 DHCPDISCOVER(lan) 52:54:…": the parenthesis tells it from other mentions.
         self.log.count(&format!("{message}("))
+    }
+
+    /// How many exchanges such messages began: a message that was repeated has the transaction id of the first one.
+    pub fn exchanges(&self, message: &str) -> usize {
+        // "dnsmasq-dhcp[1]: 3868 DHCPDISCOVER(lan) 52:54:…": the id stands before the message.
+        let pattern = format!(" {message}(");
+        let lines = self.log.lines();
+        let ids = lines.iter().filter_map(|line| {
+            let (before, _) = line.split_once(&pattern)?;
+            before.rsplit(' ').next().map(str::to_owned)
+        });
+        ids.collect::<BTreeSet<String>>().len()
     }
 }

@@ -272,7 +272,7 @@ fn another_program_takes_over_and_nothing_moves() {
         assert_eq!(machine.get("leases"), lease);
         assert_eq!(watch.end(), Vec::<String>::new());
         assert_eq!(leased(), address);
-        assert_eq!(dnsmasq.count("DHCPDISCOVER"), 1);
+        assert_eq!(dnsmasq.exchanges("DHCPDISCOVER"), 1);
         assert_eq!(dnsmasq.count("DHCPREQUEST"), 1);
         // What it can no longer do does not keep it from its work.
         ip("address flush dev eth0");

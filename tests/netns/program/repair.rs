@@ -59,7 +59,7 @@ fn a_link_comes_back_up_with_everything_on_it() {
         machine.until_shown("link show eth0", "state UP");
         whole(machine, &address);
         assert_eq!(
-            dnsmasq.count("DHCPDISCOVER"),
+            dnsmasq.exchanges("DHCPDISCOVER"),
             1,
             "the lease was confirmed, not asked for again"
         );

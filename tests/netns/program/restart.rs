@@ -25,7 +25,7 @@ fn after_sigkill_nothing_is_touched_and_nobody_is_asked() {
         assert_eq!(machine.get("leases"), lease);
         assert_eq!(watch.end(), Vec::<String>::new());
         assert_eq!(leased(), address);
-        assert_eq!(dnsmasq.count("DHCPDISCOVER"), 1);
+        assert_eq!(dnsmasq.exchanges("DHCPDISCOVER"), 1);
         assert_eq!(dnsmasq.count("DHCPREQUEST"), 1);
         let report = machine.report();
         assert_eq!(report["reason"], "ready", "the boot is remembered");
