@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::networkmanager;
 use crate::root::Root;
 
 /// What our supervisor calls itself.
@@ -144,6 +145,15 @@ fn rest() -> Vec<Contestant> {
             "/bin/init-net boot --hook --cmdline ip=eth0:dhcp",
         ),
         stays(networkd()),
+        stays(Contestant {
+            counts: Some(networkmanager::DAEMON),
+            helper: Some(networkmanager::BUS),
+            ..Contestant::new(
+                "NetworkManager",
+                Root::NetworkManager,
+                &format!("/bin/busybox sh {}", networkmanager::SCRIPT),
+            )
+        }),
         stays(Contestant::new(
             "udhcpc",
             Root::Udhcpc,
@@ -161,7 +171,14 @@ fn networkd() -> Contestant {
 }
 
 fn dhcp() -> Vec<Contestant> {
-    let ipconfig = "/usr/lib/klibc/bin/sh /bench/ipconfig.sh";
+    let ipconfig = |name| Contestant {
+        counts: Some("/usr/lib/klibc/bin/ipconfig"),
+        ..Contestant::new(
+            name,
+            Root::Klibc,
+            "/usr/lib/klibc/bin/sh /bench/ipconfig.sh",
+        )
+    };
     vec![
         Contestant::new("floor", Root::Own, "/bin/floor dhcp"),
         Contestant::new(
@@ -176,11 +193,11 @@ fn dhcp() -> Vec<Contestant> {
         ),
         Contestant {
             link_up: true,
-            ..Contestant::new("ipconfig, link up", Root::Klibc, ipconfig)
+            ..ipconfig("ipconfig, link up")
         },
         Contestant {
             slow: true,
-            ..Contestant::new("ipconfig", Root::Klibc, ipconfig)
+            ..ipconfig("ipconfig")
         },
         Contestant::new(
             "dhcpcd, tuned",
@@ -202,6 +219,10 @@ pub struct Contestant {
     pub root: Root,
     /// Program, inside the root, and arguments.
     pub command: Vec<String>,
+    /// The program that counts, where a script starts it.
+    pub counts: Option<&'static str>,
+    /// Another process that it cannot do without, as it calls itself.
+    pub helper: Option<&'static str>,
     /// The link is up before it starts; otherwise that is its work.
     pub link_up: bool,
     /// The folder, inside the root, in which a file will name the resolver.
@@ -224,6 +245,8 @@ impl Contestant {
             name,
             root,
             command: command.split_whitespace().map(str::to_owned).collect(),
+            counts: None,
+            helper: None,
             link_up: false,
             resolver: "etc",
             slow: false,
@@ -233,10 +256,14 @@ impl Contestant {
 
     /// How the process that stays calls itself.
     pub fn daemon(&self) -> &str {
-        match (self.stays, &self.command[..]) {
-            (true, [program, ..]) => program,
-            // The supervisor's own name for itself.
-            _ => SUPERVISOR,
+        match self.stays {
+            true => self.program(),
+            false => SUPERVISOR,
         }
+    }
+
+    /// The program that counts, inside the root.
+    pub fn program(&self) -> &str {
+        self.counts.unwrap_or(&self.command[0])
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   main          rounds, contestants in turn, tables
 //!    ├── root     Debian packages → the folder a peer runs in
+//!    │    └── networkmanager  the bus and the files of one of them
 //!    ├── contestant  who takes part in what
 //!    └── run      one process a run: namespaces, cable, dnsmasq, what the kernel says and when
 //!         ├── place    the cable, dnsmasq, the root's mounts
@@ -17,6 +18,7 @@
 mod churn;
 mod contestant;
 mod nanny;
+mod networkmanager;
 mod notice;
 mod place;
 mod repair;
@@ -264,13 +266,7 @@ impl Bench {
         let failed = missing
             .find(|(root, _)| *root == contestant.root)
             .map(|(_, error)| error.clone());
-        let program = contestant.command[0].trim_start_matches('/');
-        // What the shell script starts is what counts.
-        let program = if program.ends_with("klibc/bin/sh") {
-            "usr/lib/klibc/bin/ipconfig"
-        } else {
-            program
-        };
+        let program = contestant.program().trim_start_matches('/');
         let path = contestant.root.folder(&self.bench).join(program);
         Row {
             name: contestant.name,

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 use crate::Result;
+use crate::networkmanager;
 
 /// A contestant's world.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,6 +21,7 @@ pub enum Root {
     Klibc,
     Dhcpcd,
     Networkd,
+    NetworkManager,
     Iproute,
 }
 
@@ -52,12 +54,13 @@ dhcpcd:x:102:65534::/usr/lib/dhcpcd:/bin/false
 const GROUP: &str = "root:x:0:\nsystemd-network:x:101:\nnogroup:x:65534:\n";
 
 impl Root {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Own,
         Self::Udhcpc,
         Self::Klibc,
         Self::Dhcpcd,
         Self::Networkd,
+        Self::NetworkManager,
         Self::Iproute,
     ];
 
@@ -72,6 +75,7 @@ impl Root {
             Self::Klibc => "klibc",
             Self::Dhcpcd => "dhcpcd",
             Self::Networkd => "networkd",
+            Self::NetworkManager => "networkmanager",
             Self::Iproute => "iproute2",
         }
     }
@@ -84,6 +88,7 @@ impl Root {
             Self::Klibc => &["klibc-utils"],
             Self::Dhcpcd => &["dhcpcd-base", "busybox-static"],
             Self::Networkd => &["systemd"],
+            Self::NetworkManager => &["network-manager", "dbus-daemon", "busybox-static"],
             Self::Iproute => &["iproute2"],
         }
     }
@@ -201,6 +206,7 @@ impl Root {
                     NETWORKD_UNIT,
                 )?;
             }
+            Self::NetworkManager => networkmanager::furnish(root)?,
         }
         Ok(())
     }
@@ -250,8 +256,10 @@ fn batch(count: usize) -> String {
 }
 
 /// A line of apt-cache(8) is a package, the second relation to one, or `name:architecture` of another architecture.
+/// Alternatives are all there: elogind's would put a libsystemd.so.0 of its own in the place of the real one.
 fn is_library(line: &str) -> bool {
-    (line.starts_with("lib") || line == "zlib1g") && !line.contains(':')
+    let library = line.starts_with("lib") || line == "zlib1g";
+    library && !line.contains(':') && !line.contains("elogind")
 }
 
 /// `dpkg -x`, which would put folders where the root has links to folders.

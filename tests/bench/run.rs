@@ -165,9 +165,7 @@ impl Run<'_> {
             {
                 if done_at.is_some() {
                     value = match self.scenario {
-                        Scenario::Rest => {
-                            rest::measure(&root.join("proc"), self.contestant.daemon())?
-                        }
+                        Scenario::Rest => rest::measure(&root.join("proc"), self.contestant)?,
                         Scenario::Repair => repair::measure(&root)?,
                         Scenario::Churn => churn::measure(&root, &client, &scratch)?,
                         _ => value,

@@ -130,6 +130,16 @@ pub fn text(scenario: Scenario, rows: &[Row]) -> String {
                 "  {}: RSS {} KiB, private {} KiB, anonymous {} KiB; in {} s {} wake-ups, {} ns of CPU\n",
                 row.name, run["rssKiB"], run["privateKiB"], run["anonymousKiB"], run["watchedS"], run["wakeUps"], run["cpuNs"]
             ));
+            if let helper @ Value::Object(_) = &run["helper"] {
+                text.push_str(&format!(
+                    "    and its {}: RSS {} KiB, private {} KiB, anonymous {} KiB; {} wake-ups\n",
+                    helper["program"].as_str().unwrap_or_default(),
+                    helper["rssKiB"],
+                    helper["privateKiB"],
+                    helper["anonymousKiB"],
+                    helper["wakeUps"]
+                ));
+            }
         }
         for run in row.good() {
             repairs(run, &mut text);
