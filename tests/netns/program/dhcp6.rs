@@ -14,10 +14,10 @@ use super::watch::Watch;
 use crate::namespace::{ip, ip_json};
 
 /// DHCPv6 with no router to be had: routes are not waited for.
-const ALONE: &str = "ip=eth0:dhcp6 initnet.wait=local";
+pub(super) const ALONE: &str = "ip=eth0:dhcp6 initnet.wait=local";
 
 /// Kea on `lan`, where it needs addresses that can be used now.
-fn kea(machine: &Machine) -> Builder {
+pub(super) fn kea(machine: &Machine) -> Builder {
     for arguments in [
         "link set lan addrgenmode none",
         "-6 address flush dev lan",
@@ -37,7 +37,7 @@ fn kea(machine: &Machine) -> Builder {
 }
 
 /// The global addresses of a link as ip(8) sees them, with everything else that it says of each.
-fn globals(link: &str) -> Vec<(String, Value)> {
+pub(super) fn globals(link: &str) -> Vec<(String, Value)> {
     let links = ip_json(&format!("-6 -d address show dev {link} scope global"));
     let list = links.iter().flat_map(|link| link["addr_info"].as_array());
     list.flatten()
@@ -50,7 +50,7 @@ fn globals(link: &str) -> Vec<(String, Value)> {
 
 /// The one leased address of `eth0`.
 #[track_caller]
-fn leased() -> (Ipv6Addr, Value) {
+pub(super) fn leased() -> (Ipv6Addr, Value) {
     let all = globals("eth0");
     let [(address, details)] = &all[..] else {
         panic!("not one address: {all:?}");
@@ -64,7 +64,8 @@ fn leased() -> (Ipv6Addr, Value) {
     (bare, details.clone())
 }
 
-fn lease(machine: &Machine) -> Option<Value> {
+/// What the supervisor says of the lease of `eth0`.
+pub(super) fn lease(machine: &Machine) -> Option<Value> {
     let mut leases = machine.get("leases").into_iter();
     leases.find(|lease| lease["id"] == "dhcp6/eth0")
 }

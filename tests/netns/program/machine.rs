@@ -201,8 +201,19 @@ impl Machine {
 
     /// Waits until `look` finds something.
     #[track_caller]
-    pub fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let deadline = Deadline::after(PATIENCE);
+    pub fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.within(PATIENCE, what, look)
+    }
+
+    /// [`Machine::until`] for what takes longer than milliseconds.
+    #[track_caller]
+    pub fn within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> T {
+        let deadline = Deadline::after(patience);
         loop {
             if let Some(found) = look() {
                 return found;

@@ -232,7 +232,7 @@ fn the_control_socket_may_come_from_a_service_manager() {
 }
 
 /// A copy of the program, in a file of its own.
-fn copy(machine: &Machine) -> String {
+pub(super) fn copy(machine: &Machine) -> String {
     let path = machine.lab.folder().join("next");
     fs::copy(machine.command(&[]).get_program(), &path).unwrap();
     path.display().to_string()

@@ -12,7 +12,7 @@ use crate::namespace::{ip, ip_json};
 
 /// The router's own lines, and what it says of the link. Advertisements come every 3 to 4 s besides the answers to
 /// solicitations.
-fn radvd(flags: &str, lines: &str) -> String {
+pub(super) fn radvd(flags: &str, lines: &str) -> String {
     format!(
         "interface lan {{
             AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime 1800; {flags}
@@ -21,10 +21,11 @@ fn radvd(flags: &str, lines: &str) -> String {
     )
 }
 
-const PREFIX: &str = "prefix 2001:db8:77::/64 { AdvOnLink on; AdvAutonomous on; };";
+/// A prefix to make addresses from.
+pub(super) const PREFIX: &str = "prefix 2001:db8:77::/64 { AdvOnLink on; AdvAutonomous on; };";
 
 /// Gives the lab's bridge addresses that may be used at once, as a router has them.
-fn addressed(machine: &Machine) {
+pub(super) fn addressed(machine: &Machine) {
     let lab = machine.lab.namespace();
     for line in [
         "link set lan addrgenmode none",
@@ -46,7 +47,8 @@ fn dnsmasq(machine: &Machine) -> Dnsmasq {
         .unwrap()
 }
 
-fn resolv_conf() -> String {
+/// The resolver's file, empty while there is none.
+pub(super) fn resolv_conf() -> String {
     fs::read_to_string("/etc/resolv.conf").unwrap_or_default()
 }
 

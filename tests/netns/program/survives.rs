@@ -15,6 +15,7 @@ use qemu::process::Process;
 use serde_json::json;
 
 use super::machine::{Machine, PATIENCE, SERVER, leased, on_machine};
+use super::process::copy;
 use super::watch::Watch;
 
 const PORT: u16 = 7;
@@ -114,8 +115,14 @@ type Change = (&'static str, fn(&Machine));
 
 /// Everything that ends a supervisor and goes on without a moment less of network; the hand-off from the boot stage comes
 /// before them.
-const CHANGES: [Change; 4] = [
+const CHANGES: [Change; 5] = [
     ("the hand-off", |_| {}),
+    ("another program in the same process", |machine| {
+        let before = machine.supervisors();
+        let ran = machine.run(&["upgrade", "--binary", &copy(machine)]);
+        assert_eq!(ran.code, 0, "{}", ran.errors);
+        assert_eq!(machine.supervisors(), before);
+    }),
     ("kill -9", |machine| machine.signal(Signal::SIGKILL)),
     ("an orderly end", |machine| machine.signal(Signal::SIGTERM)),
     ("kill -9 once more", |machine| {
@@ -124,7 +131,7 @@ const CHANGES: [Change; 4] = [
 ];
 
 /// Renewals under each supervisor: a hundred in all.
-const RENEWALS: usize = 25;
+const RENEWALS: usize = 20;
 
 /// The boot waits for its config, which is served once there is a connection.
 const LINE: &str = "ip=eth0:dhcp initnet.config=http://10.77.0.1:8080/config";
