@@ -404,6 +404,7 @@ mod tests {
         assert_eq!(&buffer[..length], b"back");
         let tally = relay.tally();
         assert_eq!(tally.lost, 0, "{tally:?}");
-        assert!(tally.passed >= 4, "two datagrams and their ARP: {tally:?}");
+        // What has arrived may not be counted as passed yet.
+        assert!(tally.taken >= 4, "two datagrams and their ARP: {tally:?}");
     }
 }

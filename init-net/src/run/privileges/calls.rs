@@ -184,7 +184,7 @@ mod tests {
             let card = Ethtool::open()
                 .unwrap()
                 .driver(&"nosuchlink".parse().unwrap());
-            let error = card.err().expect("there is no such link");
+            let error = card.expect_err("there is no such link");
             assert_eq!(error.raw_os_error(), Some(libc::ENODEV), "{error}");
             // A static program in memory, as a candidate for an upgrade is one.
             let own = crate::sys::memfd::own_program().unwrap();
