@@ -22,11 +22,10 @@ fn every_option_of_a_bond(bench: Bench) {
 }
 
 fn active_backup(guest: &mut Guest) {
-    let bond = guest.link("backup");
+    let bond = guest.link_once("backup", "UP");
     bond.is("/linkinfo/info_kind", "bond");
     bond.is("/address", "02:00:00:00:0b:01");
     bond.is("/mtu", 1400);
-    bond.is("/operstate", "UP");
     let data = bond.at("/linkinfo/info_data");
     for (option, value) in [
         ("miimon", 100),

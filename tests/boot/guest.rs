@@ -201,6 +201,14 @@ impl Guest {
         self.ask(&format!("ip -d -j link show dev {name}")).at("/0")
     }
 
+    /// The link once it is in that operational state, which the kernel passes on from link to link up to a second late
+    /// (net/core/link_watch.c).
+    #[track_caller]
+    pub fn link_once(&mut self, name: &str, state: &str) -> Json {
+        let question = format!("ip -d -j link show dev {name}");
+        self.until(&question, "/0/operstate", state).at("/0")
+    }
+
     /// The addresses of a link, as a list.
     #[track_caller]
     pub fn addresses(&mut self, name: &str) -> Json {

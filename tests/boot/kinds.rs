@@ -84,10 +84,9 @@ fn stacked_vlans(guest: &mut Guest) {
     outer.is("/linkinfo/info_kind", "vlan");
     outer.is("/linkinfo/info_data/protocol", "802.1ad");
     outer.is("/linkinfo/info_data/id", 100);
-    let inner = guest.link("inner");
+    let inner = guest.link_once("inner", "UP");
     inner.is("/link", "outer");
     inner.is("/mtu", 1400);
-    inner.is("/operstate", "UP");
     inner.is("/linkinfo/info_data/protocol", "802.1Q");
     inner.is("/linkinfo/info_data/id", 5);
     let addresses = guest.addresses("inner");
@@ -95,9 +94,8 @@ fn stacked_vlans(guest: &mut Guest) {
 }
 
 fn a_link_that_is_to_be_down(guest: &mut Guest) {
-    let dark = guest.link("dark");
+    let dark = guest.link_once("dark", "DOWN");
     dark.is("/linkinfo/info_data/id", 4094);
-    dark.is("/operstate", "DOWN");
 }
 
 fn vrf(guest: &mut Guest) {
@@ -118,10 +116,9 @@ fn veth(guest: &mut Guest) {
         ("leg-a", "leg-b", "10.99.0.1"),
         ("leg-b", "leg-a", "10.99.0.2"),
     ] {
-        let leg = guest.link(name);
+        let leg = guest.link_once(name, "UP");
         leg.is("/linkinfo/info_kind", "veth");
         leg.is("/link", other);
-        leg.is("/operstate", "UP");
         let addresses = guest.addresses(name);
         addresses.one(&format!("local={address} prefixlen=30"));
     }

@@ -154,7 +154,7 @@ fn a_vrf_with_a_bond_inside(bench: Bench) {
     guest.link("bond0").is("/master", "vrf-red");
     guest.link("eth0").is("/master", "bond0");
     guest.link("eth1").is("/master", "bond0");
-    guest.link("vrf-red").is("/operstate", "UP");
+    guest.link_once("vrf-red", "UP");
     let routes = guest.routes("-4");
     routes.one("dst=default gateway=10.80.0.1 dev=bond0 table=300 protocol=73");
     routes.one("dst=10.80.0.0/24 dev=bond0 table=300");
