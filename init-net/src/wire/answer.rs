@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use netlink_packet_core::NLM_F_DUMP_INTR;
 use netlink_packet_route::AddressFamily;
 
+use super::ack;
 use super::message::{frames, kind};
 use super::{Kind, Refusal, decode};
 use crate::state::{
@@ -22,6 +24,46 @@ pub enum Progress {
     Interrupted,
     /// The kernel refused it, or broke off.
     Failed(Refusal),
+}
+
+/// One exchange outside of rtnetlink: the messages that answer request `seq`, and their end.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    seq: u32,
+    interrupted: bool,
+}
+
+impl Exchange {
+    /// Awaits it.
+    pub(super) const fn new(seq: u32) -> Self {
+        Self {
+            seq,
+            interrupted: false,
+        }
+    }
+
+    /// Takes one datagram, and gives the type and the body of every message in it to `take`.
+    pub(super) fn receive(
+        &mut self,
+        datagram: &[u8],
+        mut take: impl FnMut(u16, &[u8]),
+    ) -> Progress {
+        for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
+            self.interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
+            match frame.kind {
+                kind::NLMSG_ERROR | kind::NLMSG_DONE => {
+                    return match ack::parse(frame.flags, frame.body) {
+                        Some(Err(refusal)) => Progress::Failed(refusal),
+                        _ if self.interrupted => Progress::Interrupted,
+                        _ => Progress::Done,
+                    };
+                }
+                kind::NLMSG_OVERRUN => return Progress::Interrupted,
+                _ => take(frame.kind, frame.body),
+            }
+        }
+        Progress::More
+    }
 }
 
 /// The answers to requests with consecutive sequence numbers, sent as one: the kernel works them off in their order. Only

@@ -2,11 +2,10 @@
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 
-use super::ack;
-use super::answer::Progress;
+use super::answer::{Exchange, Progress};
 use super::attribute::{attributes, text_of, u32_of};
 use super::body::Body;
-use super::message::{WireError, frame, frames, kind};
+use super::message::{WireError, frame, frames};
 
 /// GENL_ID_CTRL: the family that knows the others, include/uapi/linux/genetlink.h.
 const CONTROL: u16 = 16;
@@ -100,43 +99,26 @@ pub(super) fn dump(id: u16, seq: u32, body: &Body) -> Result<Vec<u8>, WireError>
 
 /// Collects the answer to the request `seq`: what it says of a device, or the end of a dump.
 #[derive(Debug)]
-pub struct Answer {
-    seq: u32,
-    interrupted: bool,
-}
+pub struct Answer(Exchange);
 
 impl Answer {
     /// Awaits it.
     pub const fn new(seq: u32) -> Self {
-        Self {
-            seq,
-            interrupted: false,
-        }
+        Self(Exchange::new(seq))
     }
 
     /// Takes one datagram, and gives the attributes of every message in it to `take`.
     pub fn receive(&mut self, datagram: &[u8], mut take: impl FnMut(&[u8])) -> Progress {
-        for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
-            self.interrupted |= frame.flags & netlink_packet_core::NLM_F_DUMP_INTR != 0;
-            match frame.kind {
-                kind::NLMSG_ERROR | kind::NLMSG_DONE => {
-                    return match ack::parse(frame.flags, frame.body) {
-                        Some(Err(refusal)) => Progress::Failed(refusal),
-                        _ if self.interrupted => Progress::Interrupted,
-                        _ => Progress::Done,
-                    };
-                }
-                kind::NLMSG_OVERRUN => return Progress::Interrupted,
-                _ => take(frame.body.get(HEADER..).unwrap_or_default()),
-            }
-        }
-        Progress::More
+        self.0.receive(datagram, |_, body| {
+            take(body.get(HEADER..).unwrap_or_default())
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::message::kind;
 
     #[test]
     fn a_family_is_the_one_that_was_asked_for() {

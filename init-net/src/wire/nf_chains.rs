@@ -1,13 +1,12 @@
 //! The base chains of nf_tables: where they hook in and what becomes of a packet that no rule takes.
 //! include/uapi/linux/netfilter/nf_tables.h.
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
 
-use super::ack;
-use super::answer::Progress;
+use super::answer::{Exchange, Progress};
 use super::attribute::{attributes, text_of};
 use super::body::Body;
-use super::message::{WireError, frame, frames, kind};
+use super::message::{WireError, frame};
 
 /// NFNL_SUBSYS_NFTABLES, include/uapi/linux/netfilter/nfnetlink.h.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -81,8 +80,7 @@ pub fn get(seq: u32) -> Result<Vec<u8>, WireError> {
 /// Collects the answer to [`get`].
 #[derive(Debug)]
 pub struct Answer {
-    seq: u32,
-    interrupted: bool,
+    exchange: Exchange,
     /// The base chains so far.
     pub chains: Vec<BaseChain>,
 }
@@ -91,29 +89,19 @@ impl Answer {
     /// Awaits it.
     pub const fn new(seq: u32) -> Self {
         Self {
-            seq,
-            interrupted: false,
+            exchange: Exchange::new(seq),
             chains: Vec::new(),
         }
     }
 
     /// Takes one datagram.
     pub fn receive(&mut self, datagram: &[u8]) -> Progress {
-        for frame in frames(datagram).filter(|frame| frame.seq == self.seq) {
-            self.interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
-            match frame.kind {
-                kind::NLMSG_ERROR | kind::NLMSG_DONE => {
-                    return match ack::parse(frame.flags, frame.body) {
-                        Some(Err(refusal)) => Progress::Failed(refusal),
-                        _ if self.interrupted => Progress::Interrupted,
-                        _ => Progress::Done,
-                    };
-                }
-                NEW_CHAIN if self.chains.len() < MAX_CHAINS => self.chains.extend(read(frame.body)),
-                _ => {}
+        let chains = &mut self.chains;
+        self.exchange.receive(datagram, |kind, body| {
+            if kind == NEW_CHAIN && chains.len() < MAX_CHAINS {
+                chains.extend(read(body));
             }
-        }
-        Progress::More
+        })
     }
 }
 
