@@ -1,9 +1,9 @@
 //! Probes: same name, the highest layer wins.
 
 use super::defaults;
-use crate::config::{self, Diagnostic, Document, ProbeConfig, Severity};
-use crate::state::{Desired, ProbeSpec, ProbeTarget};
-use crate::value::Layer;
+use crate::config::{Diagnostic, Document, ProbeConfig, Severity};
+use crate::state::{Desired, ProbeSpec};
+use crate::value::{Layer, ProbeTarget};
 
 pub(super) fn merge(
     documents: &[&Document],
@@ -37,16 +37,9 @@ fn is_https(url: &str) -> bool {
 }
 
 fn spec(config: &ProbeConfig, layer: Layer) -> ProbeSpec {
-    let target = match &config.target {
-        config::ProbeTarget::Tcp { host, port } => ProbeTarget::Tcp {
-            host: host.clone(),
-            port: *port,
-        },
-        config::ProbeTarget::Http { url } => ProbeTarget::Http { url: url.clone() },
-    };
     ProbeSpec {
         name: config.name.clone(),
-        target,
+        target: config.target.clone(),
         interval: config.interval.unwrap_or(defaults::PROBE_INTERVAL),
         timeout: config.timeout.unwrap_or(defaults::PROBE_TIMEOUT),
         failure_threshold: config.failure_threshold.unwrap_or(0),

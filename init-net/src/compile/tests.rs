@@ -5,13 +5,13 @@ use crate::config::expression::Expression;
 use crate::config::{
     AddressConfig, AliasConfig, AutoHostname, AutoMethod, DefaultAction, DeviceSelector,
     EthernetConfig, FirewallRuleConfig, KindConfig, LinkConfig, LinkRef, NextHopConfig,
-    OperatorConfig, ProbeConfig, ProbeTarget, RouteConfig, RuleConfig, Said, SysctlConfig,
-    VipConfig, VipProvider,
+    OperatorConfig, ProbeConfig, RouteConfig, RuleConfig, Said, SysctlConfig, VipConfig,
+    VipProvider,
 };
 use crate::state::{LinkSpec, MasterSpec, OperatorKind, iff};
 use crate::value::{
     BondOptions, BridgeOptions, BridgePortOptions, Duration, EthernetOptions, LinkName, Mtu,
-    Origin, Protocol, RouteKind, RouteTable, RuleAction, Secret, VlanId,
+    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VlanId,
 };
 
 fn name(text: &str) -> LinkName {

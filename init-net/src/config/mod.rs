@@ -31,6 +31,6 @@ pub use document::{
 };
 pub use firewall::{DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig};
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
-pub use probe::{ProbeConfig, ProbeTarget};
+pub use probe::ProbeConfig;
 pub use route::{NextHopConfig, RouteConfig, RuleConfig};
 pub use vip::{VipConfig, VipProvider};

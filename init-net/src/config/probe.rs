@@ -1,6 +1,6 @@
 //! Probes as a source says them.
 
-use crate::value::{Duration, Origin};
+use crate::value::{Duration, Origin, ProbeTarget};
 
 /// What tells that the network works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,21 +17,4 @@ pub struct ProbeConfig {
     pub target: ProbeTarget,
     /// Where it was said.
     pub origin: Origin,
-}
-
-/// What a probe tries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProbeTarget {
-    /// A TCP connection.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-    /// A GET that is answered with 200 to 399.
-    Http {
-        /// The address.
-        url: String,
-    },
 }

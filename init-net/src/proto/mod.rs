@@ -15,6 +15,8 @@ pub mod http;
 pub mod icmp;
 pub mod ndisc;
 
+use core::convert::Infallible;
+
 use crate::value::{Instant, Rng};
 
 /// What every protocol machine has.
@@ -37,6 +39,14 @@ pub trait Machine {
         rng: &mut Rng,
         send: impl FnOnce(Self::Transmit) -> Result<(), E>,
     ) -> Result<bool, E>;
+
+    /// Hands every message that is due to `send`, which cannot fail: an owner that queues them.
+    fn transmit_all(&mut self, now: Instant, rng: &mut Rng, mut send: impl FnMut(Self::Transmit)) {
+        while let Ok(true) = self.transmit(now, rng, |message| {
+            send(message);
+            Ok::<(), Infallible>(())
+        }) {}
+    }
 
     /// The next fact, oldest first.
     fn event(&mut self) -> Option<Self::Event>;

@@ -44,7 +44,7 @@ pub use op::{
     WireguardPeerOp,
 };
 pub use operator::{DelegateSpec, Dhcp6Spec, Dhcp6Start, OperatorKind, OperatorNeed, OperatorSpec};
-pub use probe::{ProbeSpec, ProbeStatus, ProbeTarget};
+pub use probe::{ProbeSpec, ProbeStatus};
 pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_conf};
 pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};

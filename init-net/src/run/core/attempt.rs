@@ -6,7 +6,6 @@
 //!                └─ failed ┘  the next address of the name
 //! ```
 
-use core::convert::Infallible;
 use core::net::IpAddr;
 
 use super::fetches::Wires;
@@ -14,8 +13,7 @@ use super::{Effect, HttpEvent};
 use crate::proto::Machine;
 use crate::proto::dns::Lookup;
 use crate::proto::http::{Client, Error, Host, Outcome, Request, Scheme, Url};
-use crate::state::ProbeTarget;
-use crate::value::{Duration, Hostname, Instant, LinkName, Rng, earliest};
+use crate::value::{Duration, Hostname, Instant, LinkName, ProbeTarget, Rng, earliest};
 
 /// Most addresses of one name that are tried: they share the time of one attempt.
 const MAX_ADDRESSES: usize = 4;
@@ -193,11 +191,10 @@ impl Attempt {
                 State::Talking(client) => {
                     client.expire(now);
                     let open = self.open;
-                    while let Ok(true) = client.transmit(now, rng, |bytes| {
+                    client.transmit_all(now, rng, |bytes| {
                         let write = open.map(|id| Effect::Write { id, bytes });
                         wires.effects.extend(write);
-                        Ok::<(), Infallible>(())
-                    }) {}
+                    });
                     State::Done(judge(client.event()?))
                 }
             };

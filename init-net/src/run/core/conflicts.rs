@@ -1,7 +1,6 @@
 //! Conflict detection for every IPv4 address of ours, leased or static: RFC 5227, fast profile. The address is in use
 //! while it is probed, so nothing waits.
 
-use core::convert::Infallible;
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,15 +156,14 @@ impl Conflicts {
             let Some(acd) = &mut watch.acd else { continue };
             acd.expire(now);
             let link = &watch.link;
-            while let Ok(true) = acd.transmit(now, rng, |message| {
+            acd.transmit_all(now, rng, |message| {
                 let (link, message) = (link.clone(), message.into());
                 effects.push(Effect::BroadcastArp {
                     link,
                     address: *address,
                     message,
                 });
-                Ok::<(), Infallible>(())
-            }) {}
+            });
             while let Some(event) = acd.event() {
                 match event {
                     acd::Event::Free => {

@@ -182,13 +182,12 @@ impl Wires<'_> {
         rng: &mut Rng,
     ) -> Option<Vec<IpAddr>> {
         lookup.expire(now);
-        while let Ok(true) = lookup.transmit(now, rng, |query| {
+        lookup.transmit_all(now, rng, |query| {
             self.effects.push(Effect::QueryDns {
                 server: query.server,
                 message: query.payload,
             });
-            Ok::<(), Infallible>(())
-        }) {}
+        });
         lookup.event().map(|event| match event {
             dns::Event::Addresses(addresses) => addresses,
             dns::Event::Failed => Vec::new(),

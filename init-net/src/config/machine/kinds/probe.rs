@@ -9,8 +9,8 @@ use crate::config::machine::record::Record as _;
 use crate::config::machine::scalar::{Scalar, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
-use crate::config::{Document, ProbeConfig, ProbeTarget};
-use crate::value::{Duration, Hostname};
+use crate::config::{Document, ProbeConfig};
+use crate::value::{Duration, Hostname, ProbeTarget};
 
 keys! {
     /// Tells that the network works by a TCP connection.

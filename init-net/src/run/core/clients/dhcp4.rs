@@ -1,6 +1,5 @@
 //! The DHCPv4 client of a link.
 
-use core::convert::Infallible;
 use core::net::Ipv4Addr;
 
 use super::pool::{Client, Turn};
@@ -153,27 +152,18 @@ impl Client for Dhcp4Client {
     ) -> Turn {
         self.machine.expire(now);
         let changed = self.drain(seat, effects);
-        loop {
-            let link = &seat.link;
-            let sent = self.machine.transmit(now, rng, |transmit| {
-                effects.push(match transmit.to {
-                    Destination::Broadcast => Effect::BroadcastDhcp {
-                        link: link.clone(),
-                        message: transmit.payload,
-                    },
-                    Destination::Unicast { from, server } => Effect::UnicastDhcp {
-                        link: link.clone(),
-                        from,
-                        server,
-                        message: transmit.payload,
-                    },
-                });
-                Ok::<(), Infallible>(())
+        self.machine.transmit_all(now, rng, |transmit| {
+            let (link, message) = (seat.link.clone(), transmit.payload);
+            effects.push(match transmit.to {
+                Destination::Broadcast => Effect::BroadcastDhcp { link, message },
+                Destination::Unicast { from, server } => Effect::UnicastDhcp {
+                    link,
+                    from,
+                    server,
+                    message,
+                },
             });
-            if !matches!(sent, Ok(true)) {
-                break;
-            }
-        }
+        });
         Turn {
             changed,
             refreshed: false,

@@ -1,6 +1,5 @@
 //! The DHCPv6 client of a link: for a lease, or only for what a server tells.
 
-use core::convert::Infallible;
 use core::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
@@ -199,18 +198,12 @@ impl Client for Dhcp6Client {
     ) -> Turn {
         self.machine.expire(now);
         let changed = self.drain(seat, effects);
-        loop {
-            let sent = self.machine.transmit(now, rng, |transmit| {
-                effects.push(Effect::SendDhcp6 {
-                    link: seat.link.clone(),
-                    message: transmit.payload,
-                });
-                Ok::<(), Infallible>(())
+        self.machine.transmit_all(now, rng, |transmit| {
+            effects.push(Effect::SendDhcp6 {
+                link: seat.link.clone(),
+                message: transmit.payload,
             });
-            if !matches!(sent, Ok(true)) {
-                break;
-            }
-        }
+        });
         Turn {
             changed,
             refreshed: false,

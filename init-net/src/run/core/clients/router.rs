@@ -1,7 +1,6 @@
 //! Router discovery on a link. Ethernet only: elsewhere nobody sends advertisements, or (IP over InfiniBand) the kernel's
 //! own part has to do.
 
-use core::convert::Infallible;
 use core::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
@@ -138,16 +137,10 @@ impl Client for RouterClient {
             effects.push(Effect::ListenToRouters { link });
         }
         self.machine.expire(now);
-        loop {
-            let sent = self.machine.transmit(now, rng, |packet| {
-                let link = seat.link.clone();
-                effects.push(Effect::SolicitRouter { link, packet });
-                Ok::<(), Infallible>(())
-            });
-            if !matches!(sent, Ok(true)) {
-                break;
-            }
-        }
+        self.machine.transmit_all(now, rng, |packet| {
+            let link = seat.link.clone();
+            effects.push(Effect::SolicitRouter { link, packet });
+        });
         self.drain(seat, effects)
     }
 
