@@ -1,53 +1,17 @@
 //! A real Kea: it keeps leases of seconds, which dnsmasq does not, and logs what it decides.
 
-use std::fs;
-use std::process::Stdio;
-use std::time::Duration;
-
 use serde_json::Value;
 use serde_json::json;
 
+use super::kea;
 use crate::Lab;
 use crate::Log;
 use crate::Result;
-use crate::error::Context;
 use crate::process::Process;
-
-/// How long Kea may take to say that it has started.
-const START: Duration = Duration::from_secs(30);
-
-/// Which of Kea's servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
-    V4,
-}
-
-impl Server {
-    fn program(self) -> &'static str {
-        match self {
-            Self::V4 => "kea-dhcp4",
-        }
-    }
-
-    /// The root of its configuration.
-    fn root(self) -> &'static str {
-        match self {
-            Self::V4 => "Dhcp4",
-        }
-    }
-
-    /// What it logs once it serves.
-    fn started(self) -> &'static str {
-        match self {
-            Self::V4 => "DHCP4_STARTED",
-        }
-    }
-}
 
 /// What Kea is to do: one subnet on one interface.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    server: Server,
     interface: String,
     /// Everything below the root.
     config: Value,
@@ -99,25 +63,7 @@ impl Builder {
     /// # Errors
     /// Kea is missing or refuses its configuration.
     pub fn start(self, lab: &Lab) -> Result<Kea4> {
-        let name = self.server.program();
-        let path = lab.folder().join(format!("{name}.json"));
-        let config = json!({ self.server.root(): self.config });
-        fs::write(&path, config.to_string()).context(path.display().to_string())?;
-        let mut command = super::program::command(lab, name);
-        command
-            .arg("-c")
-            .arg(&path)
-            .env("KEA_PIDFILE_DIR", lab.folder())
-            .env("KEA_LOCKFILE_DIR", lab.folder())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        // It takes a pid file that is there for a server that runs: one that was killed left its own.
-        let pid = format!("{name}.{name}.pid");
-        let _there_may_be_none = fs::remove_file(lab.folder().join(pid));
-        let mut process = Process::start(&mut command)?;
-        let log = process.errors(None).unwrap_or_default();
-        lab.keep(name, &log);
-        log.wait_for(self.server.started(), START)?;
+        let (process, log) = kea::start(lab, 4, self.config)?;
         Ok(Kea4 {
             _process: process,
             log,
@@ -144,16 +90,8 @@ impl Kea4 {
             "lease-database": { "type": "memfile", "persist": false },
             "valid-lifetime": 3600,
             "authoritative": true,
-            "loggers": [{
-                "name": Server::V4.program(),
-                "output_options": [{ "output": "stderr" }],
-                "severity": "DEBUG",
-                // DBGLVL_TRACE_BASIC_DATA: a line for each packet.
-                "debuglevel": 50,
-            }],
         });
         Builder {
-            server: Server::V4,
             interface: interface.to_owned(),
             config,
         }

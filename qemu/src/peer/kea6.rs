@@ -2,21 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
 
+use super::kea;
 use crate::Error;
 use crate::Lab;
 use crate::Log;
 use crate::Result;
 use crate::error::Context;
 use crate::process::Process;
-
-/// How long Kea may take to say what takes it milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the server is to do, on one interface of the lab, which needs a link-local address that can be used.
 #[derive(Clone, Debug)]
@@ -86,12 +82,6 @@ impl Builder {
     /// # Errors
     /// Kea is missing or refuses its configuration.
     pub fn start(self, lab: &Lab) -> Result<Kea6> {
-        // What one that was killed left behind would keep the next one from starting.
-        let run = lab.folder().join("kea-run");
-        if run.exists() {
-            fs::remove_dir_all(&run).context("the run folder of the last Kea")?;
-        }
-        fs::create_dir_all(&run).context("a run folder for Kea")?;
         let leases = lab.folder().join(&self.leases);
         let interface = self.subnet["interface"].clone();
         let mut config = self.global;
@@ -100,29 +90,7 @@ impl Builder {
             "type": "memfile", "persist": true, "name": leases, "lfc-interval": 0,
         });
         config["subnet6"] = json!([self.subnet]);
-        let output = json!({ "output": "stdout", "flush": true, "pattern": "%m\n" });
-        config["loggers"] = json!([{
-            "name": "kea-dhcp6", "output_options": [output], "severity": "DEBUG", "debuglevel": 55,
-        }]);
-        let file = run.join("kea.json");
-        fs::write(&file, json!({ "Dhcp6": config }).to_string()).context("Kea's configuration")?;
-
-        let mut command = super::program::command(lab, "kea-dhcp6");
-        command
-            .arg("-c")
-            .arg(file)
-            .env("KEA_PIDFILE_DIR", &run)
-            .env("KEA_LOCKFILE_DIR", &run)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut process = Process::start(&mut command)?;
-        let log = process.output(None).unwrap_or_default();
-        lab.keep("kea-dhcp6", &log);
-        lab.keep(
-            "kea-dhcp6 errors",
-            &process.errors(None).unwrap_or_default(),
-        );
-        log.wait_for("DHCP6_STARTED", PATIENCE)?;
+        let (process, log) = kea::start(lab, 6, config)?;
         // It goes on without a socket where the interface had no address in time.
         if log.count("DHCP6_OPEN_SOCKETS_FAILED") > 0 {
             return Err(Error::Ended {
@@ -174,7 +142,7 @@ impl Kea6 {
     /// # Errors
     /// None came.
     pub fn seen(&self, message: &str) -> Result<usize> {
-        self.log.wait_for(&pattern(message), PATIENCE)?;
+        self.log.wait_for(&pattern(message), kea::PATIENCE)?;
         Ok(self.count(message))
     }
 

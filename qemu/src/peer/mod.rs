@@ -3,6 +3,7 @@
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod http;
+mod kea;
 pub mod kea4;
 pub mod kea6;
 mod program;
