@@ -1,6 +1,8 @@
 //! The firewall: the default action of the highest layer; rules by name, the highest layer's wins in the place of the one
 //! it replaces.
 
+use std::sync::Arc;
+
 use super::node_address;
 use crate::config::{DefaultAction, Diagnostic, Document, FirewallRuleConfig, Severity};
 use crate::state::{Desired, FirewallRuleSpec, FirewallSpec, IngressSpec};
@@ -47,6 +49,7 @@ pub(super) fn merge(
         accept_by_default: !matches!(action, Some((DefaultAction::Block, _, _))),
         rules: rules.iter().map(|(_, rule)| spec(rule)).collect(),
         cluster_subnets: node_address::cluster_subnets(documents),
+        table: Arc::default(),
         layer: highest.map_or(layer, |highest| highest.max(layer)),
         origin: origin.clone(),
     });

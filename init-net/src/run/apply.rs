@@ -39,6 +39,7 @@ fn is_rtnetlink(op: &Op) -> bool {
         op,
         Op::Wireguard(_)
             | Op::Ethernet(_)
+            | Op::Firewall(_)
             | Op::SetSysctl { .. }
             | Op::SetHostname { .. }
             | Op::WriteFile(_)

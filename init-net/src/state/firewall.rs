@@ -1,7 +1,10 @@
 //! The firewall as it is wanted. A later stage makes nftables of it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use super::nft::Table;
 use crate::value::{Layer, Origin, PortRange, Prefix, Protocol};
 
 /// What may come in.
@@ -14,6 +17,9 @@ pub struct FirewallSpec {
     pub rules: Vec<FirewallRuleSpec>,
     /// Networks of pods and services, between which everything passes.
     pub cluster_subnets: Vec<Prefix>,
+    /// What it comes to in nf_tables.
+    #[serde(skip)]
+    pub table: Arc<Table>,
     /// Rank of the highest source.
     pub layer: Layer,
     /// Where the default action, or the first rule, was said.

@@ -10,6 +10,7 @@ mod hosts;
 mod kind;
 mod link;
 mod neighbor;
+pub mod nft;
 mod node_address;
 mod op;
 mod operator;
@@ -40,8 +41,8 @@ pub use link::{
 pub use neighbor::{NeighborState, NeighborStatus};
 pub use node_address::NodeAddressSpec;
 pub use op::{
-    AddressOp, EthernetOp, FileOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp, WireguardOp,
-    WireguardPeerOp,
+    AddressOp, EthernetOp, FileOp, FirewallOp, LinkAdd, LinkAt, NextHopAt, Op, RouteOp, RuleOp,
+    WireguardOp, WireguardPeerOp,
 };
 pub use operator::{DelegateSpec, Dhcp6Spec, Dhcp6Start, OperatorKind, OperatorNeed, OperatorSpec};
 pub use probe::{ProbeSpec, ProbeStatus};
@@ -144,6 +145,10 @@ pub struct Observed {
     pub sysctls: BTreeMap<SysctlKey, String>,
     /// Parameters of the baseline that were set, or found right, earlier in this boot: remembered, not looked at.
     pub decided: BTreeSet<SysctlKey>,
+    /// The table of ours in nf_tables; `None`: there is none, or no nf_tables.
+    pub firewall: Option<nft::TableStatus>,
+    /// Generation of the rules of this network namespace (NFT_MSG_GETGEN), when `firewall` was read.
+    pub generation: Option<u32>,
     /// `gethostname(2)`; `None` when empty or `(none)`.
     pub hostname: Option<String>,
     /// Contents of the files that [`Desired::files`] names, where they exist.

@@ -46,6 +46,7 @@ pub use mac::{Mac, MacError};
 pub use moment::Moment;
 pub use mtu::{Mtu, MtuError};
 pub use name_server::NameServer;
+pub(crate) use named::named;
 pub use named::{Numbered, UnknownName};
 pub use node_address::NodeAddressSort;
 pub use origin::{Origin, Span};

@@ -19,6 +19,7 @@ mod errno {
     pub const ENETDOWN: i32 = 100;
 }
 
+use crate::state::nft::{Table, TableStatus};
 use crate::state::{EthernetOp, Observed, Op};
 
 /// Does `op`.
@@ -62,6 +63,13 @@ pub fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
             link.alias = alias.as_ref().map(ToString::to_string);
         }
         Op::SetSysctl { key, value } => drop(state.sysctls.insert(key.clone(), value.clone())),
+        Op::Firewall(change) => {
+            state.firewall = change.table.as_ref().map(|table| TableStatus {
+                table: Table::clone(table),
+                counters: change.counters.clone(),
+                foreign: false,
+            });
+        }
         Op::SetHostname { name } => state.hostname = Some(name.clone()),
         Op::WriteFile(file) => drop(state.files.insert(file.path.clone(), file.content.clone())),
         links => return link::change(state, links),

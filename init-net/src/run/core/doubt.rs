@@ -8,7 +8,7 @@ use crate::wire::{self, event::Bell};
 
 /// Parts of [`Observed`]. The host name is none: it is one system call, and part of every look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Doubt(u8);
+pub struct Doubt(u16);
 
 impl Doubt {
     /// Routes of ours.
@@ -28,9 +28,16 @@ impl Doubt {
     pub const FOREIGN_ROUTES: Self = Self(64 | Self::ROUTES.0);
     /// Those that do not concern us as well: for who asks.
     pub const ALL_ROUTES: Self = Self(128 | Self::FOREIGN_ROUTES.0);
+    /// Our table in nf_tables.
+    pub const FIREWALL: Self = Self(256);
     /// All that is compared: the first look, notices that were lost, an op that failed against what was seen.
     pub const EVERYTHING: Self = Self(
-        Self::LINKS.0 | Self::FOREIGN_ROUTES.0 | Self::RULES.0 | Self::FILES.0 | Self::SETTINGS.0,
+        Self::LINKS.0
+            | Self::FOREIGN_ROUTES.0
+            | Self::RULES.0
+            | Self::FILES.0
+            | Self::SETTINGS.0
+            | Self::FIREWALL.0,
     );
 
     /// Whether all of `part` is in doubt.
@@ -61,6 +68,7 @@ impl Doubt {
             Op::RouteAdd(_) | Op::RouteReplace(_) | Op::RouteDel(_) => Self::ROUTES,
             Op::RuleAdd(_) | Op::RuleDel(_) => Self::RULES,
             Op::WriteFile(_) => Self::FILES,
+            Op::Firewall(_) => Self::FIREWALL,
             // One parameter may change others: `all` those of each link.
             Op::Wireguard(_) | Op::Ethernet(_) | Op::SetSysctl { .. } => Self::SETTINGS,
             Op::SetHostname { .. } => Self::default(),
@@ -96,6 +104,10 @@ impl Doubt {
             look.wireguard = older.wireguard;
             look.ethernet = older.ethernet;
             look.sysctls = older.sysctls;
+        }
+        if !self.has(Self::FIREWALL) {
+            look.firewall = older.firewall;
+            look.generation = older.generation;
         }
     }
 }

@@ -5,6 +5,7 @@
 mod address;
 mod ethernet;
 mod file;
+mod firewall;
 mod link;
 mod route;
 mod rule;
@@ -16,6 +17,7 @@ use core::fmt;
 pub use address::AddressOp;
 pub use ethernet::EthernetOp;
 pub use file::FileOp;
+pub use firewall::FirewallOp;
 pub use link::LinkAdd;
 pub use route::{NextHopAt, RouteOp};
 pub use rule::RuleOp;
@@ -134,6 +136,8 @@ pub enum Op {
     },
     /// WG_CMD_SET_DEVICE.
     Wireguard(Box<WireguardOp>),
+    /// One batch of nf_tables.
+    Firewall(FirewallOp),
     /// One ETHTOOL_MSG_*_SET.
     Ethernet(EthernetOp),
     /// RTM_NEWADDR with NLM_F_CREATE | NLM_F_REPLACE: adds, or renews lifetimes in place.
@@ -227,6 +231,7 @@ impl fmt::Display for Op {
                 write!(f, "ip link set dev {} address {mac}", link.name)
             }
             Self::Wireguard(op) => op.fmt(f),
+            Self::Firewall(op) => op.fmt(f),
             Self::Ethernet(op) => op.fmt(f),
             Self::AddressReplace(address) => address.fmt(f),
             Self::AddressDel {

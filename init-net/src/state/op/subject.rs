@@ -1,6 +1,7 @@
 //! What an op is about: for counters and events.
 
-use super::{EthernetOp, LinkAt, Op};
+use super::{EthernetOp, FirewallOp, LinkAt, Op};
+use crate::state::nft::TABLE;
 use crate::state::{RouteId, RuleId};
 use crate::value::Prefix;
 
@@ -49,6 +50,7 @@ impl Op {
                 RuleId { family, priority }.to_string()
             }
             Self::SetSysctl { key, .. } => key.to_string(),
+            Self::Firewall(_) => format!("inet/{TABLE}"),
             Self::SetHostname { .. } => return self.resource().to_owned(),
             Self::WriteFile(file) => file.path.display().to_string(),
         };
@@ -72,6 +74,7 @@ impl Op {
             | Self::LinkSetMac { .. }
             | Self::Wireguard(_) => "links",
             Self::LinkSetAlias { .. } => "aliases",
+            Self::Firewall(_) => "firewall",
             Self::Ethernet(_) => "ethernet",
             Self::AddressReplace(_) | Self::AddressDel { .. } => "addresses",
             Self::RouteAdd(_) | Self::RouteReplace(_) | Self::RouteDel(_) => "routes",
@@ -99,6 +102,8 @@ impl Op {
             Self::LinkSetMtu { .. } => "link_set_mtu",
             Self::LinkSetMac { .. } => "link_set_mac",
             Self::Wireguard(_) => "wireguard_set",
+            Self::Firewall(FirewallOp { table: None, .. }) => "firewall_del",
+            Self::Firewall(_) => "firewall_replace",
             Self::Ethernet(_) => "ethernet_set",
             Self::AddressReplace(_) => "address_replace",
             Self::AddressDel { .. } => "address_del",
