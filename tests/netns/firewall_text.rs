@@ -215,8 +215,9 @@ fn plain(text: &str) -> String {
         ("meta nfproto ipv4 meta l4proto icmp ", "meta l4proto icmp "),
         (
             "meta nfproto ipv6 meta l4proto icmpv6",
-            "meta l4proto ipv6-icmp",
+            "meta l4proto icmpv6",
         ),
+        ("meta l4proto icmpv6", "meta l4proto ipv6-icmp"),
         ("meta l4proto 112", "meta l4proto vrrp"),
         (" burst 5 packets", ""),
         ("reject with icmpx type port-unreachable", "reject"),
@@ -251,7 +252,11 @@ fn nft_lists_what_was_written() {
                 let lines = text.lines().filter(|line| line.contains("counter"));
                 lines.map(plain).collect()
             };
-            assert_eq!(rules(&listed), rules(&table.to_string()), "{table}");
+            let (listed, written) = (rules(&listed), rules(&table.to_string()));
+            assert_eq!(listed.len(), written.len());
+            for (listed, written) in listed.iter().zip(&written) {
+                assert_eq!(listed, written);
+            }
         }
     });
 }
