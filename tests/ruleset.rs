@@ -63,8 +63,11 @@ pub const SERVICES: [&str; 2] = ["10.96.0.0/12", "fc00:db8:20::/112"];
 /// Links by which packets come and go.
 pub const LINKS: [&str; 7] = ["eth0", "eth1", "cali1", "calico", "wg0", "lo", "siderolink"];
 
+/// A service: its name, and protocols with ports from and to.
+pub type Named = (&'static str, &'static [(u8, u16, u16)]);
+
 /// Services by what they are, written down here once more.
-pub const NAMED: [(&str, &[(u8, u16, u16)]); 6] = [
+pub const NAMED: [Named; 6] = [
     ("dns", &[(6, 53, 53), (17, 53, 53)]),
     ("etcd", &[(6, 2379, 2380)]),
     ("metallb", &[(6, 7946, 7946), (17, 7946, 7946)]),
@@ -220,9 +223,9 @@ pub fn rule(rng: &mut Rng) -> Rule {
     let nets = rng.below(4) + u64::from(rule.egress);
     let family = rng.below(3);
     for _ in 0..nets {
-        let mut own = net(*pick(rng, &NETS));
+        let mut own = net(pick::<&str>(rng, &NETS));
         while family < 2 && own.2 == (family == 0) {
-            own = net(*pick(rng, &NETS));
+            own = net(pick::<&str>(rng, &NETS));
         }
         if one_in(rng, 3) {
             own = inner(rng, own);
