@@ -142,6 +142,17 @@ fn a_limit_counts_once_for_both_chains() {
 }
 
 #[test]
+fn all_ways_to_match_a_rule_have_one_limit() {
+    let limited = rule(
+        "few",
+        "portSelector: {services: [dns]}\nlimit: 3/minute\ningress: [{subnet: 10.0.0.0/8}, {subnet: 'fc00::/7'}]",
+    );
+    let table = table(&[BLOCK, &limited]);
+    let limits = table.chains.iter().filter(|chain| chain.base.is_none());
+    assert_eq!(limits.count(), 1);
+}
+
+#[test]
 fn ten_thousand_subnets_are_one_set() {
     let subnets: Vec<String> = (0..10_000)
         .map(|n| format!("{{subnet: 10.{}.{}.0/25}}", n / 250, n % 250))
