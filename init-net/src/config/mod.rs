@@ -29,7 +29,9 @@ pub use document::{
     Delegate, DhcpTimeouts, Document, EthernetConfig, HostEntry, IfName, LinkRef, OperatorConfig,
     RootConfig, Said, SysctlConfig, WaitLevel,
 };
-pub use firewall::{DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig};
+pub use firewall::{
+    DefaultAction, FirewallConfig, FirewallFault, FirewallRuleConfig, IngressConfig, Meanwhile,
+};
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
 pub use probe::ProbeConfig;
 pub use route::{NextHopConfig, RouteConfig, RuleConfig};

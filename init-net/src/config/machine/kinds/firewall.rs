@@ -22,7 +22,7 @@ impl Names for DefaultAction {
 }
 
 impl Kind for DefaultActionKeys {
-    const ROLE: Role = Role::Other;
+    const ROLE: Role = Role::Firewall;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         out.firewall.default_action = self.ingress.map(|action| action.said(source));
@@ -62,7 +62,7 @@ keys! {
 }
 
 impl Kind for NetworkRuleKeys {
-    const ROLE: Role = Role::Other;
+    const ROLE: Role = Role::Firewall;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let Some(ports) = self.port_selector.ports(source) else {
