@@ -35,6 +35,7 @@ mod vip;
 
 use std::collections::BTreeMap;
 
+pub use meanwhile::speaks_of_firewall;
 pub use settings::{Settings, settings};
 
 use crate::config::{Diagnostic, Document};
