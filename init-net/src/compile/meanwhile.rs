@@ -51,6 +51,7 @@ pub fn speaks_of_firewall(document: &Document) -> bool {
 fn speaks(document: &Document) -> bool {
     document.boot.firewall.is_some()
         || document.firewall.default_action.is_some()
+        || document.firewall.egress_action.is_some()
         || !document.firewall.rules.is_empty()
 }
 

@@ -30,7 +30,8 @@ pub use document::{
     RootConfig, Said, SysctlConfig, WaitLevel,
 };
 pub use firewall::{
-    DefaultAction, FirewallConfig, FirewallFault, FirewallRuleConfig, IngressConfig, Meanwhile,
+    DefaultAction, FirewallConfig, FirewallFault, FirewallRuleConfig, IngressConfig, LimitConfig,
+    Meanwhile, PodsToHost, PortConfig, RuleVerdict,
 };
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
 pub use probe::ProbeConfig;

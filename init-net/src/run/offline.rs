@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::change::{self, Net};
-use super::core::{Reply, Request, Source, needs};
+use super::core::{Reply, Request, needs};
 use super::kernel::Kernel;
 use super::sources::{ObservedFrom, Read, Sources};
 use super::{
@@ -51,10 +51,13 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
 fn meanwhile(sources: &Sources, read: &Read) -> Document {
     let fetched = supervise::state_of_this_boot().map(|state| state.fetched);
     let fetched = fetched.unwrap_or_default();
-    let asked = |source: &Box<dyn Source>| fetched.contains_key(&source.name());
+    let boot = remote::sources(&read.documents);
+    let asked = boot
+        .iter()
+        .all(|source| fetched.contains_key(&source.name()));
     let mut document = Document::empty(Layer::Default, "built-in default");
     document.firewall.meanwhile = Some(Meanwhile {
-        awaited: sources.is_boot() && !remote::sources(&read.documents).iter().all(asked),
+        awaited: sources.is_boot() && !asked,
         closed: false,
     });
     document

@@ -183,12 +183,10 @@ impl Core {
 
     /// Whether a table is to be in force.
     pub(super) fn wants_firewall(&self) -> bool {
-        let table = match (&self.desired.firewall, &self.desired.unsaid_firewall) {
-            (Some(spec), _) => &spec.table,
-            (None, Unsaid::Keep(table)) => table,
-            (None, Unsaid::Remove | Unsaid::Leave) => return false,
-        };
-        !table.chains.is_empty()
+        match (&self.desired.firewall, &self.desired.unsaid_firewall) {
+            (Some(spec), _) => spec.wanted().is_some(),
+            (None, unsaid) => matches!(unsaid, Unsaid::Keep(_)),
+        }
     }
 
     /// Whether a hand-off waits for it: it is to be in force, is not, and may still come.
