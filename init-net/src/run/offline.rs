@@ -107,7 +107,7 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
         },
     };
     let ops = plan::ahead(&desired, &observed);
-    Ok((ops.iter().map(ToString::to_string).collect(), diagnostics))
+    Ok((ops.iter().map(|op| format!("{op:#}")).collect(), diagnostics))
 }
 
 fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
