@@ -4,6 +4,7 @@
 pub mod golden;
 pub mod link;
 pub mod namespace;
+pub mod ruleset;
 pub mod settle;
 
 use std::collections::BTreeMap;

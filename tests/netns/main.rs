@@ -3,6 +3,8 @@
 
 mod bells;
 mod dhcp6;
+mod nftables;
+mod firewall_text;
 mod packet;
 mod program;
 mod rtnetlink;

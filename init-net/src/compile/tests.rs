@@ -925,9 +925,16 @@ fn what_later_stages_run_is_there_and_says_so() {
         d.firewall.default_action = Some(Said::new(DefaultAction::Block, at("block")));
         d.firewall.rules.push(FirewallRuleConfig {
             name: "ssh".into(),
-            protocol: Protocol::Tcp,
+            action: None,
+            interfaces: Vec::new(),
+            protocol: Some(Protocol::Tcp),
             ports: Vec::new(),
+            services: Vec::new(),
+            icmp_types: Vec::new(),
             ingress: Vec::new(),
+            egress: Vec::new(),
+            limit: None,
+            log: None,
             origin: at("ssh"),
         });
     })];
@@ -935,7 +942,7 @@ fn what_later_stages_run_is_there_and_says_so() {
         &documents,
         &[
             "Note: shared addresses are not run yet",
-            "Note: the firewall is not applied yet",
+            "Warning: rule ssh can never match: it has no ingress",
         ],
     );
     let operator = &desired.operators[&(name("eth0"), OperatorKind::Dhcp6)];

@@ -10,11 +10,11 @@ use super::{
     apply as apply_ops, boot, control, modules, observe, offline_platform, remote, supervise,
 };
 use crate::config::diagnostic::Severity;
-use crate::config::{Diagnostic, Document};
+use crate::config::{Diagnostic, Document, Meanwhile};
 use crate::plan;
-use crate::state::{Desired, Observed};
+use crate::state::{Desired, Observed, Op};
 use crate::sys;
-use crate::value::Gather as _;
+use crate::value::{Gather as _, Layer};
 
 /// A boot takes what it can get; a person who applies is told first.
 const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
@@ -28,6 +28,7 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
     let mut read = sources.read()?;
     offline_platform::fetch(sources, &mut read)?;
     let links = sources.links()?;
+    read.documents.push(meanwhile(sources, &read));
     let (desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
     // What this boot has leased and fetched counts, too, where its links are meant.
     let kept = if sources.observed == ObservedFrom::Kernel {
@@ -44,6 +45,22 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
     diagnostics = again;
     read.diagnostics.extend(diagnostics);
     Ok((desired, read.diagnostics))
+}
+
+/// A source of the boot that nobody here has asked may say what the firewall is to be: what is in force stays then.
+fn meanwhile(sources: &Sources, read: &Read) -> Document {
+    let fetched = supervise::state_of_this_boot().map(|state| state.fetched);
+    let fetched = fetched.unwrap_or_default();
+    let boot = remote::sources(&read.documents);
+    let asked = boot
+        .iter()
+        .all(|source| fetched.contains_key(&source.name()));
+    let mut document = Document::empty(Layer::Default, "built-in default");
+    document.firewall.meanwhile = Some(Meanwhile {
+        awaited: sources.is_boot() && !asked,
+        closed: false,
+    });
+    document
 }
 
 /// Documents of the state file of this boot: fetched ones when the sources are those of the boot, and the leases whose
@@ -90,7 +107,7 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
         },
     };
     let ops = plan::ahead(&desired, &observed);
-    Ok((ops.iter().map(ToString::to_string).collect(), diagnostics))
+    Ok((ops.iter().map(|op| format!("{op:#}")).collect(), diagnostics))
 }
 
 fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
@@ -175,15 +192,29 @@ fn apply_here(
     boot::create_run_dir()?;
     modules::load(&needs(&desired));
     let mut kernel = open()?;
-    let mut all = true;
+    let (mut all, mut tried_firewall) = (true, false);
     for _ in 0..MAX_ROUNDS {
         let observed = look(&mut kernel, &desired)?;
-        let ops = plan::plan(&desired, &observed);
+        let mut ops = plan::plan(&desired, &observed);
         if ops.is_empty() {
             return Ok(all);
         }
+        // In force, or refused, before a link opens.
+        let is_firewall = |op: &Op| matches!(op, Op::Firewall(_));
+        if !tried_firewall && ops.iter().any(is_firewall) {
+            ops.retain(is_firewall);
+        }
         let mut done = false;
         for outcome in apply_ops::apply(&mut kernel, ops) {
+            if is_firewall(&outcome.op) {
+                // Somebody else changed rules meanwhile: once more, from what is there now.
+                if matches!(outcome.result, Err((libc::ERESTART, _))) {
+                    done = true;
+                    continue;
+                }
+                // The rest has not been tried.
+                done |= !core::mem::replace(&mut tried_firewall, true);
+            }
             let result = outcome.result.map_err(|(_, error)| error);
             done |= result.is_ok();
             all &= result.is_ok();
