@@ -3,8 +3,8 @@
 
 mod bells;
 mod dhcp6;
-mod nftables;
 mod firewall_text;
+mod nftables;
 mod packet;
 mod program;
 mod rtnetlink;

@@ -107,7 +107,10 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
         },
     };
     let ops = plan::ahead(&desired, &observed);
-    Ok((ops.iter().map(|op| format!("{op:#}")).collect(), diagnostics))
+    Ok((
+        ops.iter().map(|op| format!("{op:#}")).collect(),
+        diagnostics,
+    ))
 }
 
 fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
@@ -138,7 +141,7 @@ pub fn apply(
         None if net.confirm_within.is_some() => {
             Err("no supervisor runs: nobody would go back to what was before".into())
         }
-        None => apply_here(sources, diagnostics, report),
+        None => apply_here(sources, net, diagnostics, report),
     }
 }
 
@@ -156,6 +159,20 @@ fn apply_by_supervisor(
     diagnostics(&read.diagnostics);
     if has_errors(&read.diagnostics) {
         return Err(NOTHING_APPLIED.into());
+    }
+    if !sources.is_boot() {
+        let cmdline = || {
+            let state = supervise::state_of_this_boot();
+            state.map_or_else(super::sources::proc_cmdline, |state| state.cmdline)
+        };
+        // What is not named stays as the boot had it.
+        let whole = Sources {
+            cmdline: Some(sources.cmdline.clone().unwrap_or_else(cmdline)),
+            ..sources.clone()
+        };
+        if !sources.configs.iter().any(|path| path.as_os_str() == "-") {
+            guard(&compile(&whole)?.0, net)?;
+        }
     }
     change::apply(sources, read, net)?;
     settle(report)
@@ -180,6 +197,7 @@ fn settle(mut report: impl FnMut(Done)) -> Result<bool, String> {
 /// Nobody else keeps the machine: the ops are done here.
 fn apply_here(
     sources: &Sources,
+    net: Net,
     diagnostics: impl FnOnce(&[Diagnostic]),
     mut report: impl FnMut(Done),
 ) -> Result<bool, String> {
@@ -188,6 +206,7 @@ fn apply_here(
     if has_errors(&faults) {
         return Err(NOTHING_APPLIED.into());
     }
+    guard(&desired, net)?;
     // Nothing made it before us where no boot ran.
     boot::create_run_dir()?;
     modules::load(&needs(&desired));
@@ -228,6 +247,47 @@ fn apply_here(
     Err(format!(
         "not settled after {MAX_ROUNDS} rounds: somebody undoes the changes"
     ))
+}
+
+/// Refuses what would lock people out, unless they mean it.
+fn guard(desired: &Desired, net: Net) -> Result<(), String> {
+    let cut = locked_out(desired, &mut open()?)?;
+    if cut.is_empty() || net.force {
+        return Ok(());
+    }
+    let cut = cut.join("; ");
+    Err(format!(
+        "nothing is applied: the firewall would cut {cut}; --force applies it all the same"
+    ))
+}
+
+/// Who gets through the firewall in force, and not through the one that is desired.
+fn locked_out(desired: &Desired, kernel: &mut Kernel) -> Result<Vec<String>, String> {
+    let observed = look(kernel, desired)?;
+    let before = observed.firewall.as_ref().map(|there| &there.table);
+    let session = sys::session::ssh_connection();
+    let platform = desired.metadata.contains_key("platform");
+    Ok(change::lockout::cut(
+        before,
+        desired,
+        &observed,
+        session.as_deref(),
+        platform,
+    ))
+}
+
+/// What applying `desired` on this machine would cut, as warnings of `check`. Nothing where nobody keeps this machine: then
+/// it is about another one.
+pub fn lockout(sources: &Sources, desired: &Desired) -> Vec<Diagnostic> {
+    if sources.observed != ObservedFrom::Kernel || supervise::state_of_this_boot().is_none() {
+        return Vec::new();
+    }
+    let cut = open().and_then(|mut kernel| locked_out(desired, &mut kernel));
+    let warning = |what| {
+        Diagnostic::new(Severity::Warning, format!("the firewall would cut {what}"))
+            .with_effect("apply refuses it without --force")
+    };
+    cut.unwrap_or_default().into_iter().map(warning).collect()
 }
 
 fn open() -> Result<Kernel, String> {

@@ -34,6 +34,7 @@ pub mod random;
 pub mod reboot;
 pub mod root;
 pub mod seccomp;
+pub mod session;
 pub mod signal;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
 mod stack;
