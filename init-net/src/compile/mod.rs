@@ -15,6 +15,7 @@ mod hostname;
 pub mod lease;
 pub mod lease6;
 mod link;
+mod meanwhile;
 mod names;
 mod networks;
 mod node_address;
@@ -34,7 +35,7 @@ mod vip;
 
 use std::collections::BTreeMap;
 
-pub use firewall::base_set;
+pub use meanwhile::speaks_of_firewall;
 pub use settings::{Settings, settings};
 
 use crate::config::{Diagnostic, Document};
@@ -64,7 +65,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     alias::merge(&documents, &names, &mut desired);
     sysctl::merge(&documents, &names, &mut desired, &mut diagnostics);
     probe::merge(&documents, &mut desired, &mut diagnostics);
-    firewall::merge(&documents, &mut desired, &mut diagnostics);
+    meanwhile::merge(&documents, &mut desired, &mut diagnostics);
     hostname::merge(&documents, &names, &mut desired);
     resolver::merge(&documents, &mut desired);
     desired.node_addresses = node_address::merge(&documents);

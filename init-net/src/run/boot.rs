@@ -1,12 +1,13 @@
 //! The story of a boot.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 
 use super::cache;
-use super::core::{Core, Event, SavedLeases, Verdict};
+use super::core::{Core, Event, Module, SavedLeases, Verdict, needs};
 use super::handoff;
 use super::modules::Modules;
 use super::report::{self, HandedOff, Report};
@@ -15,7 +16,8 @@ use super::slots::{self, Slots};
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
-use crate::config::{BootConfig, Document};
+use crate::config::{BootConfig, Diagnostic, Document, Meanwhile, Severity};
+use crate::state::Desired;
 use crate::sys;
 use crate::sys::poll::Interest;
 use crate::sys::signal::Signals;
@@ -60,13 +62,13 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
     // has nobody else who would, and with one they are loaded already.
     let mut modules = if pid1 || sys::switch_root::in_initramfs() {
-        Modules::start()
+        Modules::start(&firewall_modules(&read.documents))
     } else {
         Modules::none()
     };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
-    let result = bring_up(&read, slots, &mut modules, [started, mounted, parsed]);
+    let result = bring_up(&mut read, slots, &mut modules, [started, mounted, parsed]);
     handoff::hand_off(options, &result?, &read, modules)
 }
 
@@ -78,7 +80,7 @@ pub struct Done {
 
 /// The loop, from the first dump to the verdict to hand off.
 fn bring_up(
-    read: &Read,
+    read: &mut Read,
     slots: Option<Slots>,
     modules: &mut Modules,
     times: [Instant; 3],
@@ -99,6 +101,7 @@ fn bring_up(
         sys::random::rng(),
         started,
     );
+    core.close_meanwhile();
     let timeline = core.timeline_mut();
     for (stage, from, to) in [("mounts", started, mounted), ("cmdline", mounted, parsed)] {
         timeline.begin(stage, from);
@@ -149,6 +152,10 @@ fn bring_up(
             shell.push(Event::Tick);
         }
     };
+    if let Some(closed) = closed(&shell.core) {
+        log_diagnostic(&closed);
+        read.diagnostics.push(closed);
+    }
     let now = sys::clock::now();
     shell.core.timeline_mut().end("network", now);
     shell
@@ -182,6 +189,21 @@ fn bring_up(
     Ok(Done { ready })
 }
 
+/// What the firewall needs before any link opens: it is there by the first look, mostly.
+fn firewall_modules(documents: &[Document]) -> BTreeSet<Module> {
+    let mut meanwhile = Document::empty(Layer::Default, "built-in default");
+    meanwhile.firewall.meanwhile = Some(Meanwhile {
+        awaited: !super::remote::sources(documents).is_empty(),
+        closed: true,
+    });
+    let documents: Vec<Document> = documents.iter().cloned().chain([meanwhile]).collect();
+    let (desired, _) = crate::compile::compile(&documents, &BTreeMap::new());
+    needs(&Desired {
+        firewall: desired.firewall,
+        ..Desired::default()
+    })
+}
+
 /// Reaps orphans; Ctrl-Alt-Del starts over. Everything else can wait for the hand-off.
 fn take_signals(signals: &Signals) {
     while let Ok(Some(signal)) = signals.next() {
@@ -191,6 +213,24 @@ fn take_signals(signals: &Signals) {
         }
     }
     while let Ok(Some(_)) = sys::process::reap() {}
+}
+
+/// What a machine is told whose firewall waits for a configuration that has not come.
+fn closed(core: &Core) -> Option<Diagnostic> {
+    let sources = core.closed_for();
+    (!sources.is_empty()).then(|| {
+        let message = format!(
+            "the firewall is closed: nothing is known yet of {}",
+            sources.join(", ")
+        );
+        Diagnostic::new(Severity::Warning, message)
+            .with_effect(
+                "nothing comes in but what the base set lets in, until one of them answers",
+            )
+            .with_fix(
+                "initnet.firewall=accept on the command line leaves the machine open meanwhile",
+            )
+    })
 }
 
 fn missing(core: &Core) -> String {
