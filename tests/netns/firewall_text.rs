@@ -38,6 +38,7 @@ fn batch(table: &Table) -> String {
     let op = FirewallOp {
         table: Some(table.clone().into()),
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     };
     let text = format!("{op:#}");

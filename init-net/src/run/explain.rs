@@ -4,7 +4,7 @@ use core::slice::from_ref;
 
 use super::facts::{Facts, route_id, rule_id, vip_id};
 use crate::state::FieldOrigin;
-use crate::state::nft::TableStatus;
+use crate::state::nft::{ElementText, TableStatus};
 use crate::value::{Layer, Origin};
 
 /// One object: what it is, its id, and where it comes from.
@@ -264,7 +264,7 @@ impl Facts<'_> {
     }
 }
 
-/// What the rules of that name have counted, chain by chain.
+/// What the rules of that name have counted, chain by chain, and the elements, set by set.
 fn counted(there: &TableStatus, name: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (chain, counters) in there.table.chains.iter().zip(&there.counters) {
@@ -276,6 +276,20 @@ fn counted(there: &TableStatus, name: &str) -> Vec<String> {
                     number + 1,
                     counter.packets,
                     counter.bytes
+                ));
+            }
+        }
+    }
+    for (set, counters) in there.table.sets.iter().zip(&there.elements) {
+        for (number, (element, counter)) in set.elements.iter().zip(counters).enumerate() {
+            if element.comment.as_deref() == Some(name) {
+                lines.push(format!(
+                    "{}/{}: {} packets, {} bytes: {}",
+                    set.name,
+                    number + 1,
+                    counter.packets,
+                    counter.bytes,
+                    ElementText(set, element)
                 ));
             }
         }

@@ -26,6 +26,7 @@ fn random_tables_load_and_read_back_equal() {
         let gone = FirewallOp {
             table: None,
             counters: Vec::new(),
+            elements: Vec::new(),
             generation: None,
         };
         // Also where there is none.
@@ -95,6 +96,25 @@ fn counters_go_on() {
         };
         kernel.apply(&wanted).unwrap();
         assert_eq!(seen(&mut kernel).counters, wanted.counters);
+        let set = Set {
+            name: "many".to_owned(),
+            key: vec![KeyType::Ipv4Addr, KeyType::InetService],
+            interval: true,
+            counter: true,
+            elements: elements((0..3).map(|i: u8| {
+                let key = |port| Datum::concat(&[Datum::address([10, 0, 0, i].into()), port]);
+                (key(Datum::port(1)).unwrap(), key(Datum::port(9)).unwrap())
+            })),
+        };
+        let with_set = FirewallOp {
+            elements: vec![vec![counter(5, 500), counter(0, 0), counter(9, 1 << 50)]],
+            ..op(Table {
+                sets: vec![set],
+                chains: vec![ingress(Policy::Accept, Vec::new())],
+            })
+        };
+        kernel.apply(&with_set).unwrap();
+        assert_eq!(seen(&mut kernel).elements, with_set.elements);
         // Fewer than there are rules.
         let fewer = FirewallOp {
             counters: vec![vec![counter(3, 4)]],

@@ -32,8 +32,22 @@ fn op(table: Table) -> FirewallOp {
     FirewallOp {
         table: Some(Arc::new(table)),
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     }
+}
+
+/// What the elements of sets that count have counted, some of them.
+fn counted(table: &Table, rng: &mut Rng) -> Vec<Vec<Counter>> {
+    let mut counter = |_: &Element| Counter {
+        packets: rng.below(3),
+        bytes: rng.below(2) << 40,
+    };
+    let of_set = |set: &Set| {
+        let elements = set.elements.iter().filter(|_| set.counter);
+        elements.map(&mut counter).collect()
+    };
+    table.sets.iter().map(of_set).collect()
 }
 
 fn random_op(seed: u64) -> FirewallOp {
@@ -122,11 +136,13 @@ fn what_is_written_reads_back() {
             let rules = chain.rules.iter().enumerate();
             rules.map(count).collect()
         }));
+        op.elements = counted(&table, &mut Rng::new(seed));
         let batch = encode(&op, 3).unwrap();
         let seen = read(|part, seq| answers(&batch.bytes, part, &table, seq)).unwrap();
         let expected = TableStatus {
             table: Table::clone(&table),
             counters: op.counters.clone(),
+            elements: op.elements.clone(),
             foreign: false,
         };
         assert_eq!(seen, (Some(expected), Some(7)), "{seed}");
@@ -297,6 +313,7 @@ fn one_transaction_with_one_acknowledgement() {
     let gone = FirewallOp {
         table: None,
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     };
     let batch = encode(&gone, u32::MAX - 1).unwrap();
