@@ -80,7 +80,12 @@ fn flows(
         for (peer, own) in peers {
             let packets = [port.ports.first(), port.ports.last()].map(|number| {
                 let (peer, own) = (SocketAddr::new(peer, 49_152), SocketAddr::new(own, number));
-                incoming(peer, own, port.protocol as u8, link_of(observed, own.ip()))
+                incoming(
+                    peer,
+                    own,
+                    port.protocol.number(),
+                    link_of(observed, own.ip()),
+                )
             });
             let what = format!("{what} from {peer}");
             let packets = packets.into();
