@@ -93,10 +93,9 @@ fn flows(
         }
     }
     if platform {
-        let own = neighbours(observed).into_iter().map(|(_, own)| own);
+        let mut own = neighbours(observed).into_iter().map(|(_, own)| own);
         let own = own
-            .filter(IpAddr::is_ipv4)
-            .next()
+            .find(IpAddr::is_ipv4)
             .unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let server = SocketAddr::new(METADATA.into(), 80);
         let asks = outgoing(SocketAddr::new(own, 49_152), server, TCP);
