@@ -342,7 +342,7 @@ fn the_table_does_what_the_first_matching_rule_says() {
         let rng = &mut Rng::new(seed as u64);
         let config = config(rng);
         let text = config.text();
-        let table = table(&text);
+        let table = table(&[&text]);
         for _ in 0..PACKETS {
             let packet = packet(rng, &config);
             let (outcome, by) = reference(&config, &packet);

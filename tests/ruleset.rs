@@ -405,15 +405,20 @@ impl Rule {
     }
 }
 
-/// The table of a configuration.
-pub fn table(text: &str) -> Table {
-    let (document, mut faults) = machine::parse(text, "c");
-    let (desired, more) = compile::compile(&[document], &BTreeMap::new());
+/// The table of the texts of a configuration.
+pub fn table<T: AsRef<str>>(texts: &[T]) -> Table {
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    for text in texts {
+        let (document, more) = machine::parse(text.as_ref(), "c");
+        documents.push(document);
+        faults.extend(more);
+    }
+    let (desired, more) = compile::compile(&documents, &BTreeMap::new());
     faults.extend(more);
     let errors: Vec<_> = faults
         .iter()
         .filter(|fault| fault.severity == Severity::Error)
         .collect();
-    assert!(errors.is_empty(), "{text}\n{errors:#?}");
-    Table::clone(&desired.firewall.expect("a default action was said").table)
+    assert!(errors.is_empty(), "{errors:#?}");
+    Table::clone(&desired.firewall.expect("something was said").table)
 }

@@ -79,7 +79,7 @@ impl Facts<'_> {
     /// Where the objects that `id` names come from and what they overrode, as text; `None`: nothing matches.
     pub fn explain(&self, id: &str) -> Option<String> {
         let found = self
-            .objects()
+            .objects(id)
             .into_iter()
             .filter(|object| object.answers_to(id));
         let blocks: Vec<String> = found.map(|object| object.text()).collect();
@@ -90,8 +90,8 @@ impl Facts<'_> {
         }
     }
 
-    /// Everything that is desired.
-    fn objects(&self) -> Vec<Object<'_>> {
+    /// Everything that is desired; what takes long to say is said of the one that is `asked` for.
+    fn objects(&self, asked: &str) -> Vec<Object<'_>> {
         let desired = self.desired;
         let mut all: Vec<Object<'_>> = Vec::new();
         all.extend(desired.links.values().map(|spec| Object {
@@ -219,11 +219,13 @@ impl Facts<'_> {
             });
             all.extend(spec.rules.iter().map(|rule| {
                 let id = format!("firewall/{}", rule.name);
-                Object {
+                let mut object = Object {
                     short: vec![rule.name.clone()],
-                    notes: there.map_or_else(Vec::new, |there| counted(there, &rule.name)),
                     ..Object::new("firewall rule", id, spec.layer, from_ref(&rule.origin))
-                }
+                };
+                let there = there.filter(|_| object.answers_to(asked));
+                object.notes = there.map_or_else(Vec::new, |there| counted(there, &rule.name));
+                object
             }));
         }
         all
