@@ -258,7 +258,7 @@ pub fn run(rng: &mut Rng) -> Vec<Rule> {
         false => (net("2001:db8::/32"), 1 << 76),
     };
     let mut rules = Vec::new();
-    for at in 0..20 + rng.below(21) as u16 {
+    for at in 0..30 + rng.below(40) as u16 {
         let mut one = same.clone();
         one.protocol = Some(*pick(rng, &["tcp", "tcp", "tcp", "udp"]));
         let port = if one_port { first } else { first + 4 * at };
@@ -275,7 +275,7 @@ pub fn run(rng: &mut Rng) -> Vec<Rule> {
         let own = if one_net { wide } else { of_its_own };
         let except = one_in(rng, 4).then(|| inner(rng, own));
         one.nets.push((own, except));
-        match rng.below(60) {
+        match rng.below(150) {
             0 => one = rule(rng),
             1 => one.nets = vec![(wide, None)],
             2 => {

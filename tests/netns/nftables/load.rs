@@ -180,3 +180,28 @@ fn ten_thousand_like_rules_load_and_read_back_equal() {
         }
     });
 }
+
+#[test]
+fn random_configurations_load_and_read_back_equal() {
+    in_namespace(|| {
+        let mut kernel = Nftables::default();
+        let mut elements = 0;
+        for seed in 0..200 {
+            let config = ruleset::config(&mut Rng::new(seed));
+            let table = ruleset::table(&[config.text()]);
+            if table.chains.is_empty() {
+                continue;
+            }
+            let counting = table.sets.iter().filter(|set| set.counter);
+            elements += counting.map(|set| set.elements.len()).sum::<usize>();
+            let wanted = op(table);
+            if let Err(error) = kernel.apply(&wanted) {
+                panic!("{seed}: {error}\n{}", config.text());
+            }
+            let seen = seen(&mut kernel);
+            assert_eq!(Some(&seen.table), wanted.table.as_deref(), "{seed}");
+            assert!(!seen.foreign, "{seed}");
+        }
+        assert!(elements > 500, "{elements}");
+    });
+}

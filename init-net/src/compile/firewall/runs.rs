@@ -14,9 +14,9 @@ use crate::state::nft::{Datum, Element, Field, KeyType, Set};
 use crate::state::{Family, FirewallRuleSpec, RuleVerdict};
 use crate::value::{PortRange, Protocol};
 
-/// Fewest rules of a run, rules: comparing a packet with so many costs about as much as looking it up in a set with ranges of
-/// several fields, and fewer are easier to read as what they are.
-pub(super) const MIN_RULES: usize = 16;
+/// Fewest rules of a run, rules: a packet that none of so many matches takes as long as one that is looked up, 0.5 µs, which
+/// hardly grows with the set.
+pub(super) const MIN_RULES: usize = 32;
 
 /// Most elements that one rule comes to, elements: one with more stays alone, with a set of each of its lists.
 const MAX_ELEMENTS: usize = 64;

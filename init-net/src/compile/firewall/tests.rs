@@ -184,6 +184,9 @@ fn ten_thousand_subnets_are_one_set() {
     assert_eq!(set.elements.len(), 10_000);
 }
 
+/// So many are a set.
+const FEW: u16 = super::runs::MIN_RULES as u16;
+
 /// A rule of one port and one subnet.
 fn like(name: &str, port: u16, subnet: &str) -> String {
     let from = match subnet {
@@ -219,21 +222,21 @@ fn runs(table: &Table) -> Vec<(&str, usize)> {
 
 #[test]
 fn a_run_of_like_rules_is_a_set() {
-    let table = in_order(&[many(1000, 16, "10.0.0.0/8")]);
-    assert_eq!(runs(&table), [("rules-v4", 16)]);
+    let table = in_order(&[many(1000, FEW, "10.0.0.0/8")]);
+    assert_eq!(runs(&table), [("rules-v4", 32)]);
     let lookup = "th dport . meta l4proto . ip saddr @rules-v4";
     assert_eq!(lines(&table, "ingress", "like rules"), [lookup]);
     let early = format!("ct state new {lookup}");
     assert_eq!(lines(&table, "prerouting", "like rules"), [early]);
     let text = table.to_string();
-    let element = "1015 . tcp . 10.0.0.0/8 counter comment \"p1015\" }";
+    let element = "1031 . tcp . 10.0.0.0/8 counter comment \"p1031\" }";
     assert!(text.contains(element), "{text}");
     // One less is what it was.
-    let table = in_order(&[many(1000, 15, "10.0.0.0/8")]);
+    let table = in_order(&[many(1000, FEW - 1, "10.0.0.0/8")]);
     assert_eq!(runs(&table), []);
     assert_eq!(
-        lines(&table, "ingress", "p1014"),
-        ["tcp dport 1014 ip saddr 10.0.0.0/8"]
+        lines(&table, "ingress", "p1030"),
+        ["tcp dport 1030 ip saddr 10.0.0.0/8"]
     );
 }
 
@@ -242,15 +245,15 @@ fn a_run_has_both_families_and_the_ways_of_its_links() {
     let with = |rules: Vec<String>, more: &str| -> Vec<String> {
         rules.into_iter().map(|rule| rule + more).collect()
     };
-    let everywhere = with(many(1, 20, ""), "interfaces: [eth0, 'cali*']\n");
-    let reject: Vec<String> = many(101, 20, "fc00::/7")
+    let everywhere = with(many(1, 40, ""), "interfaces: [eth0, 'cali*']\n");
+    let reject: Vec<String> = many(101, 40, "fc00::/7")
         .into_iter()
         .map(|rule| rule.replace("accept", "reject"))
         .collect();
     let table = in_order(&[everywhere, reject]);
     assert_eq!(
         runs(&table),
-        [("rules-v4", 20), ("rules-v6", 20), ("rules-v6-2", 20)]
+        [("rules-v4", 40), ("rules-v6", 40), ("rules-v6-2", 40)]
     );
     let chain = table.chains.iter().find(|chain| chain.name == "ingress");
     let rules = chain.unwrap().rules.iter();
@@ -282,22 +285,30 @@ fn what_is_not_alike_or_overlaps_ends_a_run() {
     let one = |rule: String| vec![rule];
     let log = like("x", 9, ten) + "log: {}\n";
     check(
-        &[many(100, 16, ten), one(log), many(200, 16, ten)],
-        &[16, 16],
+        &[many(100, FEW, ten), one(log), many(200, FEW, ten)],
+        &[32, 32],
     );
     let drop = like("x", 9, ten).replace("accept", "drop");
-    check(&[many(100, 16, ten), one(drop), many(200, 15, ten)], &[16]);
+    check(
+        &[many(100, FEW, ten), one(drop), many(200, FEW - 1, ten)],
+        &[32],
+    );
+    let linked = like("x", 9, ten) + "interfaces: [eth1]\n";
+    check(
+        &[many(100, FEW, ten), one(linked), many(200, FEW - 1, ten)],
+        &[32],
+    );
     // Wider, narrower, and equal.
     for subnet in ["0.0.0.0/0", "10.1.0.0/16", ten] {
         let over = one(like("x", 105, subnet));
-        check(&[many(100, 16, ten), over, many(200, 16, ten)], &[16, 17]);
+        check(&[many(100, FEW, ten), over, many(200, FEW, ten)], &[32, 33]);
     }
     let apart = one(like("x", 105, "11.0.0.0/8"));
-    check(&[many(100, 16, ten), apart, many(200, 16, ten)], &[33]);
+    check(&[many(100, FEW, ten), apart, many(200, FEW, ten)], &[65]);
     let range = like("x", 9, ten).replace("[9]", "['115-300']");
-    check(&[many(100, 16, ten), one(range)], &[16]);
+    check(&[many(100, FEW, ten), one(range)], &[32]);
     let udp = like("x", 105, ten).replace("tcp", "udp");
-    check(&[many(100, 16, ten), one(udp)], &[17]);
+    check(&[many(100, FEW, ten), one(udp)], &[33]);
     // More of one network and one port than the kernel goes through quickly.
     let networks = (0..300).map(|n| {
         like(
@@ -312,7 +323,7 @@ fn what_is_not_alike_or_overlaps_ends_a_run() {
 
 #[test]
 fn the_part_that_tells_more_is_in_front() {
-    let networks = (0..20).map(|n| like(&format!("n{n}"), 1, &format!("11.0.{n}.0/24")));
+    let networks = (0..40).map(|n| like(&format!("n{n}"), 1, &format!("11.0.{n}.0/24")));
     let table = in_order(&[networks.collect()]);
     assert_eq!(
         lines(&table, "ingress", "like rules"),
@@ -323,7 +334,7 @@ fn the_part_that_tells_more_is_in_front() {
 #[test]
 fn a_rule_that_is_inverted_stays_alone() {
     let mut documents = vec!["kind: NetworkDefaultActionConfig\ningress: accept".to_owned()];
-    let rules = many(1, 20, "10.0.0.0/8").into_iter();
+    let rules = many(1, 40, "10.0.0.0/8").into_iter();
     documents.extend(rules.map(|rule| rule.replace("action: accept\n", "")));
     let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
     let table = firewall(&documents).0.unwrap().table;

@@ -497,6 +497,44 @@ fn what_is_refused_is_named() {
 }
 
 #[test]
+fn a_kernel_that_is_too_old_is_named() {
+    let element = |first: u8| Element {
+        first: Datum::new(&[10, 0, 0, first, 0, 1, 0, 0]).unwrap(),
+        last: Datum::new(&[10, 0, 0, first, 0, 9, 0, 0]).unwrap(),
+        comment: None,
+    };
+    let op = op(Table {
+        sets: vec![Set {
+            name: "rules-v4".to_owned(),
+            key: vec![KeyType::Ipv4Addr, KeyType::InetService],
+            interval: true,
+            counter: true,
+            elements: (0..3).map(element).collect(),
+        }],
+        chains: Vec::new(),
+    });
+    let batch = encode(&op, 100).unwrap();
+    let mut all = frames(&batch.bytes);
+    let set = all.find(|frame| frame.kind == kind::NEW_SET).unwrap().seq;
+    let words = |errno| {
+        let answered = batch.receive(&answer(set, errno, None));
+        answered.unwrap().unwrap_err().about(&op)
+    };
+    let old = "(the kernel is older than 5.7?)";
+    for (errno, text) in [
+        (2, "No such file or directory"),
+        (22, "Invalid argument"),
+        (95, "Operation not supported"),
+    ] {
+        assert_eq!(
+            words(errno),
+            format!("set rules-v4: {text} (os error {errno}) {old}")
+        );
+    }
+    assert!(!words(12).contains(old));
+}
+
+#[test]
 fn what_is_too_long_has_no_batch() {
     let long = "x".repeat(128);
     let change = |change: &dyn Fn(&mut Table)| {
