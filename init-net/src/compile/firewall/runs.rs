@@ -90,7 +90,7 @@ pub(super) fn groups<'s>(rules: &[&'s FirewallRuleSpec], accept: bool) -> Vec<Gr
     let mut all = Vec::with_capacity(rules.len());
     for rule in rules {
         let (action, parts) = meaning(rule, accept);
-        all.push((*rule, action, pieces(rule, &parts, accept)));
+        all.push((*rule, action, pieces(rule, &parts)));
     }
     let hosts = hosts(all.iter().filter_map(|(_, _, pieces)| pieces.as_deref()));
     let mut space = Space::new(&hosts);
@@ -128,14 +128,8 @@ fn end<'s>(run: Option<Run<'s>>, groups: &mut Vec<Group<'s>>) {
 }
 
 /// All that a rule matches; `None`: it is no element of anything.
-fn pieces(
-    rule: &FirewallRuleSpec,
-    parts: &[(Family, Part); 2],
-    accept: bool,
-) -> Option<Vec<Piece>> {
-    // Of one without action what is matched is everything else.
-    let inverted = rule.action.is_none() && accept;
-    if inverted || rule.limit.is_some() || rule.log.is_some() {
+fn pieces(rule: &FirewallRuleSpec, parts: &[(Family, Part); 2]) -> Option<Vec<Piece>> {
+    if rule.limit.is_some() || rule.log.is_some() {
         return None;
     }
     let mut pieces = Vec::new();

@@ -322,6 +322,34 @@ fn what_is_not_alike_or_overlaps_ends_a_run() {
 }
 
 #[test]
+fn a_rule_has_an_element_for_each_of_its_ways_and_not_too_many() {
+    let with = |ports: &str, more: &str| {
+        let from = format!("ingress: [{{subnet: 10.0.0.0/8, except: 10.0.0.0/9}}, {more}]");
+        let more =
+            format!("portSelector: {{ports: [{ports}], protocol: tcp}}\naction: accept\n{from}");
+        vec![rule("more", &more)]
+    };
+    let few = with("7, 9-11", "{subnet: 192.0.2.0/24}, {subnet: 'fc00::/7'}");
+    let table = in_order(&[many(100, FEW, "10.0.0.0/8"), few]);
+    assert_eq!(runs(&table), [("rules-v4", 36), ("rules-v6", 2)]);
+    let text = table.to_string();
+    let element = "9-11 . tcp . 10.128.0.0/9 counter comment \"more\"";
+    assert!(text.contains(element), "{text}");
+    let subnets = |count: u8| {
+        let subnets = (0..count).map(|n| format!("{{subnet: 12.{}.0.0/16}}", 2 * n));
+        with("7, 9-11", &subnets.collect::<Vec<_>>().join(", "))
+    };
+    let most = in_order(&[many(100, FEW, "10.0.0.0/8"), subnets(31)]);
+    assert_eq!(runs(&most), [("rules-v4", 32 + 64)]);
+    let alone = in_order(&[many(100, FEW, "10.0.0.0/8"), subnets(32)]);
+    assert_eq!(runs(&alone), [("rules-v4", 32)]);
+    assert_eq!(
+        lines(&alone, "ingress", "more"),
+        ["tcp dport @more-ports ip saddr @more-v4"]
+    );
+}
+
+#[test]
 fn the_part_that_tells_more_is_in_front() {
     let networks = (0..40).map(|n| like(&format!("n{n}"), 1, &format!("11.0.{n}.0/24")));
     let table = in_order(&[networks.collect()]);
