@@ -8,6 +8,7 @@ mod lower;
 mod ranges;
 mod runs;
 mod sets;
+mod space;
 #[cfg(test)]
 mod tests;
 

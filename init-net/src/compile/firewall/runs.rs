@@ -5,11 +5,12 @@
 //! Every element counts and is called like its rule. The kernel takes no elements that overlap, and what two rules match has
 //! to count for the first: a rule that meets an earlier one of its run begins another run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::lower::{Part, has_ports, meaning};
 use super::ranges::{self, Range};
+use super::space::{Space, hosts};
 use crate::state::nft::{Datum, Element, Field, KeyType, Set};
 use crate::state::{Family, FirewallRuleSpec, RuleVerdict};
 use crate::value::{PortRange, Protocol};
@@ -38,7 +39,7 @@ pub(super) struct Piece {
 /// A rule, or many.
 pub(super) enum Group<'s> {
     One(&'s FirewallRuleSpec),
-    Run(Run<'s>),
+    Run(Box<Run<'s>>),
 }
 
 /// Rules that are the same but for their addresses and ports, no two of which match the same packet.
@@ -121,7 +122,7 @@ pub(super) fn groups<'s>(rules: &[&'s FirewallRuleSpec], accept: bool) -> Vec<Gr
 /// Ends a run: what is too short for a set is its rules.
 fn end<'s>(run: Option<Run<'s>>, groups: &mut Vec<Group<'s>>) {
     match run {
-        Some(run) if run.rules.len() >= MIN_RULES => groups.push(Group::Run(run)),
+        Some(run) if run.rules.len() >= MIN_RULES => groups.push(Group::Run(Box::new(run))),
         Some(run) => groups.extend(run.rules.into_iter().map(Group::One)),
         None => {}
     }
@@ -259,134 +260,5 @@ fn ordered<T>(port_first: bool, address: T, protocol: T, port: T) -> [T; 3] {
     match port_first {
         true => [port, protocol, address],
         false => [address, protocol, port],
-    }
-}
-
-/// A network: its family, how many bits of it are those of hosts, and the others.
-type Block = (Family, u32, u128);
-
-/// The networks that a range is made of.
-fn blocks(family: Family, (mut first, last): Range) -> impl Iterator<Item = Block> {
-    let mut open = true;
-    core::iter::from_fn(move || {
-        if !open {
-            return None;
-        }
-        let room = match (last - first).checked_add(1) {
-            Some(size) => size.ilog2(),
-            None => u128::BITS,
-        };
-        let host = first.trailing_zeros().min(room);
-        let block = (family, host, start(first, host));
-        let size = 1_u128.checked_shl(host).unwrap_or(0);
-        open = first | size.wrapping_sub(1) != last;
-        first = first.wrapping_add(size);
-        Some(block)
-    })
-}
-
-/// An address without the bits of the host.
-fn start(address: u128, host: u32) -> u128 {
-    address.checked_shr(host).unwrap_or(0)
-}
-
-/// How many bits of hosts the networks of each family have: few different numbers, as people write them.
-fn hosts<'p>(pieces: impl Iterator<Item = &'p [Piece]>) -> [Vec<u32>; 2] {
-    let mut hosts = [Vec::new(), Vec::new()];
-    for piece in pieces.flatten() {
-        for (family, host, _) in blocks(piece.family, piece.addresses) {
-            let [v4, v6] = &mut hosts;
-            let own = match family {
-                Family::Inet4 => v4,
-                Family::Inet6 => v6,
-            };
-            if let Err(at) = own.binary_search(&host) {
-                own.insert(at, host);
-            }
-        }
-    }
-    hosts
-}
-
-/// What the rules of a run match: for each network in question the ports that are taken of it. A question takes as many looks
-/// as networks have lengths, and not as there are rules.
-struct Space<'h> {
-    hosts: &'h [Vec<u32>; 2],
-    taken: HashMap<(Protocol, Block), Taken>,
-}
-
-/// Ports of a network.
-#[derive(Default)]
-struct Taken {
-    /// Of all of it.
-    whole: Ports,
-    /// Of some part of it.
-    part: Ports,
-}
-
-impl<'h> Space<'h> {
-    fn new(hosts: &'h [Vec<u32>; 2]) -> Self {
-        Self {
-            hosts,
-            taken: HashMap::new(),
-        }
-    }
-
-    /// The networks in question that `block` is inside of, and itself.
-    fn around(&self, (family, host, network): Block) -> impl Iterator<Item = Block> + use<'h> {
-        let [v4, v6] = self.hosts;
-        let hosts = match family {
-            Family::Inet4 => v4,
-            Family::Inet6 => v6,
-        };
-        let wider = hosts.iter().filter(move |wider| **wider >= host);
-        wider.map(move |wider| (family, *wider, start(network, wider - host)))
-    }
-
-    /// Whether something of `piece` is taken.
-    fn meets(&self, piece: &Piece) -> bool {
-        let taken = |block| self.taken.get(&(piece.protocol, block));
-        blocks(piece.family, piece.addresses).any(|block| {
-            taken(block).is_some_and(|taken| taken.part.meets(piece.ports))
-                || self
-                    .around(block)
-                    .any(|around| taken(around).is_some_and(|taken| taken.whole.meets(piece.ports)))
-        })
-    }
-
-    fn add(&mut self, piece: &Piece) {
-        for block in blocks(piece.family, piece.addresses) {
-            for around in self.around(block) {
-                let taken = self.taken.entry((piece.protocol, around)).or_default();
-                taken.part.add(piece.ports);
-                if around == block {
-                    taken.whole.add(piece.ports);
-                }
-            }
-        }
-    }
-}
-
-/// Ranges of ports, apart from each other, the last by the first.
-#[derive(Default)]
-struct Ports(BTreeMap<u16, u16>);
-
-impl Ports {
-    fn meets(&self, range: PortRange) -> bool {
-        let before = self.0.range(..=range.last()).next_back();
-        before.is_some_and(|(_, last)| *last >= range.first())
-    }
-
-    fn add(&mut self, range: PortRange) {
-        let (mut first, mut last) = (range.first(), range.last());
-        while let Some((from, to)) = self.0.range(..=last).next_back() {
-            if *to < first {
-                break;
-            }
-            (first, last) = (first.min(*from), last.max(*to));
-            let from = *from;
-            self.0.remove(&from);
-        }
-        self.0.insert(first, last);
     }
 }
