@@ -19,6 +19,7 @@
 //! Needs root for namespaces, and what `scripts/setup` fetches. Something missing is an error, never a skipped test.
 
 pub mod artefacts;
+mod cable;
 mod clock;
 pub mod command;
 pub mod diagnostics;
@@ -33,6 +34,7 @@ pub mod probe;
 pub mod process;
 pub mod session;
 pub mod trace;
+pub mod traffic;
 pub mod vm;
 
 pub use clock::Deadline;
