@@ -1,6 +1,7 @@
 //! What the integration tests share.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod firewall;
 pub mod golden;
 pub mod link;
 pub mod namespace;

@@ -2,6 +2,7 @@
 //! says "here" to whoever asks for a neighbour.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
 use super::Body;
@@ -26,6 +27,8 @@ pub struct Stranger {
     other: [u8; 6],
     /// Who it is.
     own: [u8; 6],
+    /// Addresses that somebody else has.
+    others: Vec<IpAddr>,
     buffer: Vec<u8>,
 }
 
@@ -45,8 +48,16 @@ impl Stranger {
             end: End::open(namespace, interface, Options::default())?,
             other,
             own,
+            others: Vec::new(),
             buffer: vec![0; MAX_FRAME],
         })
+    }
+
+    /// An address that it leaves to somebody else on the same cable.
+    #[must_use]
+    pub fn without(mut self, address: IpAddr) -> Self {
+        self.others.push(address);
+        self
     }
 
     /// Sends a packet; false: the other end is not up.
@@ -65,21 +76,29 @@ impl Stranger {
             if frame.get(6..12) != Some(&self.other) {
                 continue;
             }
-            if let Some(answer) = arp(frame, self.own) {
-                // An end that does not take it is asked again.
-                let _ = self.end.send(&answer);
+            if let Some((wanted, answer)) = arp(frame, self.own) {
+                if !self.others.contains(&wanted) {
+                    // An end that does not take it is asked again.
+                    let _ = self.end.send(&answer);
+                }
                 continue;
             }
             let Some(packet) = Packet::of_frame(frame) else {
                 continue;
             };
-            if let Some(answer) = advertisement(&packet, self.own) {
-                let _ = self.end.send(&answer.frame(self.own, self.other));
-            } else {
+            let Some(answer) = advertisement(&packet, self.own) else {
                 return Some(packet);
+            };
+            if !self.others.contains(&answer.source) {
+                let _ = self.end.send(&answer.frame(self.own, self.other));
             }
         }
         None
+    }
+
+    /// Waits until something has come; false: nothing did.
+    pub fn wait(&self, deadline: Deadline) -> bool {
+        self.end.wait(deadline)
     }
 
     /// The next packet; `None`: none came in time.
@@ -95,9 +114,9 @@ impl Stranger {
     }
 }
 
-/// The answer to a frame that asks for a hardware address. Who asks without an address of its own asks whether the address
+/// What a frame asks a hardware address for, and the answer. Who asks without an address of its own asks whether the address
 /// is free (RFC 5227), and it is.
-fn arp(frame: &[u8], own: [u8; 6]) -> Option<Vec<u8>> {
+fn arp(frame: &[u8], own: [u8; 6]) -> Option<(IpAddr, Vec<u8>)> {
     if frame.get(12..14)? != ARP || frame.get(14..22)? != ARP_REQUEST {
         return None;
     }
@@ -109,19 +128,18 @@ fn arp(frame: &[u8], own: [u8; 6]) -> Option<Vec<u8>> {
     }
     let mut reply = ARP_REQUEST;
     reply[7] = 2;
-    Some(
-        [
-            asker,
-            &own,
-            &ARP,
-            &reply,
-            &own,
-            wanted,
-            asker,
-            asker_address,
-        ]
-        .concat(),
-    )
+    let octets: [u8; 4] = wanted.try_into().ok()?;
+    let answer = [
+        asker,
+        &own,
+        &ARP,
+        &reply,
+        &own,
+        wanted,
+        asker,
+        asker_address,
+    ];
+    Some((Ipv4Addr::from(octets).into(), answer.concat()))
 }
 
 /// The answer to a packet that asks for a hardware address (RFC 4861 §4.3).

@@ -1,0 +1,5 @@
+//! The firewall with real packets: a machine between a network that may be anybody and a pod behind its own DNAT.
+
+mod matrix;
+mod stage;
+mod text;
