@@ -29,7 +29,7 @@ fn rings(bells: &mut Bells) -> Vec<(Ring, Doubt)> {
     let ready = poll(&interests, Some(core::time::Duration::ZERO)).unwrap();
     let ready = rings.into_iter().zip(ready).filter(|(_, it)| it.readable);
     let ready: Vec<Ring> = ready.map(|(ring, _)| ring).collect();
-    let doubt = |ring| Some((ring, bells.take(ring).unwrap()?));
+    let doubt = |ring| Some((ring, bells.take(ring, None).unwrap()?));
     ready.into_iter().filter_map(doubt).collect()
 }
 

@@ -3,6 +3,7 @@
 
 mod bells;
 mod dhcp6;
+mod nftables;
 mod packet;
 mod program;
 mod rtnetlink;

@@ -51,6 +51,10 @@ fn alone(kernel: &mut Kernel, op: &Op) -> Result<(), (i32, String)> {
     match op {
         Op::Wireguard(op) => kernel.generic.set_wireguard(op).map_err(|e| words(&e)),
         Op::Ethernet(op) => kernel.generic.set_ethernet(op).map_err(|e| words(&e)),
+        Op::Firewall(op) => kernel
+            .nft
+            .apply(op)
+            .map_err(|error| (error.errno().unwrap_or(libc::EIO), error.to_string())),
         op => local(op)
             .map_err(|error| (error.raw_os_error().unwrap_or(libc::EIO), error.to_string())),
     }

@@ -1,4 +1,5 @@
-//! What tells the supervisor of changes beside rtnetlink: files, kernel parameters, the host name, settings of cards. Each
+//! What tells the supervisor of changes beside rtnetlink: files, kernel parameters, the host name, settings of cards, our
+//! table of nf_tables. Each
 //! says only what to look at; what is not wanted is not listened to.
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use crate::sys::netlink::Notifications;
 use crate::sys::poll::Interest;
 use crate::sys::sysctl;
 use crate::value::{Gather as _, SysctlKey};
-use crate::wire::ethtool;
+use crate::wire::{ethtool, nft};
 
 /// Datagrams of one turn: a flood must not keep the loop from its timers.
 const MAX_DRAIN: usize = 4096;
@@ -36,6 +37,8 @@ pub enum Ring {
     Hostname,
     /// A setting of a card was changed.
     Cards,
+    /// Something in nf_tables was changed.
+    Firewall,
 }
 
 /// All of them.
@@ -51,6 +54,9 @@ pub struct Bells {
     cards: Option<Notifications>,
     /// Links whose settings are wanted.
     indexes: BTreeSet<u32>,
+    firewall: Option<Notifications>,
+    /// A firewall is wanted.
+    filters: bool,
 }
 
 impl Bells {
@@ -62,11 +68,17 @@ impl Bells {
         } else if self.hostname.is_none() {
             self.hostname = Some(hostname::Watch::open()?);
         }
+        let mut doubt = Doubt::default();
+        // The look that this asks for is what listens.
+        if desired.firewall.is_some() && !self.filters {
+            doubt |= Doubt::FIREWALL;
+        }
+        self.filters = desired.firewall.is_some();
         if self.paths.iter().eq(desired.files.keys()) {
-            return Ok(Doubt::default());
+            return Ok(doubt);
         }
         self.paths = desired.files.keys().cloned().collect();
-        self.listen_to_files().map(|()| Doubt::FILES)
+        self.listen_to_files().map(|()| doubt | Doubt::FILES)
     }
 
     /// Files are about to be read: what replaced them is listened to from now on, and what rang before is seen.
@@ -124,6 +136,16 @@ impl Bells {
         Ok(())
     }
 
+    /// Our table is about to be read. Once neither wanted nor there, it is nobody's business.
+    pub fn listen_to_firewall(&mut self, observed: Option<&Observed>) -> io::Result<()> {
+        if !self.filters && observed.is_none_or(|look| look.firewall.is_none()) {
+            self.firewall = None;
+        } else if self.firewall.is_none() {
+            self.firewall = Some(Notifications::open_netfilter(nft::GROUP)?);
+        }
+        Ok(())
+    }
+
     /// To be watched.
     pub fn interests(&self) -> impl Iterator<Item = (Interest<'_>, Ring)> {
         let files = self.files.as_ref().map(Inotify::interest);
@@ -133,19 +155,22 @@ impl Bells {
         let hostname = self.hostname.as_ref().map(hostname::Watch::interest);
         let cards = self.cards.as_ref();
         let cards = cards.map(|cards| Interest::read(cards.as_fd()));
+        let firewall = self.firewall.as_ref();
+        let firewall = firewall.map(|firewall| Interest::read(firewall.as_fd()));
         [
             (files, Ring::Files),
             (mounts, Ring::Mounts),
             (parameters, Ring::Parameters),
             (hostname, Ring::Hostname),
             (cards, Ring::Cards),
+            (firewall, Ring::Firewall),
         ]
         .into_iter()
         .filter_map(|(interest, ring)| Some((interest?, ring)))
     }
 
-    /// What is in doubt since `ring` is ready; `None`: nothing of ours.
-    pub fn take(&mut self, ring: Ring) -> io::Result<Option<Doubt>> {
+    /// What is in doubt since `ring` is ready; `None`: nothing of ours. `port` is where our own changes of nf_tables come from.
+    pub fn take(&mut self, ring: Ring, port: Option<u32>) -> io::Result<Option<Doubt>> {
         let rang = |inotify: &Option<Inotify>| inotify.as_ref().map_or(Ok(false), Inotify::drain);
         Ok(match ring {
             Ring::Files => rang(&self.files)?.then_some(Doubt::FILES),
@@ -153,28 +178,38 @@ impl Bells {
             Ring::Parameters => rang(&self.parameters)?.then_some(Doubt::SETTINGS),
             // Part of every look.
             Ring::Hostname => Some(Doubt::default()),
-            Ring::Cards => self.drain_cards()?.then_some(Doubt::SETTINGS),
+            Ring::Cards => {
+                let indexes = &self.indexes;
+                let rings = |datagram: &[u8]| {
+                    let mut all = ethtool::noticed(datagram);
+                    all.any(|index| indexes.contains(&index))
+                };
+                drain(&mut self.cards, rings)?.then_some(Doubt::SETTINGS)
+            }
+            Ring::Firewall => {
+                let rings = |datagram: &[u8]| nft::noticed(datagram, port);
+                drain(&mut self.firewall, rings)?.then_some(Doubt::FIREWALL)
+            }
         })
     }
+}
 
-    /// Whether a card that matters has changed, or notices were lost.
-    fn drain_cards(&mut self) -> io::Result<bool> {
-        let mut rang = false;
-        let Some(cards) = &mut self.cards else {
-            return Ok(false);
-        };
-        for _ in 0..MAX_DRAIN {
-            match cards.receive() {
-                Ok(datagram) => {
-                    rang |= ethtool::noticed(datagram).any(|index| self.indexes.contains(&index));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => rang = true,
-                Err(error) => return Err(error),
-            }
+/// Whether one of the notices that wait `rings`, or some were lost.
+fn drain(socket: &mut Option<Notifications>, rings: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+    let mut rang = false;
+    let Some(socket) = socket else {
+        return Ok(false);
+    };
+    for _ in 0..MAX_DRAIN {
+        match socket.receive() {
+            Ok(datagram) => rang |= rings(datagram),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => rang = true,
+            Err(error) => return Err(error),
         }
-        Ok(rang)
     }
+    socket.rest();
+    Ok(rang)
 }
 
 fn opened(slot: &mut Option<Inotify>) -> io::Result<&mut Inotify> {

@@ -1,16 +1,19 @@
-//! The two conversations with the kernel that looks and ops need.
+//! The conversations with the kernel that looks and ops need.
 
 use std::io;
 
 use super::generic::Generic;
+use super::nftables::Nftables;
 use super::rtnetlink::Rtnetlink;
 
-/// Both, on sockets of their own.
+/// All of them, on sockets of their own.
 pub struct Kernel {
     /// Links, addresses, routes, rules.
     pub route: Rtnetlink,
     /// Keys and cards.
     pub generic: Generic,
+    /// Our table of nf_tables.
+    pub nft: Nftables,
 }
 
 impl Kernel {
@@ -19,6 +22,7 @@ impl Kernel {
         Ok(Self {
             route: Rtnetlink::open()?,
             generic: Generic::default(),
+            nft: Nftables::default(),
         })
     }
 }

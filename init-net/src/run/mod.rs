@@ -24,6 +24,7 @@ pub mod kinds;
 pub mod live;
 pub mod metrics;
 pub mod modules;
+pub mod nftables;
 pub mod notify;
 pub mod observe;
 pub mod offline;

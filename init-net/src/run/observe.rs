@@ -1,4 +1,4 @@
-//! One look at the machine: links, addresses, routes, rules, host name, files, settings.
+//! One look at the machine: links, addresses, routes, rules, firewall, host name, files, settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -67,6 +67,9 @@ pub fn observe(
     }
     if doubt.has(Doubt::RULES) {
         look.rules = rtnetlink.rules(at)?;
+    }
+    if doubt.has(Doubt::FIREWALL) {
+        (look.firewall, look.generation) = kernel.nft.table();
     }
     let links = match known {
         Some(known) if !doubt.has(Doubt::LINKS) => known,

@@ -256,7 +256,10 @@ impl Shell {
                 self.queue.extend(events.into_iter().map(Event::Http));
             }
             Ready::Bell(ring) => {
-                let rang = self.bells.as_mut().map(|bells| bells.take(ring));
+                let rang = self
+                    .bells
+                    .as_mut()
+                    .map(|bells| bells.take(ring, self.kernel.nft.port()));
                 match rang.unwrap_or(Ok(None)) {
                     Ok(doubt) => self.queue.extend(doubt.map(Event::Changed)),
                     Err(error) => log::warn!("notices: {error}"),
@@ -421,6 +424,11 @@ impl Shell {
             if let Err(error) = bells.listen_to_cards(desired, observed, generic) {
                 failed.push((Doubt::SETTINGS, format!("cards: {error}")));
             }
+        }
+        if doubt.has(Doubt::FIREWALL)
+            && let Err(error) = bells.listen_to_firewall(self.core.last_observed())
+        {
+            failed.push((Doubt::FIREWALL, format!("nf_tables: {error}")));
         }
         for (part, error) in failed {
             self.deaf_to(part, &error);

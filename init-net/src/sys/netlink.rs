@@ -14,6 +14,9 @@ use zeroize::Zeroize as _;
 /// of the loop; beyond that the kernel drops, says so, and everything is dumped again.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// What waits on a socket of nf_tables, bytes, each way: a batch goes as one piece, and ten thousand rules have five MiB.
+const NETFILTER_BUFFER: usize = 8 << 20;
+
 /// Longest datagram that is taken, bytes. The kernel fills at most 32 KiB (`netlink_recvmsg`, net/netlink/af_netlink.c).
 const MAX_DATAGRAM: usize = 64 << 10;
 
@@ -26,6 +29,7 @@ pub struct Requests {
     socket: Socket,
     buffer: Vec<u8>,
     receive_buffer: usize,
+    port: u32,
 }
 
 impl Requests {
@@ -40,18 +44,20 @@ impl Requests {
         Self::open_protocol(NETLINK_GENERIC)
     }
 
-    /// The same for nf_tables.
+    /// The same for nf_tables, with room for large answers.
     pub fn open_netfilter() -> io::Result<Self> {
-        Self::open_protocol(NETLINK_NETFILTER)
+        let requests = Self::open_protocol(NETLINK_NETFILTER)?;
+        enlarge(&requests.socket, NETFILTER_BUFFER);
+        Ok(requests)
     }
 
     fn open_protocol(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
-        socket.bind_auto()?;
+        let own = socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         let _before_4_12 = socket.set_ext_ack(true).and(socket.set_cap_ack(true));
         let _before_4_20 = socket.set_netlink_get_strict_chk(true);
-        enlarge(&socket);
+        enlarge(&socket, RECEIVE_BUFFER);
         setsockopt(
             &socket,
             sockopt::ReceiveTimeout,
@@ -60,8 +66,22 @@ impl Requests {
         Ok(Self {
             receive_buffer: getsockopt(&socket, sockopt::RcvBuf)?,
             socket,
-            buffer: Vec::with_capacity(MAX_DATAGRAM),
+            buffer: Vec::new(),
+            port: own.port_number(),
         })
+    }
+
+    /// The number that others see in notices of what is done over this socket.
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// Sends messages that the kernel takes as one, however many they are. EMSGSIZE: CAP_NET_ADMIN is missing, and the
+    /// buffer is what everybody gets.
+    pub fn send_whole(&self, messages: &[u8]) -> io::Result<()> {
+        let room = messages.len().max(NETFILTER_BUFFER);
+        let _unprivileged = setsockopt(&self.socket, sockopt::SndBufForce, &room);
+        self.send(messages)
     }
 
     /// How many bytes of answers may wait, as the kernel counts them (`sk_rcvbuf`, overhead included).
@@ -116,31 +136,47 @@ impl Notifications {
         socket.bind(&SocketAddr::new(0, mask))?;
         Ok(Self {
             socket,
-            buffer: Vec::with_capacity(MAX_DATAGRAM),
+            buffer: Vec::new(),
         })
     }
 
     /// Subscribes to one `group` of a family of generic netlink, by the number that the kernel gave it.
     pub fn open_generic(group: u32) -> io::Result<Self> {
-        let mut socket = Self::quiet(NETLINK_GENERIC)?;
+        Self::open_group(NETLINK_GENERIC, group)
+    }
+
+    /// Subscribes to one `group` of netfilter.
+    pub fn open_netfilter(group: u32) -> io::Result<Self> {
+        let notifications = Self::open_group(NETLINK_NETFILTER, group)?;
+        enlarge(&notifications.socket, NETFILTER_BUFFER);
+        Ok(notifications)
+    }
+
+    fn open_group(protocol: isize, group: u32) -> io::Result<Self> {
+        let mut socket = Self::quiet(protocol)?;
         socket.bind(&SocketAddr::new(0, 0))?;
         socket.add_membership(group)?;
         Ok(Self {
             socket,
-            buffer: Vec::with_capacity(MAX_DATAGRAM),
+            buffer: Vec::new(),
         })
     }
 
     fn quiet(protocol: isize) -> io::Result<Socket> {
         let socket = Socket::new(protocol)?;
         socket.set_non_blocking(true)?;
-        enlarge(&socket);
+        enlarge(&socket, RECEIVE_BUFFER);
         Ok(socket)
     }
 
     /// The next datagram. `WouldBlock`: none now. `ENOBUFS`: some were lost, more may be there.
     pub fn receive(&mut self) -> io::Result<&[u8]> {
         receive(&self.socket, &mut self.buffer)
+    }
+
+    /// Gives back the memory of the last datagrams: it may be long until the next.
+    pub fn rest(&mut self) {
+        self.buffer = Vec::new();
     }
 }
 
@@ -156,14 +192,15 @@ fn mask_of(group: u32) -> Option<u32> {
 }
 
 /// SO_RCVBUFFORCE needs CAP_NET_ADMIN; without it the socket works with what it has.
-fn enlarge(socket: &Socket) {
-    let _unprivileged = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
+fn enlarge(socket: &Socket, room: usize) {
+    let _unprivileged = setsockopt(socket, sockopt::RcvBufForce, &room);
 }
 
 fn receive<'a>(socket: &Socket, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
     loop {
         // `recv` writes into the spare capacity only.
         buffer.clear();
+        buffer.reserve(MAX_DATAGRAM);
         match socket.recv(buffer, libc::MSG_TRUNC) {
             Ok(length) if length > buffer.len() => {
                 return Err(io::Error::new(

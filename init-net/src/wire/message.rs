@@ -261,6 +261,8 @@ pub(super) struct Frame<'a> {
     pub kind: u16,
     pub flags: u16,
     pub seq: u32,
+    /// Of who made the change that a notification tells of; 0: the kernel.
+    pub port: u32,
     pub body: &'a [u8],
 }
 
@@ -278,12 +280,30 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Frame<'a>> {
         let (header, _) = self.0.split_first_chunk::<HEADER>()?;
-        let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, _, _, _, _] = *header;
+        let [
+            l0,
+            l1,
+            l2,
+            l3,
+            k0,
+            k1,
+            f0,
+            f1,
+            s0,
+            s1,
+            s2,
+            s3,
+            p0,
+            p1,
+            p2,
+            p3,
+        ] = *header;
         let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).ok()?;
         let frame = Frame {
             kind: u16::from_ne_bytes([k0, k1]),
             flags: u16::from_ne_bytes([f0, f1]),
             seq: u32::from_ne_bytes([s0, s1, s2, s3]),
+            port: u32::from_ne_bytes([p0, p1, p2, p3]),
             body: self.0.get(HEADER..length)?,
         };
         // NLMSG_ALIGN: the next message starts at a multiple of four.

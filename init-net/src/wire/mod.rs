@@ -5,7 +5,7 @@
 //!                                over generic netlink: wireguard, ethtool)
 //!  bytes ──► decode ──► Message (address, link, route, rule, neighbor, ack)
 //!  dump requests and what collects their answers: dump, answer · which notifications matter: event
-//!  the base chains of nf_tables, whosever: nf_chains
+//!  our table of nf_tables, in one batch and back: nft · the base chains of nf_tables, whosever: nf_chains
 //! ```
 //!
 //! The message types of netlink-packet-route build what we send; what we receive is read attribute by attribute with
@@ -26,6 +26,7 @@ mod link;
 mod message;
 pub mod neighbor;
 pub mod nf_chains;
+pub mod nft;
 mod options;
 mod route;
 mod rule;

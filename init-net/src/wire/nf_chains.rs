@@ -7,25 +7,7 @@ use super::answer::{Exchange, Progress};
 use super::attribute::{attributes, text_of};
 use super::body::Body;
 use super::message::{WireError, frame};
-
-/// NFNL_SUBSYS_NFTABLES, include/uapi/linux/netfilter/nfnetlink.h.
-const SUBSYSTEM: u16 = 10 << 8;
-const GET_CHAIN: u16 = SUBSYSTEM | 4;
-const NEW_CHAIN: u16 = SUBSYSTEM | 3;
-
-/// `struct nfgenmsg`: family, version, resource id.
-const HEADER: usize = 4;
-
-/// NFTA_CHAIN_*.
-mod chain {
-    pub const TABLE: u16 = 1;
-    pub const NAME: u16 = 3;
-    pub const HOOK: u16 = 4;
-    pub const POLICY: u16 = 5;
-}
-
-/// NFTA_HOOK_HOOKNUM.
-const HOOK_NUMBER: u16 = 1;
+use super::nft::{HEADER, chain, hook, kind, number};
 
 /// NF_DROP, include/uapi/linux/netfilter.h.
 const DROP: u32 = 0;
@@ -70,7 +52,7 @@ pub struct BaseChain {
 /// The request for all chains of all families.
 pub fn get(seq: u32) -> Result<Vec<u8>, WireError> {
     frame(
-        GET_CHAIN,
+        kind::GET_CHAIN,
         NLM_F_REQUEST | NLM_F_DUMP,
         seq,
         &Body::new(&[0; HEADER]),
@@ -97,8 +79,8 @@ impl Answer {
     /// Takes one datagram.
     pub fn receive(&mut self, datagram: &[u8]) -> Progress {
         let chains = &mut self.chains;
-        self.exchange.receive(datagram, |kind, body| {
-            if kind == NEW_CHAIN && chains.len() < MAX_CHAINS {
+        self.exchange.receive(datagram, |message, body| {
+            if message == kind::NEW_CHAIN && chains.len() < MAX_CHAINS {
                 chains.extend(read(body));
             }
         })
@@ -117,7 +99,7 @@ fn read(body: &[u8]) -> Option<BaseChain> {
             chain::HOOK => {
                 let mut inner = attributes(value);
                 hook = inner
-                    .find(|(kind, _)| *kind == HOOK_NUMBER)
+                    .find(|(kind, _)| *kind == hook::NUMBER)
                     .and_then(|(_, value)| number(value));
             }
             chain::POLICY => policy = number(value),
@@ -133,11 +115,6 @@ fn read(body: &[u8]) -> Option<BaseChain> {
     })
 }
 
-/// nf_tables speaks big-endian.
-fn number(value: &[u8]) -> Option<u32> {
-    value.try_into().ok().map(u32::from_be_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,14 +125,14 @@ mod tests {
         body.put_text(chain::NAME, "in");
         if let Some(hook) = hook {
             body.nest(chain::HOOK, |nest| {
-                nest.put(HOOK_NUMBER, &hook.to_be_bytes());
+                nest.put(hook::NUMBER, &hook.to_be_bytes());
                 nest.put(2, &0_u32.to_be_bytes());
             });
         }
         if let Some(policy) = policy {
             body.put(chain::POLICY, &policy.to_be_bytes());
         }
-        frame(NEW_CHAIN, 0, 7, &body).unwrap()
+        frame(kind::NEW_CHAIN, 0, 7, &body).unwrap()
     }
 
     #[track_caller]
@@ -181,7 +158,7 @@ mod tests {
         check(&chain(99, Some(0), Some(1)), None);
         check(&chain(1, Some(0), Some(99)), None);
         check(
-            &frame(NEW_CHAIN, 0, 8, &Body::new(&[1, 0, 0, 0])).unwrap(),
+            &frame(kind::NEW_CHAIN, 0, 8, &Body::new(&[1, 0, 0, 0])).unwrap(),
             None,
         );
     }

@@ -39,6 +39,9 @@ impl Patrol {
         if !desired.files.is_empty() && self.unheard.has(Doubt::FILES) {
             self.silent |= Doubt::FILES;
         }
+        if desired.firewall.is_some() && self.unheard.has(Doubt::FIREWALL) {
+            self.silent |= Doubt::FIREWALL;
+        }
     }
 
     /// Takes in whether a route of others matters that does not ring.

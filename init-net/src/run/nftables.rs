@@ -1,0 +1,151 @@
+//! The conversation with nf_tables: our table to the kernel in one batch, and what it has of it.
+//!
+//! Each conversation has a socket of its own: most machines ask for the firewall once and change it never, and what they do
+//! not use shall cost no memory.
+
+use core::fmt;
+use std::io;
+
+use super::rtnetlink::RtnetlinkError;
+use crate::state::FirewallOp;
+use crate::state::nft::TableStatus;
+use crate::sys::netlink::Requests;
+use crate::wire::nft::{self, Encoded, Objection, Reading};
+use crate::wire::{Progress, WireError};
+
+/// Looks at rules that others change meanwhile: after so many what was seen last has to do. The notices of those changes ask
+/// for the next look, where they concern us.
+const MAX_LOOKS: usize = 4;
+
+/// Why the table was not replaced. What was in force before is so still.
+#[derive(Debug)]
+pub enum NftablesError {
+    /// It has no message.
+    Wire(WireError),
+    /// The kernel said no; with what was asked for, in words.
+    Refused(Box<Objection>, String),
+    /// The socket failed, or the answer was lost: whether it happened shows in the next look.
+    Socket(io::Error),
+}
+
+impl NftablesError {
+    /// Positive `errno`. ERESTART: the rules are no longer those that the change was planned for.
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Self::Refused(objection, _) => Some(objection.refusal.errno),
+            Self::Socket(error) => error.raw_os_error(),
+            Self::Wire(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for NftablesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wire(error) => error.fmt(f),
+            Self::Refused(_, words) => f.write_str(words),
+            Self::Socket(error) => write!(f, "netlink: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NftablesError {}
+
+/// The sequence numbers, and who we were last.
+#[derive(Debug, Default)]
+pub struct Nftables {
+    seq: u32,
+    port: Option<u32>,
+}
+
+impl Nftables {
+    /// Puts `op` in force, as a whole or not at all.
+    pub fn apply(&mut self, op: &FirewallOp) -> Result<(), NftablesError> {
+        let batch = nft::encode(op, self.seq.wrapping_add(1)).map_err(NftablesError::Wire)?;
+        self.seq = batch.last_seq();
+        match self.exchange(&batch).map_err(NftablesError::Socket)? {
+            Ok(()) => Ok(()),
+            Err(objection) => {
+                let words = objection.about(op);
+                Err(NftablesError::Refused(Box::new(objection), words))
+            }
+        }
+    }
+
+    fn exchange(&mut self, batch: &Encoded) -> io::Result<Result<(), Objection>> {
+        let mut socket = self.open()?;
+        socket.send_whole(&batch.bytes)?;
+        loop {
+            match socket.receive() {
+                // Every message that is wrong has its answer: more than fit, and the first of them is there.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                datagram => {
+                    if let Some(answer) = batch.receive(datagram?) {
+                        return Ok(answer);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Our table, `None` where there is none, and the generation of the rules. A kernel without nf_tables, or one that does
+    /// not tell us, has neither.
+    pub fn table(&mut self) -> (Option<TableStatus>, Option<u32>) {
+        let looked = self.open().map_err(RtnetlinkError::Socket);
+        let looked = looked.and_then(|mut socket| {
+            let mut attempt = 1;
+            loop {
+                match self.look(&mut socket)?.finish() {
+                    Ok(seen) => return Ok(seen),
+                    Err(seen) if attempt == MAX_LOOKS => return Ok(seen),
+                    Err(_) => attempt += 1,
+                }
+            }
+        });
+        looked.unwrap_or_else(|error| {
+            log::debug!("nf_tables: {error}");
+            (None, None)
+        })
+    }
+
+    fn look(&mut self, socket: &mut Requests) -> Result<Reading, RtnetlinkError> {
+        let mut reading = Reading::default();
+        let mut parts = Reading::parts();
+        while let Some(part) = parts.pop_front() {
+            self.seq = self.seq.wrapping_add(1);
+            let request = reading.ask(&part, self.seq);
+            socket.send(&request).map_err(RtnetlinkError::Socket)?;
+            let progress = loop {
+                let datagram = socket.receive().map_err(RtnetlinkError::Socket)?;
+                match reading.receive(datagram) {
+                    Progress::More => {}
+                    progress => break progress,
+                }
+            };
+            match progress {
+                Progress::Failed(refusal) => match reading.refused(&part, refusal.errno) {
+                    Some(rest) => parts = rest,
+                    None => return Err(RtnetlinkError::Refused(refusal)),
+                },
+                progress => {
+                    let interrupted = progress == Progress::Interrupted;
+                    for next in reading.answered(&part, interrupted).into_iter().rev() {
+                        parts.push_front(next);
+                    }
+                }
+            }
+        }
+        Ok(reading)
+    }
+
+    /// The port of the last conversation: notices with it tell of what we did ourselves.
+    pub fn port(&self) -> Option<u32> {
+        self.port
+    }
+
+    fn open(&mut self) -> io::Result<Requests> {
+        let socket = Requests::open_netfilter()?;
+        self.port = Some(socket.port());
+        Ok(socket)
+    }
+}

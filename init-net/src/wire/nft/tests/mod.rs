@@ -1,0 +1,1 @@
+//! Whole tables there and back.
