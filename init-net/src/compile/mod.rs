@@ -34,6 +34,7 @@ mod vip;
 
 use std::collections::BTreeMap;
 
+pub use firewall::base_set;
 pub use settings::{Settings, settings};
 
 use crate::config::{Diagnostic, Document};

@@ -1,13 +1,23 @@
 //! The firewall as a source says it.
 
 use super::Said;
-use crate::value::{Origin, PortRange, Prefix, Protocol};
+use crate::value::{LinkPattern, Origin, PortRange, Prefix, Protocol, Rate, Service};
 
-/// What may come in.
+/// What may come in, and go out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FirewallConfig {
     /// What happens to what no rule matches; `None`: it is let in.
     pub default_action: Option<Said<DefaultAction>>,
+    /// The same of what goes out.
+    pub egress_action: Option<Said<DefaultAction>>,
+    /// Links of which everything is let in.
+    pub trusted_links: Vec<LinkPattern>,
+    /// What pods may reach on this machine beside what rules let in.
+    pub pods_to_host: Option<PodsToHost>,
+    /// Who may send VRRP; none: anybody of the links who has the hop limit for it.
+    pub vrrp_peers: Vec<Prefix>,
+    /// Ports by which the machine is managed: a change that closes them is asked about.
+    pub management: Vec<Said<PortConfig>>,
     /// In order.
     pub rules: Vec<FirewallRuleConfig>,
 }
@@ -21,22 +31,74 @@ pub enum DefaultAction {
     Block,
 }
 
+/// What pods may reach on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodsToHost {
+    /// Everything.
+    All,
+    /// These.
+    Ports(Vec<PortConfig>),
+}
+
+/// Ports of one protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortConfig {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Which.
+    pub ports: PortRange,
+}
+
+/// What a rule does with what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleVerdict {
+    /// It is let through.
+    Accept,
+    /// It is dropped.
+    Drop,
+    /// It is dropped, and the sender is told.
+    Reject,
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirewallRuleConfig {
     /// Its name.
     pub name: String,
-    /// Of which protocol.
-    pub protocol: Protocol,
+    /// What is done; `None`: the field's meaning, by the default action.
+    pub action: Option<RuleVerdict>,
+    /// Through which links; none: all.
+    pub interfaces: Vec<LinkPattern>,
+    /// Of which protocol; `None`: those of the services.
+    pub protocol: Option<Protocol>,
     /// To which ports, sorted, apart from each other.
     pub ports: Vec<PortRange>,
+    /// And to these.
+    pub services: Vec<Service>,
+    /// Of which ICMP types; none: all.
+    pub icmp_types: Vec<u8>,
     /// From where.
     pub ingress: Vec<IngressConfig>,
+    /// To where; not empty: a rule about what goes out.
+    pub egress: Vec<IngressConfig>,
+    /// No more than so much.
+    pub limit: Option<LimitConfig>,
+    /// Each packet is logged, with this before it.
+    pub log: Option<String>,
     /// Where it was said.
     pub origin: Origin,
 }
 
-/// A source of a rule.
+/// How often a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitConfig {
+    /// For long.
+    pub rate: Rate,
+    /// At once, packets.
+    pub burst: u32,
+}
+
+/// A source of a rule, or a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngressConfig {
     /// From here,

@@ -29,7 +29,10 @@ pub use document::{
     Delegate, DhcpTimeouts, Document, EthernetConfig, HostEntry, IfName, LinkRef, OperatorConfig,
     RootConfig, Said, SysctlConfig, WaitLevel,
 };
-pub use firewall::{DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig};
+pub use firewall::{
+    DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig, LimitConfig, PodsToHost,
+    PortConfig, RuleVerdict,
+};
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
 pub use probe::ProbeConfig;
 pub use route::{NextHopConfig, RouteConfig, RuleConfig};

@@ -31,7 +31,10 @@ use serde::Serialize;
 
 pub use address::{AddressId, AddressSpec, AddressStatus, Family, Scope};
 pub use ethernet::{AliasSpec, EthernetSpec};
-pub use firewall::{FirewallRuleSpec, FirewallSpec, IngressSpec};
+pub use firewall::{
+    FirewallRuleSpec, FirewallSpec, IngressSpec, LimitSpec, ManagementSpec, PodsToHostSpec,
+    PortSpec, RuleVerdict, VrrpSpec, merged_ports,
+};
 pub use hosts::{HostSpec, render_hosts};
 pub use kind::{KindSpec, KindStatus};
 pub use link::{

@@ -41,6 +41,29 @@ impl fmt::Display for PortRangeError {
 }
 
 impl PortRange {
+    /// Every port.
+    pub const ALL: Self = Self {
+        first: 0,
+        last: u16::MAX,
+    };
+
+    /// This port alone.
+    pub const fn one(port: u16) -> Self {
+        Self {
+            first: port,
+            last: port,
+        }
+    }
+
+    /// From the first to the last; `None`: they are the wrong way round.
+    pub const fn new(first: u16, last: u16) -> Option<Self> {
+        if first <= last {
+            Some(Self { first, last })
+        } else {
+            None
+        }
+    }
+
     /// The lowest port.
     pub const fn first(self) -> u16 {
         self.first

@@ -9,9 +9,10 @@ use super::tree::Node;
 use crate::config::nearest::nearest;
 use crate::value::{
     AdSelect, ArpAllTargets, ArpValidate, BondMode, Duration, FailOverMac, Hostname, IpvlanMode,
-    LacpActive, LacpRate, LinkName, Mac, MacvlanMode, Mtu, NodeAddressSort, PortRange, Prefix,
-    PrimaryReselect, Protocol, PublicKey, RouteKind, RoutePreference, RouteTable, RuleAction,
-    Secret, SecretKey, SysctlKey, VlanId, VlanProtocol, WakeOn, XmitHashPolicy,
+    LacpActive, LacpRate, LinkName, LinkPattern, Mac, MacvlanMode, Mtu, NodeAddressSort, PortRange,
+    Prefix, PrimaryReselect, Protocol, PublicKey, Rate, RouteKind, RoutePreference, RouteTable,
+    RuleAction, Secret, SecretKey, Service, SysctlKey, VlanId, VlanProtocol, WakeOn,
+    XmitHashPolicy,
 };
 
 /// What is wrong with a value. Never holds its text: that may be secret.
@@ -51,21 +52,29 @@ pub trait Scalar: Sized {
 pub trait Names: Copy + 'static {
     /// All names, as they are written.
     const NAMES: &'static [(&'static str, Self)];
-}
 
-impl<T: Names> Scalar for T {
-    fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
+    /// The value called `text`.
+    ///
+    /// # Errors
+    /// All names, and the nearest.
+    fn named(text: &str) -> Result<Self, Wrong> {
         let found = |same: fn(&str, &str) -> bool| {
-            let mut names = T::NAMES.iter();
+            let mut names = Self::NAMES.iter();
             names.find(|(name, _)| same(name, text))
         };
         found(|name, text| name == text)
             .or_else(|| found(str::eq_ignore_ascii_case))
             .map(|(_, value)| *value)
             .ok_or_else(|| {
-                let names: Vec<&str> = T::NAMES.iter().map(|(name, _)| *name).collect();
+                let names: Vec<&str> = Self::NAMES.iter().map(|(name, _)| *name).collect();
                 unknown_name(text, &names)
             })
+    }
+}
+
+impl<T: Names> Scalar for T {
+    fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
+        T::named(text)
     }
 
     /// To YAML 1.1 a plain `off` is false, and `on` is true.
@@ -95,6 +104,10 @@ names_of_the_kernel! {
     AdSelect, ArpAllTargets, ArpValidate, BondMode, FailOverMac, IpvlanMode, LacpActive, LacpRate,
     MacvlanMode, NodeAddressSort, PrimaryReselect, Protocol, RoutePreference, RuleAction, VlanProtocol, WakeOn,
     XmitHashPolicy,
+}
+
+impl Names for Service {
+    const NAMES: &'static [(&'static str, Self)] = Self::NAMED;
 }
 
 /// All but the last, which stands for types that are newer than this program.
@@ -147,6 +160,16 @@ scalar_from_str! {
         "type": "string",
         "maxLength": LinkName::MAX_LEN,
         "pattern": "^[!-.0-9;-~]+$",
+    }),
+    LinkPattern => json!({
+        "type": "string",
+        "pattern": "^[!-).-.0-9;->@-Z\\\\-~]{1,15}\\*?$",
+        "description": "A name, or the start of one and \"*\": cali*.",
+    }),
+    Rate => json!({
+        "type": "string",
+        "pattern": "^[1-9][0-9]{0,6}/(second|minute|hour|day|seconds|minutes|hours|days|s|m|h|d)$",
+        "description": "Packets in a second, minute, hour or day: 10/second.",
     }),
     Mac => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5,}$"}),
     Prefix => json!({

@@ -368,11 +368,34 @@ wakeOnLan: [magic, arp]
 ",
         "kind: NetworkDefaultActionConfig
 ingress: block
+egress: accept
+trustedLinks: [mgmt0, 'wg*']
+allowPodsToHost: [10250, dns, {port: 9100-9110, protocol: tcp}]
+vrrpPeers: [192.0.2.7, '2001:db8::/64']
+management: [apid, 22, {port: 51820, protocol: udp}]
+",
+        "kind: NetworkDefaultActionConfig
+allowPodsToHost: all
 ",
         "kind: NetworkRuleConfig
 name: ssh-and-agents
-portSelector: {ports: [22, 9100-9110], protocol: tcp}
+portSelector: {ports: [22, 9100-9110], protocol: tcp, services: [etcd, metallb]}
 ingress: [{subnet: 10.0.0.0/8, except: 10.66.0.0/16}, {subnet: '2001:db8:aa::/48'}]
+action: accept
+interfaces: [eth0, 'cali*']
+limit: {rate: 10/second, burst: 20}
+log: {prefix: 'agents: '}
+",
+        "kind: NetworkRuleConfig
+name: ping
+portSelector: {protocol: icmp, icmpTypes: [echo-request, 3]}
+limit: 3/minute
+",
+        "kind: NetworkRuleConfig
+name: names
+portSelector: {services: [dns]}
+egress: [{subnet: 192.0.2.0/24, except: 192.0.2.1/32}]
+action: reject
 ",
         "kind: SysctlConfig
 params: {net.ipv4.ip_forward: 1, vm.swappiness: 10}

@@ -8,6 +8,7 @@ mod datum;
 mod rule;
 mod set;
 mod text;
+mod value_text;
 
 pub use datum::{Datum, MAX_DATUM};
 pub use rule::{Field, Limit, Log, Match, Reject, Rule, Test, Verdict, ct};

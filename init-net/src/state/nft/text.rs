@@ -1,12 +1,278 @@
-//! A table as the text that nft(8) reads and prints.
+//! A table as the text that nft(8) reads, close to what `nft list table` prints.
+//!
+//! What nft(8) adds by itself is left out: `ip saddr` says that a packet is IPv4, `tcp dport` that it is TCP.
 
-use core::fmt;
+use core::fmt::{self, Display, Formatter};
 
-use super::Table;
+use super::value_text::{Priority, Value, element_value, joined, protocol_name, quoted};
+use super::{Base, Chain, Field, KeyType, Match, Rule, Set, TABLE, Table, Test, Verdict};
+use crate::state::Family;
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        Ok(())
+impl Display for Table {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "table inet {TABLE} {{")?;
+        for (at, set) in self.sets.iter().enumerate() {
+            gap(f, at)?;
+            write_set(f, set)?;
+        }
+        for (at, chain) in self.chains.iter().enumerate() {
+            gap(f, at + self.sets.len())?;
+            write_chain(f, chain)?;
+        }
+        f.write_str("}")
+    }
+}
+
+fn gap(f: &mut Formatter<'_>, at: usize) -> fmt::Result {
+    f.write_str(if at == 0 { "" } else { "\n" })
+}
+
+fn write_set(f: &mut Formatter<'_>, set: &Set) -> fmt::Result {
+    writeln!(f, "\tset {} {{", set.name)?;
+    writeln!(f, "\t\ttype {}", joined(" . ", &set.key))?;
+    if set.interval {
+        writeln!(f, "\t\tflags interval")?;
+    }
+    if set.counter {
+        writeln!(f, "\t\tcounter")?;
+    }
+    let noted = set.counter || set.elements.iter().any(|element| element.comment.is_some());
+    let a_line = match (noted, set.key.as_slice()) {
+        (false, [KeyType::Ipv4Addr | KeyType::InetService]) => 3,
+        _ => 1,
+    };
+    for (at, element) in set.elements.iter().enumerate() {
+        f.write_str(match at {
+            0 => "\t\telements = { ",
+            _ if at % a_line == 0 => ",\n\t\t\t     ",
+            _ => ", ",
+        })?;
+        element_value(f, &set.key, element)?;
+        if set.counter {
+            f.write_str(" counter")?;
+        }
+        if let Some(comment) = &element.comment {
+            write!(f, " comment {}", quoted(comment))?;
+        }
+    }
+    f.write_str(if set.elements.is_empty() { "" } else { " }\n" })?;
+    writeln!(f, "\t}}")
+}
+
+fn write_chain(f: &mut Formatter<'_>, chain: &Chain) -> fmt::Result {
+    writeln!(f, "\tchain {} {{", chain.name)?;
+    if let Some(Base {
+        hook,
+        priority,
+        policy,
+    }) = chain.base
+    {
+        let priority = Priority(hook, priority);
+        writeln!(
+            f,
+            "\t\ttype filter hook {hook} priority {priority}; policy {policy};"
+        )?;
+    }
+    for rule in &chain.rules {
+        writeln!(f, "\t\t{rule}")?;
+    }
+    writeln!(f, "\t}}")
+}
+
+impl Display for Rule {
+    /// One line, as it stands in a chain.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.matches.iter().any(|m| matches!(m, Match::Foreign(_))) {
+            f.write_str("# ")?;
+        }
+        for (at, found) in self.matches.iter().enumerate() {
+            let rest = self.matches.get(at + 1..).unwrap_or_default();
+            let before = self.matches.get(..at).unwrap_or_default();
+            if !is_implied(found, rest) {
+                write_match(f, found, protocol(before))?;
+                f.write_str(" ")?;
+            }
+        }
+        if let Some(limit) = self.limit {
+            let unit = match limit.unit {
+                1 => "second",
+                60 => "minute",
+                3600 => "hour",
+                _ => "day",
+            };
+            write!(
+                f,
+                "limit rate {}/{unit} burst {} packets ",
+                limit.rate, limit.burst
+            )?;
+        }
+        let mut space = "";
+        if self.counter {
+            f.write_str("counter")?;
+            space = " ";
+        }
+        if let Some(log) = &self.log {
+            write!(f, "{space}log prefix {} level info", quoted(&log.prefix))?;
+            space = " ";
+        }
+        match &self.verdict {
+            Verdict::Accept => write!(f, "{space}accept")?,
+            Verdict::Drop => write!(f, "{space}drop")?,
+            Verdict::Reject(how) => write!(f, "{space}reject with {how}")?,
+            Verdict::Jump(chain) => write!(f, "{space}jump {chain}")?,
+            Verdict::Return => write!(f, "{space}return")?,
+            Verdict::Continue => {}
+        }
+        match &self.comment {
+            Some(comment) => write!(f, " comment {}", quoted(comment)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The protocol that matches before have asked for.
+fn protocol(before: &[Match]) -> Option<u8> {
+    before.iter().rev().find_map(|found| match found {
+        Match::Is {
+            field: Field::L4Proto,
+            test: Test::Eq(datum),
+        } => datum.bytes().first().copied(),
+        Match::Is { .. } | Match::In { .. } | Match::Foreign(_) => None,
+    })
+}
+
+/// The fields of a match.
+fn fields(found: &Match) -> &[Field] {
+    match found {
+        Match::Is { field, .. } => core::slice::from_ref(field),
+        Match::In { fields, .. } => fields,
+        Match::Foreign(_) => &[],
+    }
+}
+
+/// Whether one of the matches after it says the same by the name of its field.
+fn is_implied(found: &Match, rest: &[Match]) -> bool {
+    let Match::Is {
+        field,
+        test: Test::Eq(datum),
+    } = found
+    else {
+        return false;
+    };
+    let number = datum.bytes().first().copied().unwrap_or_default();
+    let mut later = rest.iter().flat_map(fields);
+    match field {
+        Field::NfProto => {
+            later.any(|later| family(*later).is_some_and(|f| family_number(f) == number))
+        }
+        Field::L4Proto => later.any(|later| match later {
+            Field::Sport | Field::Dport => port_header(Some(number)) != "th",
+            Field::IcmpType(family) | Field::IcmpCode(family) => icmp_number(*family) == number,
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// The family whose header a field is in.
+const fn family(field: Field) -> Option<Family> {
+    match field {
+        Field::Saddr(family) | Field::Daddr(family) | Field::HopLimit(family) => Some(family),
+        Field::Iifname
+        | Field::Oifname
+        | Field::NfProto
+        | Field::L4Proto
+        | Field::CtState
+        | Field::Sport
+        | Field::Dport
+        | Field::IcmpType(_)
+        | Field::IcmpCode(_)
+        | Field::DaddrType => None,
+    }
+}
+
+/// NFPROTO_IPV4, NFPROTO_IPV6.
+const fn family_number(family: Family) -> u8 {
+    match family {
+        Family::Inet4 => 2,
+        Family::Inet6 => 10,
+    }
+}
+
+/// IPPROTO_ICMP, IPPROTO_ICMPV6.
+const fn icmp_number(family: Family) -> u8 {
+    match family {
+        Family::Inet4 => 1,
+        Family::Inet6 => 58,
+    }
+}
+
+/// The header that ports are in.
+fn port_header(protocol: Option<u8>) -> &'static str {
+    match protocol {
+        Some(6) => "tcp",
+        Some(17) => "udp",
+        Some(_) | None => "th",
+    }
+}
+
+fn write_match(f: &mut Formatter<'_>, found: &Match, protocol: Option<u8>) -> fmt::Result {
+    match found {
+        Match::Is { field, test } => {
+            write_field(f, *field, protocol)?;
+            write_test(f, *field, test)
+        }
+        Match::In { fields, set, not } => {
+            for (at, field) in fields.iter().enumerate() {
+                f.write_str(if at == 0 { "" } else { " . " })?;
+                write_field(f, *field, protocol)?;
+            }
+            write!(f, "{} @{set}", if *not { " !=" } else { "" })
+        }
+        Match::Foreign(text) => write!(f, "{}", text.replace(char::is_control, "?")),
+    }
+}
+
+fn write_field(f: &mut Formatter<'_>, field: Field, protocol: Option<u8>) -> fmt::Result {
+    let ip = |family| match family {
+        Family::Inet4 => "ip",
+        Family::Inet6 => "ip6",
+    };
+    let icmp = |family| match family {
+        Family::Inet4 => "icmp",
+        Family::Inet6 => "icmpv6",
+    };
+    match field {
+        Field::Iifname => f.write_str("iifname"),
+        Field::Oifname => f.write_str("oifname"),
+        Field::NfProto => f.write_str("meta nfproto"),
+        Field::L4Proto => f.write_str("meta l4proto"),
+        Field::CtState => f.write_str("ct state"),
+        Field::Saddr(family) => write!(f, "{} saddr", ip(family)),
+        Field::Daddr(family) => write!(f, "{} daddr", ip(family)),
+        Field::HopLimit(Family::Inet4) => f.write_str("ip ttl"),
+        Field::HopLimit(Family::Inet6) => f.write_str("ip6 hoplimit"),
+        Field::Sport => write!(f, "{} sport", port_header(protocol)),
+        Field::Dport => write!(f, "{} dport", port_header(protocol)),
+        Field::IcmpType(family) => write!(f, "{} type", icmp(family)),
+        Field::IcmpCode(family) => write!(f, "{} code", icmp(family)),
+        Field::DaddrType => f.write_str("fib daddr type"),
+    }
+}
+
+fn write_test(f: &mut Formatter<'_>, field: Field, test: &Test) -> fmt::Result {
+    let value = |datum| Value { field, datum };
+    match test {
+        Test::Eq(datum) if field == Field::L4Proto => write!(f, " {}", protocol_name(datum)),
+        Test::Eq(datum) => write!(f, " {}", value(datum)),
+        Test::Ne(datum) => write!(f, " != {}", value(datum)),
+        Test::Between(first, last) => write!(f, " {:#}-{:#}", value(first), value(last)),
+        Test::Outside(first, last) => write!(f, " != {:#}-{:#}", value(first), value(last)),
+        Test::Inside(prefix) => write!(f, " {prefix}"),
+        Test::NotInside(prefix) => write!(f, " != {prefix}"),
+        Test::AnyOf(bits) if field == Field::CtState => {
+            write!(f, " {}", super::value_text::states(*bits))
+        }
+        Test::AnyOf(bits) => write!(f, " & {bits} != 0"),
     }
 }

@@ -1,18 +1,32 @@
-//! `NetworkDefaultActionConfig` and `NetworkRuleConfig`.
+//! `NetworkDefaultActionConfig`.
 
-use super::probe::Label;
+use serde_json::{Value as Json, json};
+
+use super::port_selector::PortItem;
 use super::{Kind, Role};
-use crate::config::machine::record::{At, Items as _, Record as _};
-use crate::config::machine::scalar::Names;
+use crate::config::machine::record::{At, Items as _, Scope, Shape};
+use crate::config::machine::scalar::{Names, Scalar, Wrong};
+use crate::config::machine::schema::Schemas;
 use crate::config::machine::source::Source;
-use crate::config::{DefaultAction, Document, FirewallRuleConfig, IngressConfig};
-use crate::value::{PortRange, Prefix, Protocol};
+use crate::config::machine::tree::{Node, Value};
+use crate::config::{DefaultAction, Document, PodsToHost, Said};
+use crate::value::{LinkPattern, Prefix};
 
 keys! {
-    /// What happens to what no rule lets in.
+    /// What happens to what no rule lets in, and what is let in without a rule.
     pub struct DefaultActionKeys("NetworkDefaultActionConfig") {
         /// Let in, which it is unless said otherwise, or dropped.
         "ingress" ingress: DefaultAction,
+        /// The same of what goes out; nothing is looked at unless this or a rule with egress says so.
+        "egress" egress: DefaultAction,
+        /// Links of which everything is let in.
+        "trustedLinks" trusted_links: Vec<At<LinkPattern>>,
+        /// What pods may reach on this machine without a rule.
+        "allowPodsToHost" pods_to_host: PodsToHost,
+        /// Who may send VRRP to this machine; anybody next to it unless said otherwise, once it has a shared address.
+        "vrrpPeers" vrrp_peers: Vec<At<Peer>>,
+        /// Ports by which the machine is managed: a change that closes them needs to be forced.
+        "management" management: Vec<At<PortItem>>,
     }
 }
 
@@ -21,111 +35,63 @@ impl Names for DefaultAction {
         &[("accept", Self::Accept), ("block", Self::Block)];
 }
 
+/// `all`, or a list of ports.
+impl Shape for PodsToHost {
+    fn read(scope: &Scope<'_>, key: &'static str, node: &Node) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { text, .. } if text.eq_ignore_ascii_case("all") => Some(Self::All),
+            Value::List(_) => {
+                let items = Vec::<PortItem>::read(scope, key, node)?;
+                let ports = items.into_iter().flat_map(|PortItem(ports)| ports);
+                Some(Self::Ports(ports.collect()))
+            }
+            Value::Scalar { .. } | Value::Map(_) => {
+                let rule = "expected all, or a list of ports and services";
+                scope.wrong(key, node.mark, rule.into());
+                None
+            }
+        }
+    }
+
+    fn schema(schemas: &mut Schemas) -> Json {
+        json!({"anyOf": [{"const": "all"}, Vec::<PortItem>::schema(schemas)]})
+    }
+}
+
+/// An address, or the prefix of several.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(Prefix);
+
+impl Scalar for Peer {
+    fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
+        match text.parse() {
+            Ok(address) => Ok(Self(Prefix::host(address))),
+            Err(_) => <Prefix as Scalar>::read(node, text).map(|prefix| Self(prefix.network())),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"})
+    }
+}
+
 impl Kind for DefaultActionKeys {
     const ROLE: Role = Role::Other;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
-        out.firewall.default_action = self.ingress.map(|action| action.said(source));
-    }
-}
-
-keys! {
-    /// What may come in.
-    pub struct NetworkRuleKeys("NetworkRuleConfig") whole {
-        /// The name of the rule.
-        required "name" name: Label,
-        /// To where.
-        required "portSelector" port_selector: PortSelectorKeys,
-        /// From where.
-        "ingress" ingress: Vec<IngressKeys>,
-    }
-}
-
-keys! {
-    /// Ports of one protocol.
-    pub struct PortSelectorKeys("portSelector") whole {
-        /// Ports and ranges of them, in order and apart from each other.
-        required "ports" ports: Vec<At<PortRange>>,
-        /// The protocol.
-        required "protocol" protocol: Protocol,
-    }
-}
-
-keys! {
-    /// One source of packets.
-    pub struct IngressKeys("ingress") whole {
-        /// From here.
-        required "subnet" subnet: Prefix,
-        /// But not from there.
-        "except" except: Prefix,
-    }
-}
-
-impl Kind for NetworkRuleKeys {
-    const ROLE: Role = Role::Other;
-
-    fn apply(self, source: &Source<'_>, out: &mut Document) {
-        let Some(ports) = self.port_selector.ports(source) else {
-            return;
-        };
-        let mut ingress = Vec::new();
-        for keys in self.ingress.clone().items() {
-            match keys.is_right(source) {
-                true => ingress.push(IngressConfig {
-                    subnet: keys.subnet.value.network(),
-                    except: keys.except.map(|except| except.value.network()),
-                }),
-                // A rule that lets in less than it says is as wrong as one that lets in more.
-                false => return,
-            }
+        let firewall = &mut out.firewall;
+        firewall.default_action = self.ingress.map(|action| action.said(source));
+        firewall.egress_action = self.egress.map(|action| action.said(source));
+        let links = self.trusted_links.items();
+        firewall.trusted_links = links.map(|link| link.value).collect();
+        firewall.pods_to_host = self.pods_to_host.map(|said| said.value);
+        let peers = self.vrrp_peers.items();
+        firewall.vrrp_peers = peers.map(|peer| peer.value.0).collect();
+        for item in self.management.items() {
+            let origin = source.origin(item.mark);
+            let ports = item.value.0.into_iter();
+            let said = ports.map(|ports| Said::new(ports, origin.clone()));
+            firewall.management.extend(said);
         }
-        out.firewall.rules.push(FirewallRuleConfig {
-            protocol: self.port_selector.protocol.value,
-            ports,
-            ingress,
-            origin: self.origin(source),
-            name: self.name.value.0,
-        });
-    }
-}
-
-impl PortSelectorKeys {
-    /// The ports; `None` when they break a rule, which is reported.
-    fn ports(&self, source: &Source<'_>) -> Option<Vec<PortRange>> {
-        if self.ports.is_empty() {
-            let rule = "at least one port must be given";
-            // Such files exist, and need no more than this.
-            let fix = "0-65535 for all of them, and for icmp";
-            self.refuse(source, &self.ports, rule, Some(fix));
-            return None;
-        }
-        for (earlier, later) in self.ports.iter().zip(self.ports.iter().skip(1)) {
-            if later.first() <= earlier.last() {
-                let sorted = later.last() < earlier.first();
-                let rule = match sorted {
-                    true => format!("ports stand in order: {} before {}", **later, **earlier),
-                    false => format!("{} and {} overlap", **earlier, **later),
-                };
-                self.refuse(source, later, &rule, None);
-                return None;
-            }
-        }
-        Some(self.ports.iter().map(|port| port.value).collect())
-    }
-}
-
-impl IngressKeys {
-    /// Whether the exception is one; reports it otherwise.
-    fn is_right(&self, source: &Source<'_>) -> bool {
-        let Some(except) = &self.except else {
-            return true;
-        };
-        let subnet = &self.subnet;
-        let inside = subnet.contains(except.address()) && except.len() >= subnet.len();
-        if !inside {
-            let rule = "except is not inside of subnet";
-            self.refuse(source, &self.except, rule, None);
-        }
-        inside
     }
 }

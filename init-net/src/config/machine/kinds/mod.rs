@@ -19,6 +19,7 @@ pub(super) mod dhcp;
 mod dummy;
 mod ethernet;
 mod firewall;
+mod firewall_rule;
 mod header;
 mod hostname;
 mod ipvlan;
@@ -27,6 +28,7 @@ pub(super) mod kube_span;
 pub(super) mod link;
 mod link_settings;
 mod macvlan;
+mod port_selector;
 mod probe;
 pub(super) mod resolver;
 mod route;
@@ -137,7 +139,7 @@ pub const KINDS: [Known; 32] = [
     applied::<alias::AliasKeys>(),
     applied::<ethernet::EthernetKeys>(),
     applied::<firewall::DefaultActionKeys>(),
-    applied::<firewall::NetworkRuleKeys>(),
+    applied::<firewall_rule::NetworkRuleKeys>(),
     applied::<routing::RoutingRuleKeys>(),
     applied::<routing::BlackholeKeys>(),
     applied::<probe::TcpProbeKeys>(),

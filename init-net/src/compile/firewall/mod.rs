@@ -1,0 +1,180 @@
+//! The firewall: the default action of the highest layer; rules by name, the highest layer's wins in the place of the one
+//! it replaces. What it comes to is a table of nf_tables: [`base`] has what is in force without a rule, [`lower`] makes the
+//! rules, [`ranges`] is the arithmetic of their networks.
+
+mod base;
+mod check;
+mod lower;
+mod ranges;
+mod sets;
+
+use std::sync::Arc;
+
+use super::node_address;
+use crate::config::{
+    DefaultAction, Diagnostic, Document, FirewallRuleConfig, IngressConfig, PodsToHost, PortConfig,
+    RuleVerdict as Said,
+};
+use crate::state::{
+    Desired, FirewallRuleSpec, FirewallSpec, IngressSpec, LimitSpec, ManagementSpec,
+    PodsToHostSpec, PortSpec, RuleVerdict, VrrpSpec,
+};
+use crate::value::{Layer, Origin, Prefix};
+
+pub(super) fn merge(
+    documents: &[&Document],
+    desired: &mut Desired,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut action: Option<(DefaultAction, Layer, &Origin)> = None;
+    let mut egress: Option<(DefaultAction, Layer, &Origin)> = None;
+    let mut rules: Vec<(Layer, &FirewallRuleConfig)> = Vec::new();
+    for document in documents {
+        let layer = document.layer;
+        if let Some(said) = &document.boot.firewall {
+            let said_as = if said.value == "deny" {
+                DefaultAction::Block
+            } else {
+                DefaultAction::Accept
+            };
+            action = Some((said_as, layer, &said.origin));
+        }
+        if let Some(said) = &document.firewall.default_action {
+            action = Some((said.value, layer, &said.origin));
+        }
+        if let Some(said) = &document.firewall.egress_action {
+            egress = Some((said.value, layer, &said.origin));
+        }
+        for rule in &document.firewall.rules {
+            match rules.iter_mut().find(|(_, old)| old.name == rule.name) {
+                Some(slot) => *slot = (layer, rule),
+                None => rules.push((layer, rule)),
+            }
+        }
+    }
+    let first = rules.first().map(|(layer, rule)| (*layer, &rule.origin));
+    let said = action.or(egress).map(|(_, layer, origin)| (layer, origin));
+    let Some((layer, origin)) = said.or(first) else {
+        return;
+    };
+    let highest = rules.iter().map(|(layer, _)| *layer).max();
+    let mut spec = FirewallSpec {
+        accept_by_default: !matches!(action, Some((DefaultAction::Block, _, _))),
+        egress_accept_by_default: egress.map(|(action, _, _)| action == DefaultAction::Accept),
+        rules: rules.iter().map(|(_, rule)| rule_spec(rule)).collect(),
+        layer: highest.map_or(layer, |highest| highest.max(layer)),
+        ..silent(origin.clone())
+    };
+    around(&mut spec, documents, desired);
+    spec.table = Arc::new(lower::table(&spec));
+    check::check(&spec, documents, diagnostics);
+    desired.firewall = Some(spec);
+}
+
+/// What is in force while a boot does not know yet what is wanted: everything is dropped but what a machine needs to get
+/// its addresses and its configuration.
+pub fn base_set() -> FirewallSpec {
+    let origin = Origin::builtin("nothing comes in until it is known what may");
+    let mut spec = silent(origin);
+    spec.table = Arc::new(lower::table(&spec));
+    spec
+}
+
+/// Everything is dropped.
+fn silent(origin: Origin) -> FirewallSpec {
+    FirewallSpec {
+        accept_by_default: false,
+        egress_accept_by_default: None,
+        trusted_links: Vec::new(),
+        rules: Vec::new(),
+        cluster_subnets: Vec::new(),
+        pods_to_host: None,
+        vrrp: None,
+        management: Vec::new(),
+        table: Arc::default(),
+        layer: Layer::Default,
+        origin,
+    }
+}
+
+/// What is not a rule: all documents add to it, but for what pods may reach, where the highest layer counts.
+fn around(spec: &mut FirewallSpec, documents: &[&Document], desired: &Desired) {
+    spec.cluster_subnets = node_address::cluster_subnets(documents);
+    let mut peers = Vec::new();
+    for document in documents {
+        let said = &document.firewall;
+        spec.trusted_links
+            .extend(said.trusted_links.iter().cloned());
+        peers.extend(said.vrrp_peers.iter().copied());
+        let management = said.management.iter().map(|port| ManagementSpec {
+            protocol: port.value.protocol,
+            ports: port.value.ports,
+            origin: port.origin.clone(),
+        });
+        spec.management.extend(management);
+        if let Some(said) = &said.pods_to_host {
+            spec.pods_to_host = Some(PodsToHostSpec {
+                subnets: pods(documents),
+                ports: match said {
+                    PodsToHost::All => None,
+                    PodsToHost::Ports(ports) => Some(ports.iter().map(port_spec).collect()),
+                },
+            });
+        }
+    }
+    spec.trusted_links.sort();
+    spec.trusted_links.dedup();
+    peers.sort();
+    peers.dedup();
+    let shared = desired.vips.values().any(|vip| vip.provider == "layer2");
+    spec.vrrp = (shared || !peers.is_empty()).then_some(VrrpSpec { peers });
+}
+
+/// Networks of pods, sorted, each once.
+fn pods(documents: &[&Document]) -> Vec<Prefix> {
+    let subnets = documents
+        .iter()
+        .flat_map(|document| &document.cluster.pod_subnets);
+    let mut subnets: Vec<Prefix> = subnets.map(|said| said.value).collect();
+    subnets.sort();
+    subnets.dedup();
+    subnets
+}
+
+fn port_spec(port: &PortConfig) -> PortSpec {
+    PortSpec {
+        protocol: port.protocol,
+        ports: port.ports,
+    }
+}
+
+fn rule_spec(rule: &FirewallRuleConfig) -> FirewallRuleSpec {
+    let subnets = |list: &[IngressConfig]| {
+        let subnets = list.iter().map(|from| IngressSpec {
+            subnet: from.subnet,
+            except: from.except,
+        });
+        subnets.collect()
+    };
+    FirewallRuleSpec {
+        name: rule.name.clone(),
+        action: rule.action.map(|action| match action {
+            Said::Accept => RuleVerdict::Accept,
+            Said::Drop => RuleVerdict::Drop,
+            Said::Reject => RuleVerdict::Reject,
+        }),
+        interfaces: rule.interfaces.clone(),
+        protocol: rule.protocol,
+        ports: rule.ports.clone(),
+        services: rule.services.clone(),
+        icmp_types: rule.icmp_types.clone(),
+        ingress: subnets(&rule.ingress),
+        egress: subnets(&rule.egress),
+        limit: rule.limit.map(|limit| LimitSpec {
+            rate: limit.rate,
+            burst: limit.burst,
+        }),
+        log: rule.log.clone(),
+        origin: rule.origin.clone(),
+    }
+}
