@@ -15,6 +15,7 @@ mod hostname;
 pub mod lease;
 pub mod lease6;
 mod link;
+mod meanwhile;
 mod names;
 mod networks;
 mod node_address;
@@ -64,7 +65,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     alias::merge(&documents, &names, &mut desired);
     sysctl::merge(&documents, &names, &mut desired, &mut diagnostics);
     probe::merge(&documents, &mut desired, &mut diagnostics);
-    firewall::merge(&documents, &mut desired, &mut diagnostics);
+    meanwhile::merge(&documents, &mut desired, &mut diagnostics);
     hostname::merge(&documents, &names, &mut desired);
     resolver::merge(&documents, &mut desired);
     desired.node_addresses = node_address::merge(&documents);

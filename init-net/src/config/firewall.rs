@@ -20,6 +20,29 @@ pub struct FirewallConfig {
     pub management: Vec<Said<PortConfig>>,
     /// In order.
     pub rules: Vec<FirewallRuleConfig>,
+    /// Something that is or may be about it could not be read.
+    pub fault: Option<Said<FirewallFault>>,
+    /// What holds while the whole is not known; said by the program itself, for the stage it is in.
+    pub meanwhile: Option<Meanwhile>,
+}
+
+/// What an error leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FirewallFault {
+    /// The end, the default action, or a rule that lets in: with what is dropped by default, the rest lets in no more than
+    /// was meant.
+    LetsInLess,
+    /// A rule that may drop what one after it lets in.
+    Unclear,
+}
+
+/// What holds while it is not known what the firewall should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meanwhile {
+    /// A source of which nothing is known yet may say it.
+    pub awaited: bool,
+    /// What is not built in is dropped; `false`: what is in force stays.
+    pub closed: bool,
 }
 
 /// What happens to what no rule matches.

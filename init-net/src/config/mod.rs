@@ -30,8 +30,8 @@ pub use document::{
     RootConfig, Said, SysctlConfig, WaitLevel,
 };
 pub use firewall::{
-    DefaultAction, FirewallConfig, FirewallRuleConfig, IngressConfig, LimitConfig, PodsToHost,
-    PortConfig, RuleVerdict,
+    DefaultAction, FirewallConfig, FirewallFault, FirewallRuleConfig, IngressConfig, LimitConfig,
+    Meanwhile, PodsToHost, PortConfig, RuleVerdict,
 };
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
 pub use probe::ProbeConfig;

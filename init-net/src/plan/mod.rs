@@ -10,6 +10,7 @@ mod address;
 mod alias;
 mod ethernet;
 mod file;
+mod firewall;
 pub mod forecast;
 mod link;
 mod look;
@@ -31,6 +32,7 @@ pub use slot::{Slots, is_silent};
 pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
     let mut look = Look::new(observed);
     let mut ops = Vec::new();
+    firewall::plan(desired, observed, &mut ops);
     link::plan(desired, &mut look, &mut ops);
     alias::plan(desired, &look, &mut ops);
     ethernet::plan(desired, &look, &mut ops);

@@ -98,6 +98,18 @@ named! {
     }
 }
 
+/// What becomes of a table of ours where [`super::Desired::firewall`] is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Unsaid {
+    /// It goes: what is known says nothing of a firewall.
+    #[default]
+    Remove,
+    /// It stays as it is: what should be is not known yet.
+    Leave,
+    /// It stays as it was when the question came up: what somebody changes of it is undone.
+    Keep(Arc<Table>),
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -33,7 +33,7 @@ pub use address::{AddressId, AddressSpec, AddressStatus, Family, Scope};
 pub use ethernet::{AliasSpec, EthernetSpec};
 pub use firewall::{
     FirewallRuleSpec, FirewallSpec, IngressSpec, LimitSpec, ManagementSpec, PodsToHostSpec,
-    PortSpec, RuleVerdict, VrrpSpec, merged_ports,
+    PortSpec, RuleVerdict, Unsaid, VrrpSpec, merged_ports,
 };
 pub use hosts::{HostSpec, render_hosts};
 pub use kind::{KindSpec, KindStatus};
@@ -97,6 +97,9 @@ pub struct Desired {
     /// What may come in; `None`: no source says anything of it.
     #[serde(serialize_with = "one")]
     pub firewall: Option<FirewallSpec>,
+    /// What that comes to where it is `None`.
+    #[serde(skip)]
+    pub unsaid_firewall: Unsaid,
     /// Shared addresses by link and address.
     #[serde(serialize_with = "values")]
     pub vips: BTreeMap<(LinkName, IpAddr), VipSpec>,

@@ -6,6 +6,7 @@
 //! are accepted and left alone. Secrets never reach a diagnostic.
 
 mod across;
+mod doubt;
 #[macro_use]
 mod keys;
 mod kinds;
@@ -50,9 +51,14 @@ pub fn parse(text: &str, source: &str) -> (Document, Vec<Diagnostic>) {
     }
     let stream = Stream::new(&documents);
     let mut seen = Seen::default();
+    doubt::of_text(&source, broken, &mut out);
     for node in &documents {
         if !node.is_null() {
+            let errors = source.errors();
             document(&source, node, &stream, &mut seen, &mut out);
+            if source.errors() > errors {
+                doubt::of_document(&source, node, &mut out);
+            }
         }
     }
     across::check(&source, &stream);

@@ -1,6 +1,6 @@
 //! [`Source`]: the text being read, and where its faults are collected. Secrets never leave it.
 
-use core::cell::{OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::tree::{Mark, Node, Value};
@@ -43,6 +43,8 @@ pub struct Source<'t> {
     /// Whether the text breaks off, so that `secrets` misses its last document.
     broken: bool,
     diagnostics: RefCell<Vec<Diagnostic>>,
+    /// Errors reported, kept or not.
+    errors: Cell<usize>,
 }
 
 impl<'t> Source<'t> {
@@ -55,6 +57,7 @@ impl<'t> Source<'t> {
             secrets: OnceCell::new(),
             broken,
             diagnostics: RefCell::new(Vec::new()),
+            errors: Cell::new(0),
         }
     }
 
@@ -70,6 +73,9 @@ impl<'t> Source<'t> {
 
     /// Keeps a fault.
     pub fn report(&self, diagnostic: Diagnostic) {
+        if diagnostic.severity == Severity::Error {
+            self.errors.set(self.errors.get() + 1);
+        }
         let mut diagnostics = self.diagnostics.borrow_mut();
         match diagnostics.len() {
             0..MAX_DIAGNOSTICS => diagnostics.push(diagnostic),
@@ -79,6 +85,11 @@ impl<'t> Source<'t> {
             }
             _ => {}
         }
+    }
+
+    /// Errors so far.
+    pub fn errors(&self) -> usize {
+        self.errors.get()
     }
 
     /// Whether no further fault is kept.

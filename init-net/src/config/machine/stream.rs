@@ -127,7 +127,7 @@ impl Seen {
                 ([node.at("name"), peer], &mut self.links)
             }
             Role::Vip => ([node.at("name"), None], &mut self.vips),
-            Role::Dhcp | Role::Other => return Ok(()),
+            Role::Dhcp | Role::Firewall | Role::Other => return Ok(()),
         };
         for node in names.into_iter().flatten() {
             let Some(name) = node.text() else {

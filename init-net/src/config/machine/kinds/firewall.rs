@@ -76,7 +76,7 @@ impl Scalar for Peer {
 }
 
 impl Kind for DefaultActionKeys {
-    const ROLE: Role = Role::Other;
+    const ROLE: Role = Role::Firewall;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let firewall = &mut out.firewall;

@@ -128,7 +128,7 @@ impl Shape for LimitConfig {
 }
 
 impl Kind for NetworkRuleKeys {
-    const ROLE: Role = Role::Other;
+    const ROLE: Role = Role::Firewall;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let Some(selected) = self.port_selector.value.clone().selected(source) else {

@@ -62,6 +62,8 @@ pub enum Role {
     Dhcp,
     /// An address that moves between machines.
     Vip,
+    /// What may come in.
+    Firewall,
     /// Anything else.
     Other,
 }
