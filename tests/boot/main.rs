@@ -13,6 +13,7 @@ mod config;
 mod dhcp;
 mod drift;
 mod ethernet;
+mod firewall;
 mod guest;
 mod handoff;
 mod ipv6;

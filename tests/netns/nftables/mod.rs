@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use init_net::run::nftables::Nftables;
 use init_net::state::nft::{
-    Base, Chain, Datum, Element, Field, Hook, KeyType, Limit, Log, Match, Policy, Reject,
-    Rule, Set, Table, TableStatus, Test, Verdict, ct,
+    Base, Chain, Datum, Element, Field, Hook, KeyType, Limit, Log, Match, Policy, Reject, Rule,
+    Set, Table, TableStatus, Test, Verdict, ct,
 };
 use init_net::state::{Family, FirewallOp};
 use init_net::value::{Prefix, Rng};

@@ -246,7 +246,23 @@ fn pods_and_services() {
         policy(Default::Block),
         PORTS,
         move |stage| {
-            agrees(stage, &policy(Default::Block), &questions(&["eth1"]));
+            let policy = policy(Default::Block);
+            let outside = questions(&["eth1"]);
+            // To where pods find this machine.
+            let inside = outside.iter().cloned().map(|question| {
+                let own = if question.source.is_ipv4() {
+                    POD_V4
+                } else {
+                    POD_V6
+                };
+                Question {
+                    destination: own.parse().unwrap(),
+                    ..question
+                }
+            });
+            let inside: Vec<_> = inside.collect();
+            agrees(stage, &policy, &outside);
+            agrees(stage, &policy, &inside);
         },
     );
 }

@@ -81,7 +81,8 @@ table ip6 guests {
 pub struct Stage<'a> {
     pub machine: &'a Machine,
     pub prober: Prober,
-    _outside: [Namespace; 2],
+    /// At the other ends of eth1 and eth2.
+    pub outside: [Namespace; 2],
     _services: [Service; 2],
 }
 
@@ -99,8 +100,7 @@ pub fn on_stage(
         for (last, link) in [(1, "eth1"), (2, "eth2")] {
             let far = Namespace::new().unwrap();
             wild_cable(&far, link, last);
-            let stranger = Stranger::at(&far, "wild", mac(last), [0x52, 0x54, 0, 0x88, 1, last]);
-            strangers.push((link.to_owned(), stranger.unwrap()));
+            strangers.push((link.to_owned(), stranger(&far, last)));
             outside.push(far);
         }
         let pod = Namespace::new().unwrap();
@@ -129,7 +129,7 @@ pub fn on_stage(
         let mut stage = Stage {
             machine,
             prober: Prober::new(strangers, posts),
-            _outside: outside.try_into().unwrap(),
+            outside: outside.try_into().unwrap(),
             _services: services,
         };
         stage.prober.greet();
@@ -145,7 +145,7 @@ impl Stage<'_> {
         fs::write(&file, documents(policy)).unwrap();
         let ran = self
             .machine
-            .run(&["apply", "--force", "--config", file.to_str().unwrap()]);
+            .run(&["apply", "--config", file.to_str().unwrap()]);
         assert_eq!(ran.code, 0, "{}{}", ran.output, ran.errors);
         assert_eq!(self.machine.plan(), json!([]), "{}", nft("list ruleset"));
     }
@@ -179,12 +179,15 @@ pub fn nft(arguments: &str) -> String {
     process::run(Command::new("nft").args(arguments.split(' '))).expect("nft(8)")
 }
 
-fn mac(last: u8) -> [u8; 6] {
-    [0x52, 0x54, 0, 0x88, 0, last]
+/// Who speaks at the other end of the cable of eth1 or eth2.
+#[track_caller]
+pub fn stranger(far: &Namespace, last: u8) -> Stranger {
+    let mac = |end| [0x52, 0x54, 0, 0x88, end, last];
+    Stranger::at(far, "wild", mac(0), mac(1)).unwrap()
 }
 
 /// A cable from `link` of this machine to `wild` in `far`, where nobody else is.
-fn wild_cable(far: &Namespace, link: &str, last: u8) {
+pub fn wild_cable(far: &Namespace, link: &str, last: u8) {
     let path = far.path();
     ip(&format!(
         "link add {link} address 52:54:00:88:00:{last:02x} type veth peer name wild netns {}",

@@ -6,13 +6,15 @@ use std::process::{Command, Stdio};
 
 use tests::firewall::policy::{Default, Policy, Protocol, Rule};
 
-use super::stage::{Stage, documents, nft, on_stage};
+use super::stage::{Stage, documents, markers, nft, on_stage};
 
 const OURS: &str = "list table inet init-net";
 
 fn policy() -> Policy {
     let ssh = ["10.0.0.0/8 - 10.66.0.0/16", "2001:db8:aa::/48"];
-    Policy::new(Default::Block)
+    let mut policy = Policy::new(Default::Block);
+    policy.rules.extend(markers());
+    policy
         .rule(Rule::new(
             "ssh-and-agents",
             Protocol::Tcp,
