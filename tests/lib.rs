@@ -5,6 +5,7 @@ pub mod firewall;
 pub mod golden;
 pub mod link;
 pub mod namespace;
+pub mod ruleset;
 pub mod settle;
 
 use std::collections::BTreeMap;

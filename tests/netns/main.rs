@@ -3,6 +3,7 @@
 
 mod bells;
 mod dhcp6;
+mod firewall_text;
 mod nftables;
 mod packet;
 mod program;

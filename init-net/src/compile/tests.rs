@@ -938,7 +938,13 @@ fn what_later_stages_run_is_there_and_says_so() {
             origin: at("ssh"),
         });
     })];
-    let desired = bad(&documents, &["Note: shared addresses are not run yet"]);
+    let desired = bad(
+        &documents,
+        &[
+            "Note: shared addresses are not run yet",
+            "Warning: rule ssh can never match: it has no ingress",
+        ],
+    );
     let operator = &desired.operators[&(name("eth0"), OperatorKind::Dhcp6)];
     assert_eq!(operator.client_identifier[..4], [0, 3, 0, 1]);
     assert_eq!(

@@ -13,7 +13,7 @@ pub struct FirewallConfig {
     /// Links of which everything is let in.
     pub trusted_links: Vec<LinkPattern>,
     /// What pods may reach on this machine beside what rules let in.
-    pub pods_to_host: Option<PodsToHost>,
+    pub pods_to_host: Option<Said<PodsToHost>>,
     /// Who may send VRRP; none: anybody of the links who has the hop limit for it.
     pub vrrp_peers: Vec<Prefix>,
     /// Ports by which the machine is managed: a change that closes them is asked about.

@@ -178,7 +178,7 @@ impl FirewallRuleSpec {
             };
             let nothing = ports.is_empty() && matches!(protocol, Protocol::Tcp | Protocol::Udp);
             // Without ports of its own it is about its services alone.
-            if !(nothing && !self.services.is_empty()) {
+            if !nothing || self.services.is_empty() {
                 selectors.push((protocol, ports));
             }
         }

@@ -50,7 +50,7 @@ pub(super) fn table(spec: &FirewallSpec) -> Table {
 
 /// What of a family a rule matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Nothing,
     Everything,
     In(Vec<Range>),
@@ -305,7 +305,7 @@ impl<'s> Making<'s> {
 
 /// What becomes of what matches, and what of each family does. A rule without action lets in what comes from its subnets,
 /// or drops what does not; about a family of which it has no subnet it says nothing.
-fn meaning(rule: &FirewallRuleSpec, accept: bool) -> (RuleVerdict, [(Family, Part); 2]) {
+pub(super) fn meaning(rule: &FirewallRuleSpec, accept: bool) -> (RuleVerdict, [(Family, Part); 2]) {
     let action = match (rule.action, accept) {
         (Some(action), _) => action,
         (None, false) => RuleVerdict::Accept,
@@ -344,7 +344,7 @@ const fn has_ports(protocol: Protocol) -> bool {
 }
 
 /// The one family in which there is this protocol.
-const fn only_family(protocol: Protocol) -> Option<Family> {
+pub(super) const fn only_family(protocol: Protocol) -> Option<Family> {
     match protocol {
         Protocol::Tcp | Protocol::Udp => None,
         Protocol::Icmp => Some(Family::Inet4),

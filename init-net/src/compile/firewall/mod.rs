@@ -7,6 +7,8 @@ mod check;
 mod lower;
 mod ranges;
 mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -115,7 +117,7 @@ fn around(spec: &mut FirewallSpec, documents: &[&Document], desired: &Desired) {
         if let Some(said) = &said.pods_to_host {
             spec.pods_to_host = Some(PodsToHostSpec {
                 subnets: pods(documents),
-                ports: match said {
+                ports: match &said.value {
                     PodsToHost::All => None,
                     PodsToHost::Ports(ports) => Some(ports.iter().map(port_spec).collect()),
                 },

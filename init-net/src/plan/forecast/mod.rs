@@ -4,6 +4,7 @@
 
 mod link;
 mod network;
+pub mod packet;
 
 /// errno(3).
 mod errno {

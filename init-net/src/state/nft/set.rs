@@ -24,7 +24,8 @@ named! {
 }
 
 impl KeyType {
-    /// Length of a value, bytes.
+    /// Length of a value, bytes; never 0.
+    #[allow(clippy::len_without_is_empty)]
     pub const fn len(self) -> usize {
         match self {
             Self::InetProto | Self::IcmpType | Self::Icmpv6Type => 1,

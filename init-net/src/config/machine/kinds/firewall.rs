@@ -84,7 +84,7 @@ impl Kind for DefaultActionKeys {
         firewall.egress_action = self.egress.map(|action| action.said(source));
         let links = self.trusted_links.items();
         firewall.trusted_links = links.map(|link| link.value).collect();
-        firewall.pods_to_host = self.pods_to_host.map(|said| said.value);
+        firewall.pods_to_host = self.pods_to_host.map(|said| said.said(source));
         let peers = self.vrrp_peers.items();
         firewall.vrrp_peers = peers.map(|peer| peer.value.0).collect();
         for item in self.management.items() {

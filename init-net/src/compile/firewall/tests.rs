@@ -1,0 +1,293 @@
+//! Documents to the text of the table, and to what is said of them.
+
+use std::collections::BTreeMap;
+
+use crate::compile::{base_set, compile};
+use crate::config::machine;
+use crate::state::FirewallSpec;
+use crate::state::nft::Table;
+
+/// The firewall that documents without their heads lead to, and what is said of them.
+fn firewall(documents: &[&str]) -> (Option<FirewallSpec>, Vec<String>) {
+    let documents = documents
+        .iter()
+        .map(|text| format!("apiVersion: v1alpha1\n{text}\n"));
+    let text = documents.collect::<Vec<_>>().join("---\n");
+    let (document, mut faults) = machine::parse(&text, "c");
+    let (desired, more) = compile(&[document], &BTreeMap::new());
+    faults.extend(more);
+    let said = faults
+        .iter()
+        .map(|f| format!("{:?}: {}", f.severity, f.message));
+    (desired.firewall, said.collect())
+}
+
+const BLOCK: &str = "kind: NetworkDefaultActionConfig\ningress: block";
+
+fn rule(name: &str, rest: &str) -> String {
+    format!("kind: NetworkRuleConfig\nname: {name}\n{rest}")
+}
+
+fn table(documents: &[&str]) -> Table {
+    let (spec, faults) = firewall(documents);
+    assert!(faults.is_empty(), "{faults:#?}");
+    Table::clone(&spec.unwrap().table)
+}
+
+/// The rules called `comment` of a chain.
+fn lines(table: &Table, chain: &str, comment: &str) -> Vec<String> {
+    let chain = table.chains.iter().find(|own| own.name == chain).unwrap();
+    let own = chain
+        .rules
+        .iter()
+        .filter(|rule| rule.comment.as_deref() == Some(comment));
+    let end = format!(" counter accept comment \"{comment}\"");
+    own.map(|rule| rule.to_string().replace(&end, "")).collect()
+}
+
+#[track_caller]
+fn says(documents: &[&str], expect: &[&str]) {
+    assert_eq!(firewall(documents).1, expect);
+}
+
+#[test]
+fn the_base_set() {
+    let expect = include_str!("base_set.nft");
+    assert_eq!(format!("{}\n", base_set().table), expect);
+}
+
+#[test]
+fn nothing_to_filter_is_no_table() {
+    assert_eq!(firewall(&[]).0, None);
+    let accept = firewall(&["kind: NetworkDefaultActionConfig\ningress: accept"])
+        .0
+        .unwrap();
+    assert_eq!(accept.wanted(), None);
+    assert!(firewall(&[BLOCK]).0.unwrap().wanted().is_some());
+    assert!(base_set().wanted().is_some());
+}
+
+#[test]
+fn one_value_is_inline_and_a_list_is_a_set() {
+    let ssh = rule(
+        "ssh",
+        "portSelector: {ports: [22], protocol: tcp}\ningress: [{subnet: 10.0.0.0/8}, {subnet: '2001:db8::/32', except: '2001:db8:1::/48'}]",
+    );
+    let table = table(&[BLOCK, &ssh]);
+    let ingress = [
+        "tcp dport 22 ip saddr 10.0.0.0/8",
+        "tcp dport 22 ip6 saddr @ssh-v6",
+    ];
+    assert_eq!(lines(&table, "ingress", "ssh"), ingress);
+    let early = ingress.map(|line| format!("{line} ct state new"));
+    assert_eq!(lines(&table, "prerouting", "ssh"), early);
+}
+
+#[test]
+fn equal_lists_are_one_set_and_names_do_not_meet() {
+    let nets = "ingress: [{subnet: 10.0.0.0/8}, {subnet: 192.0.2.0/24}]";
+    let first = rule(
+        "a b",
+        &format!("portSelector: {{ports: [22], protocol: tcp}}\n{nets}"),
+    );
+    let same = rule(
+        "c",
+        &format!("portSelector: {{ports: [23], protocol: tcp}}\n{nets}"),
+    );
+    let other = rule(
+        "a-b",
+        "portSelector: {ports: [24], protocol: tcp}\ningress: [{subnet: 10.0.0.0/8}, {subnet: 192.0.3.0/24}]",
+    );
+    let table = table(&[BLOCK, &first, &same, &other]);
+    assert_eq!(
+        lines(&table, "ingress", "c"),
+        ["tcp dport 23 ip saddr @a-b-v4"]
+    );
+    assert_eq!(
+        lines(&table, "ingress", "a-b"),
+        ["tcp dport 24 ip saddr @a-b-v4-2"]
+    );
+    let number = rule(
+        "443",
+        "portSelector: {ports: [1, 443], protocol: tcp}\naction: accept",
+    );
+    let table = super::tests::table(&[BLOCK, &number]);
+    assert_eq!(lines(&table, "ingress", "443"), ["tcp dport @r-443-ports"]);
+}
+
+#[test]
+fn a_limit_counts_once_for_both_chains() {
+    let limited = rule(
+        "few",
+        "portSelector: {ports: [22], protocol: tcp}\naction: accept\nlimit: 3/minute\nlog: {}",
+    );
+    let table = table(&[BLOCK, &limited]);
+    let jump = "counter jump limit-few comment \"few\"";
+    assert_eq!(
+        lines(&table, "ingress", "few"),
+        [
+            "tcp dport 22 ct state new fib daddr type local".to_owned(),
+            format!("tcp dport 22 {jump}")
+        ]
+    );
+    assert_eq!(
+        lines(&table, "prerouting", "few"),
+        [format!("tcp dport 22 ct state new {jump}")]
+    );
+    let limit = &table.chains[0].rules[0];
+    assert_eq!(
+        limit.to_string(),
+        "limit rate 3/minute burst 5 packets counter log prefix \"few: \" level info accept comment \"few\""
+    );
+}
+
+#[test]
+fn ten_thousand_subnets_are_one_set() {
+    let subnets: Vec<String> = (0..10_000)
+        .map(|n| format!("{{subnet: 10.{}.{}.0/25}}", n / 250, n % 250))
+        .collect();
+    let many = rule(
+        "many",
+        &format!(
+            "portSelector: {{ports: [443], protocol: tcp}}\ningress: [{}]",
+            subnets.join(", ")
+        ),
+    );
+    let table = table(&[BLOCK, &many]);
+    assert_eq!(
+        lines(&table, "ingress", "many"),
+        ["tcp dport 443 ip saddr @many-v4"]
+    );
+    let set = table.sets.iter().find(|set| set.name == "many-v4").unwrap();
+    assert_eq!(set.elements.len(), 10_000);
+}
+
+#[test]
+fn what_can_never_match_is_said() {
+    let icmp = rule(
+        "a",
+        "portSelector: {protocol: icmp}\ningress: [{subnet: '2001:db8::/32'}]",
+    );
+    says(
+        &[BLOCK, &icmp],
+        &[
+            "Warning: rule a can never match: its protocol and its subnets are of different families",
+        ],
+    );
+    let empty = rule("b", "portSelector: {ports: [22], protocol: tcp}");
+    says(
+        &[BLOCK, &empty],
+        &["Warning: rule b can never match: it has no ingress"],
+    );
+    let all = rule(
+        "c",
+        "portSelector: {ports: [22], protocol: tcp}\ningress: [{subnet: 10.0.0.0/8, except: 10.0.0.0/8}]",
+    );
+    says(
+        &[BLOCK, &all],
+        &[
+            "Warning: rule c can never match: its exceptions leave nothing of its subnets, or nothing beside them",
+        ],
+    );
+}
+
+#[test]
+fn what_an_earlier_rule_decides_is_said() {
+    let wide = rule(
+        "wide",
+        "portSelector: {ports: [20-30], protocol: tcp}\naction: drop",
+    );
+    let narrow = rule(
+        "narrow",
+        "portSelector: {ports: [22], protocol: tcp}\ninterfaces: [eth0]\ningress: [{subnet: 10.0.0.0/8}]",
+    );
+    says(
+        &[BLOCK, &wide, &narrow],
+        &["Warning: rule narrow can never match: wide matches first"],
+    );
+    says(&[BLOCK, &narrow, &wide], &[]);
+    let limited = wide.clone() + "\nlimit: 1/second";
+    says(&[BLOCK, &limited, &narrow], &[]);
+    let linked = wide + "\ninterfaces: [eth1]";
+    says(&[BLOCK, &linked, &narrow], &[]);
+}
+
+#[test]
+fn a_family_that_is_left_open_is_said() {
+    let half = rule(
+        "half",
+        "portSelector: {ports: [22], protocol: tcp}\ningress: [{subnet: 10.0.0.0/8}]",
+    );
+    says(
+        &[&half],
+        &["Warning: rule half has no subnet of IPv6, and says nothing of it"],
+    );
+    says(&[BLOCK, &half], &[]);
+}
+
+#[test]
+fn management_needs_a_rule() {
+    let block = "kind: NetworkDefaultActionConfig\ningress: block\nmanagement: [apid]";
+    let message = "Warning: no rule lets tcp port 50000 in, which is for management";
+    says(&[block], &[message]);
+    let drop = rule("api", "portSelector: {services: [apid]}\naction: drop");
+    says(&[block, &drop], &[message]);
+    let accept = rule(
+        "api",
+        "portSelector: {services: [apid]}\ningress: [{subnet: 192.0.2.0/24}]",
+    );
+    says(&[block, &accept], &[]);
+}
+
+#[test]
+fn pods_need_a_network() {
+    let block = "kind: NetworkDefaultActionConfig\ningress: block\nallowPodsToHost: all";
+    says(
+        &[block],
+        &["Warning: allowPodsToHost: no network of pods is known"],
+    );
+}
+
+#[test]
+fn what_a_rule_may_not_say() {
+    let bad = |rest: &str| {
+        let (_, faults) = firewall(&[BLOCK, &rule("x", rest)]);
+        faults.into_iter().next().unwrap()
+    };
+    assert_eq!(
+        bad("portSelector: {services: [kubernets-api]}")
+            .split(',')
+            .next(),
+        Some("Error: portSelector: services: expected ssh")
+    );
+    assert_eq!(
+        bad(
+            "portSelector: {ports: [22], protocol: tcp}\negress: [{subnet: '::/0'}]\ningress: [{subnet: '::/0'}]"
+        ),
+        "Error: NetworkRuleConfig: a rule is about what comes in or about what goes out"
+    );
+    assert_eq!(
+        bad("portSelector: {ports: [22], protocol: tcp}\nlimit: fast"),
+        "Error: NetworkRuleConfig: limit: expected 1 to 1000000 packets in a second, minute, hour or day: 10/second"
+    );
+    assert_eq!(
+        bad("portSelector: {ports: [22], protocol: tcp, icmpTypes: [8]}"),
+        "Error: portSelector: icmpTypes need protocol: icmp or icmpv6"
+    );
+    assert_eq!(
+        bad("portSelector: {protocol: tcp}"),
+        "Error: portSelector: ports must be given"
+    );
+    assert_eq!(
+        bad("portSelector: {ports: [1]}"),
+        "Error: portSelector: protocol must be given"
+    );
+    assert_eq!(
+        bad("portSelector: {ports: [1], protocol: tcp}\nlog: {prefix: 'a$b'}"),
+        "Error: log: prefix: expected 1 to 127 printable ASCII characters without \", $ and \\"
+    );
+    assert_eq!(
+        bad("portSelector: {ports: [1], protocol: tcp}\ninterfaces: ['e*0']"),
+        "Error: NetworkRuleConfig: interfaces: expected a name, or the start of one and \"*\" at the end: cali*"
+    );
+}
