@@ -1,5 +1,6 @@
 //! The grammar of argv.
 
+use core::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::run::boot::BootOptions;
 use crate::run::change::Net;
 use crate::run::doctor::Target;
+use crate::run::explain_packet::{Asked, LinkName, Protocol};
 use crate::run::process::Options;
 use crate::run::sources::{ObservedFrom, Sources};
 
@@ -82,8 +84,13 @@ pub enum Command {
     Metrics,
     /// Where an object comes from and what it overrode
     Explain {
-        /// An address, a route's destination or `default`, a link, `hostname`, `resolvers`, or an id from `get`
+        /// An address, a route's destination or `default`, a link, `hostname`, `resolvers`, `firewall`, a rule of it,
+        /// or an id from `get`; `packet`: what the firewall does with one
         id: String,
+        #[command(flatten)]
+        packet: PacketArgs,
+        #[command(flatten)]
+        sources: SourceArgs,
     },
     /// Let the running supervisor become another program, in the same process: nothing in the network is touched. The new
     /// program is asked first; one that does not run, or cannot read the state, is refused
@@ -161,6 +168,9 @@ pub struct NetArgs {
     /// In place of a change that still waits for its confirmation; what comes back is what was before that one
     #[arg(long)]
     replace: bool,
+    /// Although the firewall would cut this session, management ports, DHCP or the metadata service
+    #[arg(long)]
+    force: bool,
 }
 
 impl NetArgs {
@@ -169,6 +179,7 @@ impl NetArgs {
             confirm_within: self.confirm_within,
             by_probe: self.confirm_by_probe,
             replace: self.replace,
+            force: self.force,
         }
     }
 }
@@ -188,6 +199,50 @@ impl SuperviseArgs {
         Options {
             ready_fd: self.ready_fd,
         }
+    }
+}
+
+/// The packet of `explain packet`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PacketArgs {
+    /// Where it comes from
+    #[arg(long, value_name = "IP")]
+    from: Option<IpAddr>,
+    /// Where it goes; default: an address of this machine
+    #[arg(long, value_name = "IP")]
+    to: Option<IpAddr>,
+    /// tcp, udp, icmp or icmpv6
+    #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = parsed::<Protocol>)]
+    proto: Protocol,
+    /// The port that it comes from
+    #[arg(long, value_name = "PORT", default_value = "49152")]
+    from_port: u16,
+    /// The port that it goes to
+    #[arg(long, value_name = "PORT", default_value = "0")]
+    to_port: u16,
+    /// Its type, of ICMP; default: an echo request
+    #[arg(long, value_name = "TYPE")]
+    icmp_type: Option<u8>,
+    /// The link by which it comes in; default: the one with the address
+    #[arg(long = "in", value_name = "LINK", value_parser = parsed::<LinkName>)]
+    in_link: Option<LinkName>,
+    /// It belongs to a connection that both sides know
+    #[arg(long)]
+    established: bool,
+}
+
+impl PacketArgs {
+    pub fn asked(&self) -> Option<Asked> {
+        Some(Asked {
+            from: self.from?,
+            to: self.to,
+            protocol: self.proto,
+            from_port: self.from_port,
+            to_port: self.to_port,
+            icmp_type: self.icmp_type,
+            in_link: self.in_link.clone(),
+            established: self.established,
+        })
     }
 }
 
@@ -263,6 +318,11 @@ impl From<Level> for crate::run::WaitLevel {
             Level::Online => Self::Online,
         }
     }
+}
+
+/// A word of the vocabulary.
+fn parsed<T: core::str::FromStr<Err: core::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
 }
 
 /// `500ms`, `30s`, `2m`, or plain seconds.

@@ -72,7 +72,13 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("KEPT", "kept"),
             ("LAYER", "layer"),
         ],
-        "firewall" | "firewallspecs" => &[
+        "firewall" => &[
+            ("RULE", "rule"),
+            ("PACKETS", "packets"),
+            ("BYTES", "bytes"),
+            ("TEXT", "text"),
+        ],
+        "firewallspecs" => &[
             ("ACCEPT BY DEFAULT", "acceptByDefault"),
             ("CLUSTER", "clusterSubnets"),
             ("LAYER", "layer"),

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::args::{GetOutput, Level};
 use super::{table, yaml};
+use crate::run::explain_packet::Asked;
+use crate::run::sources::Sources;
 use crate::run::{kinds, live, wait as waiting};
 
 type Exit = Result<u8, String>;
@@ -48,6 +50,12 @@ pub fn explain(id: &str) -> Exit {
         }
         None => Err(format!("nothing here is called {id}")),
     }
+}
+
+/// What the firewall does with a packet.
+pub fn explain_packet(sources: &Sources, asked: &Asked) -> Exit {
+    println!("{}", crate::run::explain_packet::explain(sources, asked)?);
+    Ok(0)
 }
 
 /// Another program in place of the supervisor's.

@@ -82,7 +82,14 @@ fn run(command: Command) -> ExitCode {
             watch,
         } => live::get(&kind, id.as_deref(), output, watch),
         Command::Metrics => live::metrics(),
-        Command::Explain { id } => live::explain(&id),
+        Command::Explain {
+            id,
+            packet,
+            sources,
+        } => match packet.asked() {
+            Some(asked) if id == "packet" => live::explain_packet(&sources.sources(), &asked),
+            _ => live::explain(&id),
+        },
         Command::Wait {
             level,
             timeout,

@@ -8,7 +8,9 @@ type Exit = Result<u8, String>;
 
 /// Diagnostics on stderr, or as JSON on stdout; 1 on errors.
 pub fn check(sources: &SourceArgs, output: CheckOutput) -> Exit {
-    let (_, diagnostics) = offline::compile(&sources.sources())?;
+    let sources = sources.sources();
+    let (desired, mut diagnostics) = offline::compile(&sources)?;
+    diagnostics.extend(offline::lockout(&sources, &desired));
     match output {
         CheckOutput::Text => style::print(&diagnostics),
         CheckOutput::Json => println!("{}", pretty(&diagnostics)?),

@@ -43,10 +43,15 @@ pub(super) fn merge(
     }
 }
 
-/// Whether a document says anything of what may come in.
+/// Whether a document says anything of what may come in, or something of it that cannot be read.
+pub fn speaks_of_firewall(document: &Document) -> bool {
+    speaks(document) || document.firewall.fault.is_some()
+}
+
 fn speaks(document: &Document) -> bool {
     document.boot.firewall.is_some()
         || document.firewall.default_action.is_some()
+        || document.firewall.egress_action.is_some()
         || !document.firewall.rules.is_empty()
 }
 

@@ -35,7 +35,7 @@ mod vip;
 
 use std::collections::BTreeMap;
 
-pub use firewall::base_set;
+pub use meanwhile::speaks_of_firewall;
 pub use settings::{Settings, settings};
 
 use crate::config::{Diagnostic, Document};

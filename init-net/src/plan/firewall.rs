@@ -8,13 +8,11 @@ use crate::state::{Desired, FirewallOp, Observed, Op, Unsaid};
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
     let wanted = match (&desired.firewall, &desired.unsaid_firewall) {
-        (Some(spec), _) => Some(&spec.table),
+        (Some(spec), _) => spec.wanted(),
         (None, Unsaid::Keep(table)) => Some(table),
         (None, Unsaid::Remove) => None,
         (None, Unsaid::Leave) => return,
     };
-    // Without a chain there is nothing that a packet could meet.
-    let wanted = wanted.filter(|table| !table.chains.is_empty());
     let there = observed.firewall.as_ref();
     let right = match (wanted, there) {
         (None, None) => true,
@@ -104,8 +102,13 @@ mod tests {
         Desired {
             firewall: Some(FirewallSpec {
                 accept_by_default: false,
+                egress_accept_by_default: None,
+                trusted_links: Vec::new(),
                 rules: Vec::new(),
                 cluster_subnets: Vec::new(),
+                pods_to_host: None,
+                vrrp: None,
+                management: Vec::new(),
                 table,
                 layer: Layer::Default,
                 origin: Origin::builtin(""),

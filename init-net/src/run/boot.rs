@@ -15,7 +15,7 @@ use super::slots::{self, Slots};
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
-use crate::config::{BootConfig, Document};
+use crate::config::{BootConfig, Diagnostic, Document, Severity};
 use crate::sys;
 use crate::sys::poll::Interest;
 use crate::sys::signal::Signals;
@@ -66,7 +66,7 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     };
 
     // observe → early links → fetch → compile → plan/apply until empty → wait level → files
-    let result = bring_up(&read, slots, &mut modules, [started, mounted, parsed]);
+    let result = bring_up(&mut read, slots, &mut modules, [started, mounted, parsed]);
     handoff::hand_off(options, &result?, &read, modules)
 }
 
@@ -78,7 +78,7 @@ pub struct Done {
 
 /// The loop, from the first dump to the verdict to hand off.
 fn bring_up(
-    read: &Read,
+    read: &mut Read,
     slots: Option<Slots>,
     modules: &mut Modules,
     times: [Instant; 3],
@@ -99,6 +99,7 @@ fn bring_up(
         sys::random::rng(),
         started,
     );
+    core.close_meanwhile();
     let timeline = core.timeline_mut();
     for (stage, from, to) in [("mounts", started, mounted), ("cmdline", mounted, parsed)] {
         timeline.begin(stage, from);
@@ -149,6 +150,10 @@ fn bring_up(
             shell.push(Event::Tick);
         }
     };
+    if let Some(closed) = closed(&shell.core) {
+        log_diagnostic(&closed);
+        read.diagnostics.push(closed);
+    }
     let now = sys::clock::now();
     shell.core.timeline_mut().end("network", now);
     shell
@@ -191,6 +196,24 @@ fn take_signals(signals: &Signals) {
         }
     }
     while let Ok(Some(_)) = sys::process::reap() {}
+}
+
+/// What a machine is told whose firewall waits for a configuration that has not come.
+fn closed(core: &Core) -> Option<Diagnostic> {
+    let sources = core.closed_for();
+    (!sources.is_empty()).then(|| {
+        let message = format!(
+            "the firewall is closed: nothing is known yet of {}",
+            sources.join(", ")
+        );
+        Diagnostic::new(Severity::Warning, message)
+            .with_effect(
+                "nothing comes in but what the base set lets in, until one of them answers",
+            )
+            .with_fix(
+                "initnet.firewall=accept on the command line leaves the machine open meanwhile",
+            )
+    })
 }
 
 fn missing(core: &Core) -> String {

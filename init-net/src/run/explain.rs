@@ -4,6 +4,7 @@ use core::slice::from_ref;
 
 use super::facts::{Facts, route_id, rule_id, vip_id};
 use crate::state::FieldOrigin;
+use crate::state::nft::TableStatus;
 use crate::value::{Layer, Origin};
 
 /// One object: what it is, its id, and where it comes from.
@@ -17,6 +18,8 @@ struct Object<'a> {
     overrode: &'a [Origin],
     /// Field by field, where several lines make one object.
     fields: &'a [FieldOrigin],
+    /// What else there is to say.
+    notes: Vec<String>,
 }
 
 impl<'a> Object<'a> {
@@ -29,6 +32,7 @@ impl<'a> Object<'a> {
             from,
             overrode: &[],
             fields: &[],
+            notes: Vec::new(),
         }
     }
 
@@ -63,6 +67,9 @@ impl<'a> Object<'a> {
         let said = |origin: &&Origin| self.fields.iter().any(|f| f.overrode.contains(origin));
         for origin in self.overrode.iter().filter(|origin| !said(origin)) {
             text.push_str(&format!("\n  overrode: {origin}"));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("\n  {note}"));
         }
         text
     }
@@ -198,15 +205,25 @@ impl Facts<'_> {
         }));
         if let Some(spec) = &desired.firewall {
             let id = "firewall".to_owned();
-            all.push(Object::new(
-                "firewall",
-                id,
-                spec.layer,
-                from_ref(&spec.origin),
-            ));
+            let there = self.table();
+            let notes = match (spec.wanted(), there) {
+                (None, _) => vec!["nothing is filtered".to_owned()],
+                (Some(table), Some(there)) if !there.foreign && there.table == **table => {
+                    vec!["in force".to_owned()]
+                }
+                (Some(_), _) => vec!["not in force".to_owned()],
+            };
+            all.push(Object {
+                notes,
+                ..Object::new("firewall", id, spec.layer, from_ref(&spec.origin))
+            });
             all.extend(spec.rules.iter().map(|rule| {
                 let id = format!("firewall/{}", rule.name);
-                Object::new("firewall rule", id, spec.layer, from_ref(&rule.origin))
+                Object {
+                    short: vec![rule.name.clone()],
+                    notes: there.map_or_else(Vec::new, |there| counted(there, &rule.name)),
+                    ..Object::new("firewall rule", id, spec.layer, from_ref(&rule.origin))
+                }
             }));
         }
         all
@@ -245,4 +262,23 @@ impl Facts<'_> {
             (None, None) => None,
         }
     }
+}
+
+/// What the rules of that name have counted, chain by chain.
+fn counted(there: &TableStatus, name: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (chain, counters) in there.table.chains.iter().zip(&there.counters) {
+        for (number, (rule, counter)) in chain.rules.iter().zip(counters).enumerate() {
+            if rule.comment.as_deref() == Some(name) {
+                lines.push(format!(
+                    "{}/{}: {} packets, {} bytes: {rule}",
+                    chain.name,
+                    number + 1,
+                    counter.packets,
+                    counter.bytes
+                ));
+            }
+        }
+    }
+    lines
 }

@@ -14,6 +14,7 @@ pub mod control;
 pub mod core;
 pub mod doctor;
 mod explain;
+pub mod explain_packet;
 pub mod facts;
 pub mod generic;
 pub mod graph;

@@ -10,11 +10,11 @@ use super::{
     apply as apply_ops, boot, control, modules, observe, offline_platform, remote, supervise,
 };
 use crate::config::diagnostic::Severity;
-use crate::config::{Diagnostic, Document};
+use crate::config::{Diagnostic, Document, Meanwhile};
 use crate::plan;
-use crate::state::{Desired, Observed};
+use crate::state::{Desired, Observed, Op};
 use crate::sys;
-use crate::value::Gather as _;
+use crate::value::{Gather as _, Layer};
 
 /// A boot takes what it can get; a person who applies is told first.
 const NOTHING_APPLIED: &str = "nothing is applied: the sources have errors";
@@ -28,6 +28,7 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
     let mut read = sources.read()?;
     offline_platform::fetch(sources, &mut read)?;
     let links = sources.links()?;
+    read.documents.push(meanwhile(sources, &read));
     let (desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
     // What this boot has leased and fetched counts, too, where its links are meant.
     let kept = if sources.observed == ObservedFrom::Kernel {
@@ -44,6 +45,22 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
     diagnostics = again;
     read.diagnostics.extend(diagnostics);
     Ok((desired, read.diagnostics))
+}
+
+/// A source of the boot that nobody here has asked may say what the firewall is to be: what is in force stays then.
+fn meanwhile(sources: &Sources, read: &Read) -> Document {
+    let fetched = supervise::state_of_this_boot().map(|state| state.fetched);
+    let fetched = fetched.unwrap_or_default();
+    let boot = remote::sources(&read.documents);
+    let asked = boot
+        .iter()
+        .all(|source| fetched.contains_key(&source.name()));
+    let mut document = Document::empty(Layer::Default, "built-in default");
+    document.firewall.meanwhile = Some(Meanwhile {
+        awaited: sources.is_boot() && !asked,
+        closed: false,
+    });
+    document
 }
 
 /// Documents of the state file of this boot: fetched ones when the sources are those of the boot, and the leases whose
@@ -90,7 +107,10 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
         },
     };
     let ops = plan::ahead(&desired, &observed);
-    Ok((ops.iter().map(ToString::to_string).collect(), diagnostics))
+    Ok((
+        ops.iter().map(|op| format!("{op:#}")).collect(),
+        diagnostics,
+    ))
 }
 
 fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
@@ -121,7 +141,7 @@ pub fn apply(
         None if net.confirm_within.is_some() => {
             Err("no supervisor runs: nobody would go back to what was before".into())
         }
-        None => apply_here(sources, diagnostics, report),
+        None => apply_here(sources, net, diagnostics, report),
     }
 }
 
@@ -139,6 +159,20 @@ fn apply_by_supervisor(
     diagnostics(&read.diagnostics);
     if has_errors(&read.diagnostics) {
         return Err(NOTHING_APPLIED.into());
+    }
+    if !sources.is_boot() {
+        let cmdline = || {
+            let state = supervise::state_of_this_boot();
+            state.map_or_else(super::sources::proc_cmdline, |state| state.cmdline)
+        };
+        // What is not named stays as the boot had it.
+        let whole = Sources {
+            cmdline: Some(sources.cmdline.clone().unwrap_or_else(cmdline)),
+            ..sources.clone()
+        };
+        if !sources.configs.iter().any(|path| path.as_os_str() == "-") {
+            guard(&compile(&whole)?.0, net)?;
+        }
     }
     change::apply(sources, read, net)?;
     settle(report)
@@ -163,6 +197,7 @@ fn settle(mut report: impl FnMut(Done)) -> Result<bool, String> {
 /// Nobody else keeps the machine: the ops are done here.
 fn apply_here(
     sources: &Sources,
+    net: Net,
     diagnostics: impl FnOnce(&[Diagnostic]),
     mut report: impl FnMut(Done),
 ) -> Result<bool, String> {
@@ -171,19 +206,34 @@ fn apply_here(
     if has_errors(&faults) {
         return Err(NOTHING_APPLIED.into());
     }
+    guard(&desired, net)?;
     // Nothing made it before us where no boot ran.
     boot::create_run_dir()?;
     modules::load(&needs(&desired));
     let mut kernel = open()?;
-    let mut all = true;
+    let (mut all, mut tried_firewall) = (true, false);
     for _ in 0..MAX_ROUNDS {
         let observed = look(&mut kernel, &desired)?;
-        let ops = plan::plan(&desired, &observed);
+        let mut ops = plan::plan(&desired, &observed);
         if ops.is_empty() {
             return Ok(all);
         }
+        // In force, or refused, before a link opens.
+        let is_firewall = |op: &Op| matches!(op, Op::Firewall(_));
+        if !tried_firewall && ops.iter().any(is_firewall) {
+            ops.retain(is_firewall);
+        }
         let mut done = false;
         for outcome in apply_ops::apply(&mut kernel, ops) {
+            if is_firewall(&outcome.op) {
+                // Somebody else changed rules meanwhile: once more, from what is there now.
+                if matches!(outcome.result, Err((libc::ERESTART, _))) {
+                    done = true;
+                    continue;
+                }
+                // The rest has not been tried.
+                done |= !core::mem::replace(&mut tried_firewall, true);
+            }
             let result = outcome.result.map_err(|(_, error)| error);
             done |= result.is_ok();
             all &= result.is_ok();
@@ -197,6 +247,47 @@ fn apply_here(
     Err(format!(
         "not settled after {MAX_ROUNDS} rounds: somebody undoes the changes"
     ))
+}
+
+/// Refuses what would lock people out, unless they mean it.
+fn guard(desired: &Desired, net: Net) -> Result<(), String> {
+    let cut = locked_out(desired, &mut open()?)?;
+    if cut.is_empty() || net.force {
+        return Ok(());
+    }
+    let cut = cut.join("; ");
+    Err(format!(
+        "nothing is applied: the firewall would cut {cut}; --force applies it all the same"
+    ))
+}
+
+/// Who gets through the firewall in force, and not through the one that is desired.
+fn locked_out(desired: &Desired, kernel: &mut Kernel) -> Result<Vec<String>, String> {
+    let observed = look(kernel, desired)?;
+    let before = observed.firewall.as_ref().map(|there| &there.table);
+    let session = sys::session::ssh_connection();
+    let platform = desired.metadata.contains_key("platform");
+    Ok(change::lockout::cut(
+        before,
+        desired,
+        &observed,
+        session.as_deref(),
+        platform,
+    ))
+}
+
+/// What applying `desired` on this machine would cut, as warnings of `check`. Nothing where nobody keeps this machine: then
+/// it is about another one.
+pub fn lockout(sources: &Sources, desired: &Desired) -> Vec<Diagnostic> {
+    if sources.observed != ObservedFrom::Kernel || supervise::state_of_this_boot().is_none() {
+        return Vec::new();
+    }
+    let cut = open().and_then(|mut kernel| locked_out(desired, &mut kernel));
+    let warning = |what| {
+        Diagnostic::new(Severity::Warning, format!("the firewall would cut {what}"))
+            .with_effect("apply refuses it without --force")
+    };
+    cut.unwrap_or_default().into_iter().map(warning).collect()
 }
 
 fn open() -> Result<Kernel, String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::generic::WireguardTraffic;
 use super::kernel::Kernel;
+use crate::state::nft::TableStatus;
 use crate::state::{LinkStatus, NeighborState, NeighborStatus};
 use crate::sys::ethtool::{Card, Ethtool};
 use crate::value::{EthernetOptions, Instant};
@@ -25,12 +26,14 @@ pub struct Sample {
     pub cards: BTreeMap<u32, Card>,
     /// Of `ethernet`: all settings of network cards.
     pub ethernet: BTreeMap<u32, EthernetOptions>,
+    /// Of `firewall`: our table with its counters of this moment.
+    pub firewall: Option<TableStatus>,
 }
 
 impl Sample {
     /// Whether an answer about `kind` needs one.
     pub fn is_for(kind: &str) -> bool {
-        matches!(kind, "neighbors" | "links" | "ethernet")
+        matches!(kind, "neighbors" | "links" | "ethernet" | "firewall")
     }
 
     /// Looks at what an answer about `kind` needs. What cannot be had is left out, with a word in the log.
@@ -56,6 +59,10 @@ impl Sample {
                     neighbor.link_name = link.name.clone();
                 }
             }
+            return sample;
+        }
+        if kind == "firewall" {
+            sample.firewall = kernel.nft.table().0;
             return sample;
         }
         if !Self::is_for(kind) {

@@ -65,6 +65,9 @@ pub fn main(options: &Options) -> Result<u8, String> {
         state.timeline.clone(),
     );
     core.inherit_decided(&state.decided);
+    if state.handed_off.reason.is_some() {
+        core.stay_closed_meanwhile();
+    }
     core.watch_change(state.pending, None);
     // What no stage has fetched yet is fetched now: a boot that handed off without it has not given it up.
     for source in remote {

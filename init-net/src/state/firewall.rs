@@ -41,6 +41,18 @@ pub struct FirewallSpec {
     pub origin: Origin,
 }
 
+/// What becomes of a table of ours where [`super::Desired::firewall`] is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Unsaid {
+    /// It goes: what is known says nothing of a firewall.
+    #[default]
+    Remove,
+    /// It stays as it is: what should be is not known yet.
+    Leave,
+    /// It stays as it was when the question came up: what somebody changes of it is undone.
+    Keep(Arc<Table>),
+}
+
 impl FirewallSpec {
     /// The table that should be there; `None`: nothing is filtered, and there is none.
     pub fn wanted(&self) -> Option<&Arc<Table>> {
@@ -96,18 +108,6 @@ named! {
         /// It is dropped, and the sender is told.
         Reject = 2 "reject",
     }
-}
-
-/// What becomes of a table of ours where [`super::Desired::firewall`] is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Unsaid {
-    /// It goes: what is known says nothing of a firewall.
-    #[default]
-    Remove,
-    /// It stays as it is: what should be is not known yet.
-    Leave,
-    /// It stays as it was when the question came up: what somebody changes of it is undone.
-    Keep(Arc<Table>),
 }
 
 /// One rule.

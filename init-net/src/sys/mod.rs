@@ -34,6 +34,7 @@ pub mod random;
 pub mod reboot;
 pub mod root;
 pub mod seccomp;
+pub mod session;
 pub mod signal;
 pub mod switch_root;
 pub mod sysctl;

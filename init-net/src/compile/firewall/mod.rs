@@ -73,15 +73,6 @@ pub(super) fn merge(
     desired.firewall = Some(spec);
 }
 
-/// What is in force while a boot does not know yet what is wanted: everything is dropped but what a machine needs to get
-/// its addresses and its configuration.
-pub fn base_set() -> FirewallSpec {
-    let origin = Origin::builtin("nothing comes in until it is known what may");
-    let mut spec = silent(origin);
-    spec.table = Arc::new(lower::table(&spec));
-    spec
-}
-
 /// Everything is dropped.
 fn silent(origin: Origin) -> FirewallSpec {
     FirewallSpec {

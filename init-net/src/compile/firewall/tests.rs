@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::compile::{base_set, compile};
-use crate::config::machine;
+use crate::compile::compile;
+use crate::config::{Document, Meanwhile, machine};
 use crate::state::FirewallSpec;
 use crate::state::nft::Table;
+use crate::value::Layer;
 
 /// The firewall that documents without their heads lead to, and what is said of them.
 fn firewall(documents: &[&str]) -> (Option<FirewallSpec>, Vec<String>) {
@@ -48,6 +49,16 @@ fn lines(table: &Table, chain: &str, comment: &str) -> Vec<String> {
 #[track_caller]
 fn says(documents: &[&str], expect: &[&str]) {
     assert_eq!(firewall(documents).1, expect);
+}
+
+/// What a boot has in force while it awaits a source.
+fn base_set() -> FirewallSpec {
+    let mut document = Document::empty(Layer::Default, "test");
+    document.firewall.meanwhile = Some(Meanwhile {
+        awaited: true,
+        closed: true,
+    });
+    compile(&[document], &BTreeMap::new()).0.firewall.unwrap()
 }
 
 #[test]

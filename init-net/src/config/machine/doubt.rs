@@ -8,7 +8,16 @@ use crate::config::nearest::nearest;
 use crate::config::{Document, FirewallFault, Said};
 
 /// Keys of a rule that lets in. One that is none of them may be a misspelt `action: drop`.
-const PLAIN: [&str; 5] = ["apiVersion", "kind", "name", "portSelector", "ingress"];
+const PLAIN: [&str; 8] = [
+    "apiVersion",
+    "kind",
+    "name",
+    "portSelector",
+    "ingress",
+    "interfaces",
+    "limit",
+    "log",
+];
 
 /// Takes in that the text breaks off.
 pub(super) fn of_text(source: &Source<'_>, broken: bool, out: &mut Document) {

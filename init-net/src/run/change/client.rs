@@ -22,6 +22,8 @@ pub struct Net {
     pub by_probe: bool,
     /// In place of a change that is still to be confirmed.
     pub replace: bool,
+    /// Although the firewall cuts somebody off.
+    pub force: bool,
 }
 
 /// Gives the supervisor `read` of `sources`, or without any asks it to look again.

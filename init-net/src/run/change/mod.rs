@@ -11,6 +11,7 @@
 //! A change is in the state file before anything of it is done: whoever comes after a `kill -9` knows when it goes back.
 
 mod client;
+pub mod lockout;
 
 pub use client::{Net, apply, confirm, progress, rollback};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Effect, Outcome};
-use crate::state::{AddressOp, LinkStatus, OUR_GROUP, Op};
+use crate::state::{AddressOp, FirewallOp, LinkStatus, OUR_GROUP, Op};
 use crate::value::{Duration, Gather as _, Instant, Rng};
 
 /// Wait after the first failure.
@@ -11,6 +11,9 @@ const FIRST: Duration = Duration::from_millis(250);
 
 /// Longest wait between two tries.
 const CAP: Duration = Duration::from_secs(60);
+
+/// How the firewall's failure is told.
+const FIREWALL: &str = "firewall: not in force";
 
 /// Ops that fail at present.
 #[derive(Default)]
@@ -155,6 +158,11 @@ impl Backoff {
         }
     }
 
+    /// The firewall is another one: what the kernel said of the one before says nothing of it.
+    pub(super) fn forget_firewall(&mut self) {
+        self.failed.remove(FIREWALL);
+    }
+
     /// Whether a wait is over.
     pub(super) fn due(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|at| at <= now)
@@ -219,6 +227,8 @@ pub(super) fn key(op: &Op) -> String {
         }
         // Thousands of peers make a long line, and the error is of the device.
         Op::Wireguard(op) => format!("wg set {}", op.link.name),
+        // Whatever it holds, it is one thing that works or not.
+        Op::Firewall(FirewallOp { table: Some(_), .. }) => FIREWALL.to_owned(),
         other => other.to_string(),
     }
 }

@@ -338,6 +338,12 @@ impl Fetches {
         self.jobs.iter().any(|job| !job.done && job.again.is_none())
     }
 
+    /// The sources of which nothing is known, of now or of an earlier boot: they have not answered, and may have failed.
+    pub(super) fn unknown(&self) -> impl Iterator<Item = String> {
+        let names = self.jobs.iter().map(|job| job.source.name());
+        names.filter(|name| !self.fetched.contains_key(name))
+    }
+
     /// What went wrong with sources that ended.
     pub fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
         self.faults.values().flatten()

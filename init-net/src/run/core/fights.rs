@@ -21,6 +21,13 @@ const MAX_ROUNDS: u32 = 64;
 /// The rest: long enough not to burn a core in a fight, short enough to win it eventually.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
+/// The rest of the firewall, which keeps a machine closed: somebody who flushes it in a loop opens it for this long at most,
+/// and costs a replacement as often.
+const FIREWALL_PAUSE: Duration = Duration::from_millis(20);
+
+/// What is told of an op that rests.
+const UNDONE: &str = "somebody keeps undoing this";
+
 /// What is done again and again at present.
 #[derive(Default)]
 pub(super) struct Fights {
@@ -59,7 +66,16 @@ impl Fights {
         self.rounds += 1;
         if self.rounds > MAX_ROUNDS {
             self.calm();
-            return true;
+            // Everything rests but the firewall.
+            let is_firewall = |op: &Op| matches!(op, Op::Firewall(_));
+            if !ops.iter().any(is_firewall) {
+                return true;
+            }
+            for op in ops.iter().filter(|op| !is_firewall(op)) {
+                backoff.put_off(op, now + PAUSE, UNDONE);
+            }
+            ops.retain(is_firewall);
+            return false;
         }
         if self.rounds > UNCOUNTED {
             ops.retain(|op| {
@@ -69,11 +85,15 @@ impl Fights {
                     return true;
                 }
                 *count = 0;
+                let pause = match op {
+                    Op::Firewall(_) => FIREWALL_PAUSE,
+                    _ => PAUSE,
+                };
                 if !core::mem::replace(logged, true) {
-                    let text = format!("somebody keeps undoing this, pausing {PAUSE:?}: {op}");
+                    let text = format!("{UNDONE}, pausing {pause:?}: {op}");
                     effects.push(Effect::Log(log::Level::Warn, text));
                 }
-                backoff.put_off(op, now + PAUSE, "somebody keeps undoing this");
+                backoff.put_off(op, now + pause, UNDONE);
                 false
             });
         }

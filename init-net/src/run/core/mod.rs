@@ -14,6 +14,7 @@ mod doubt;
 mod events;
 mod fetches;
 mod fights;
+mod firewall;
 mod foreign;
 mod look;
 mod memory;
@@ -55,6 +56,7 @@ use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
 use fights::Fights;
+use firewall::Firewall;
 use foreign::Foreign;
 use look::Looks;
 use memory::owned_key;
@@ -99,6 +101,7 @@ pub struct Core {
     owned: BTreeSet<String>,
     /// Parameters, cards and keys: what was looked at and decided, and the modules for it.
     devices: Devices,
+    firewall: Firewall,
     /// Drivers are still being loaded: links may appear.
     drivers_loading: bool,
     /// Bumped by every change of leases or sources, so that the shell knows when to write the state file.
@@ -137,6 +140,7 @@ impl Core {
             names: BTreeMap::new(),
             owned: BTreeSet::new(),
             devices: Devices::default(),
+            firewall: Firewall::default(),
             drivers_loading: false,
             revision: 1,
             saved_revision: 0,
@@ -271,6 +275,12 @@ impl Core {
             self.documents.push(document);
             self.changed();
         }
+        if self
+            .firewall
+            .is_stale(self.fetches.unknown().next().is_some())
+        {
+            self.stale = true;
+        }
         let fresh = self.looks.is_fresh(now) && self.observed.is_some();
         if self.stale && !self.applying && fresh {
             self.reconcile(now, effects);
@@ -382,12 +392,18 @@ impl Core {
                 let mut documents = self.documents.clone();
                 let (leased, mut diagnostics) = self.clients.documents();
                 documents.extend(leased);
-                let (desired, compiled) = compile::compile(&documents, &observed.links);
+                let unknown = self.fetches.unknown().next().is_some();
+                documents.push(self.firewall.document(unknown, observed));
+                let (mut desired, compiled) = compile::compile(&documents, &observed.links);
                 diagnostics.extend(compiled);
                 let new = diagnostics
                     .iter()
                     .filter(|new| !self.diagnostics.contains(new));
                 effects.extend(new.cloned().map(Effect::Diagnostic));
+                self.firewall.keep(&mut desired, &self.desired, observed);
+                if desired.firewall != self.desired.firewall {
+                    self.backoff.forget_firewall();
+                }
                 self.record.compiled(desired != self.desired);
                 self.desired = desired;
                 self.foreign.fresh = false;
@@ -415,13 +431,18 @@ impl Core {
             return;
         };
         ops.retain(|op| !self.may_be_leased(op, observed) && !self.devices.awaits(op));
+        let (wanted, loading) = (self.wants_firewall(), self.devices.is_loading());
+        self.firewall.gate(&mut ops, wanted, loading);
+        if wanted {
+            self.timeline.begin("firewall", now);
+        }
         self.backoff.forget_all_but(&ops);
         self.fights.forget_all_but(&ops);
         self.backoff.hold(&mut ops, &observed.links, now);
         if self.looks_at_foreign_first(&ops, now) {
             return;
         }
-        self.settled = ops.is_empty() && !self.devices.is_loading();
+        self.settled = ops.is_empty() && !self.devices.is_loading() && !self.firewall.holds();
         self.record.planned(ops.is_empty());
         if ops.is_empty() {
             if self.fights.calm() {
@@ -468,7 +489,14 @@ impl Core {
         self.applying = false;
         let mut doubt = Doubt::default();
         for outcome in outcomes {
+            if self.firewall.tried(&outcome) {
+                doubt |= Doubt::FIREWALL;
+                continue;
+            }
             doubt |= Doubt::after(&outcome);
+            if let (Op::Firewall(_), Ok(())) = (&outcome.op, &outcome.result) {
+                self.timeline.end("firewall", now);
+            }
             self.remember(&outcome);
             self.record
                 .tried(&outcome, self.backoff.error_of(&outcome.op), now);

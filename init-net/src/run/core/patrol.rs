@@ -4,7 +4,7 @@
 //! none of it is never woken for it.
 
 use super::{Core, Doubt};
-use crate::state::{Desired, KindSpec};
+use crate::state::{Desired, KindSpec, Unsaid};
 use crate::value::{Duration, Instant};
 
 /// From one such look to the next, when the core is awake by then for another reason.
@@ -39,7 +39,8 @@ impl Patrol {
         if !desired.files.is_empty() && self.unheard.has(Doubt::FILES) {
             self.silent |= Doubt::FILES;
         }
-        if desired.firewall.is_some() && self.unheard.has(Doubt::FIREWALL) {
+        let firewall = desired.firewall.is_some() || desired.unsaid_firewall != Unsaid::Remove;
+        if firewall && self.unheard.has(Doubt::FIREWALL) {
             self.silent |= Doubt::FIREWALL;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Core;
+use super::{Core, firewall};
 use crate::compile;
 use crate::config::WaitLevel;
 use crate::state::{
@@ -162,15 +162,16 @@ impl Core {
     /// Whether the boot goes on to the hand-off now.
     pub fn verdict(&self, now: Instant) -> Verdict {
         let hand_off = |reason| Verdict::HandOff { reason };
+        let elapsed = now.saturating_since(self.started);
+        let timeout = self.settings.timeout;
+        let timed_out = timeout.is_some_and(|timeout| elapsed >= timeout);
+        if self.firewall_is_due(now) && !timed_out {
+            return Verdict::Wait;
+        }
         if let Some(reason) = self.ready() {
             return hand_off(reason);
         }
-        let elapsed = now.saturating_since(self.started);
-        if self
-            .settings
-            .timeout
-            .is_some_and(|timeout| elapsed >= timeout)
-        {
+        if timed_out {
             return hand_off("timeout");
         }
         let Some(observed) = &self.observed else {
@@ -202,7 +203,9 @@ impl Core {
         let timeout = self.settings.timeout.map(|timeout| self.started + timeout);
         let carrier = self.started + self.settings.carrier_timeout;
         let ahead = |at: Option<Instant>| at.filter(|at| *at > now);
-        earliest([ahead(timeout), ahead(Some(carrier))])
+        let firewall = self.started + firewall::PATIENCE;
+        let firewall = Some(firewall).filter(|_| self.firewall_is_due(now));
+        earliest([ahead(timeout), ahead(Some(carrier)), ahead(firewall)])
     }
 
     /// Whether a carrier should have come by now.

@@ -224,7 +224,9 @@ impl Core {
                 };
                 let ops = crate::plan::plan(&self.desired, observed);
                 Reply::Ok(Value::Array(
-                    ops.iter().map(|op| Value::String(op.to_string())).collect(),
+                    ops.iter()
+                        .map(|op| Value::String(format!("{op:#}")))
+                        .collect(),
                 ))
             }
             Request::Metrics => Reply::Ok(Value::String(crate::run::metrics::render(self, now))),

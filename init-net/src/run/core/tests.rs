@@ -3,6 +3,7 @@
 mod backoff;
 mod change;
 mod conflicts;
+mod firewall;
 mod ipv6;
 mod leases;
 mod probes;
@@ -16,7 +17,7 @@ use super::{
     Verdict,
 };
 use crate::config::cmdline;
-use crate::plan::Slots;
+use crate::plan::{Slots, forecast};
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
 };
@@ -55,6 +56,10 @@ struct Machine {
     server: Server,
     /// Ops whose text holds this fail.
     refused: Option<&'static str>,
+    /// With this.
+    errno: i32,
+    /// So many changes of the firewall come too late: somebody else changed rules before.
+    late: u32,
     /// What somebody else does after each of our changes.
     rival: Option<fn(&mut Observed)>,
     /// Every op that was done or refused, with its time since the start in milliseconds.
@@ -115,11 +120,14 @@ impl Machine {
             now: START,
             kernel: Observed {
                 links: cards.map(|card| (card.index, card)).into(),
+                generation: Some(1),
                 ..Observed::default()
             },
             cables: BTreeSet::from([2]),
             server: Server::Silent,
             refused: None,
+            errno: libc::EINVAL,
+            late: 0,
             rival: None,
             done: Vec::new(),
             looks: Vec::new(),
@@ -288,7 +296,15 @@ impl Machine {
             .refused
             .is_some_and(|text| op.to_string().contains(text))
         {
-            let result = Err((libc::EINVAL, "refused".to_owned()));
+            let result = Err((self.errno, "refused".to_owned()));
+            return Outcome { op, result };
+        }
+        if let Op::Firewall(change) = &op
+            && change.generation.is_some()
+            && self.late > 0
+        {
+            self.late -= 1;
+            let result = Err((libc::ERESTART, "late".to_owned()));
             return Outcome { op, result };
         }
         if let Op::RouteAdd(route) = &op
@@ -372,6 +388,7 @@ impl Machine {
             Op::RouteDel(route) => kernel
                 .routes
                 .retain(|r| r.dst != route.dst || r.gateway != route.gateway),
+            Op::Firewall(_) => forecast::change(kernel, op).unwrap(),
             Op::SetHostname { name } => kernel.hostname = Some(name.clone()),
             Op::WriteFile(file) => {
                 kernel.files.insert(file.path.clone(), file.content.clone());

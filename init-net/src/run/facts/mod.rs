@@ -1,6 +1,7 @@
 //! What `get` answers: resources as JSON values, from what is desired, what is observed and what is remembered.
 
 mod files;
+mod firewall;
 mod link;
 mod network;
 mod status;
@@ -85,8 +86,8 @@ impl Facts<'_> {
             "vipspecs" => all(&desired.vips, vip_id),
             "probes" => self.probes(),
             "probespecs" => all(&desired.probes, |spec| spec.name.clone()),
-            // No packet is filtered yet: there is nothing but what is desired.
-            "firewall" | "firewallspecs" => rows(&desired.firewall, |_| "firewall".into()),
+            "firewall" => firewall::rules(self.table()),
+            "firewallspecs" => rows(&desired.firewall, |_| "firewall".into()),
             "status" => vec![self.status()],
             "metadata" => vec![with_id("platform".into(), &desired.metadata)],
             "externalips" => desired

@@ -125,6 +125,7 @@ fn sample() -> Sample {
         }],
         wireguard: [(7, (device, [(key, traffic)].into()))].into(),
         cards: [(2, card)].into(),
+        firewall: None,
         ethernet: [(2, Default::default())].into(),
     }
 }

@@ -1,0 +1,187 @@
+//! The firewall before the links, through a hand-off, and in a fight.
+
+use super::*;
+use crate::state::Unsaid;
+
+/// A machine config by URL that is awaited, and DHCP on the first card.
+const AWAITS: &str = "initnet.config=http://10.0.0.9/c ip=eth0:dhcp";
+
+fn booting(line: &str) -> Machine {
+    let mut machine = Machine::new(line).with(Server::Grants);
+    machine.core.close_meanwhile();
+    machine
+}
+
+impl Machine {
+    /// The ops that change the firewall, with their times.
+    fn firewall_ops(&self) -> Vec<(u64, &str)> {
+        let done = self.done.iter().map(|(at, op)| (*at, op.as_str()));
+        done.filter(|(_, op)| op.starts_with("nft ")).collect()
+    }
+
+    /// Where the first op stands that begins with `text`.
+    fn first(&self, text: &str) -> Option<usize> {
+        self.done.iter().position(|(_, op)| op.starts_with(text))
+    }
+
+    fn policy_drops(&self) -> bool {
+        let table = self.kernel.firewall.as_ref();
+        table.is_some_and(|there| there.table.to_string().contains("policy drop"))
+    }
+}
+
+const UP: &str = "ip link set dev eth0 up";
+
+#[test]
+fn no_link_opens_before_the_base_set() {
+    let mut machine = booting(AWAITS);
+    machine.run(1);
+    assert!(machine.policy_drops());
+    assert_eq!(machine.firewall_ops().len(), 1, "{:?}", machine.done);
+    assert!(
+        machine.first("nft ") < machine.first(UP),
+        "{:?}",
+        machine.done
+    );
+    assert_eq!(machine.core.closed_for(), ["initnet.config"]);
+    // Nobody answers: it stays.
+    machine.run(1000);
+    assert!(machine.policy_drops());
+    assert_eq!(machine.firewall_ops().len(), 1);
+    let stage = machine.core.timeline().stages().iter();
+    let stage = stage.clone().find(|stage| stage.name == "firewall");
+    assert!(stage.unwrap().end.is_some());
+}
+
+#[test]
+fn what_is_known_replaces_the_base_set() {
+    let mut machine = booting(AWAITS);
+    machine.peer = Peer::Answers("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n---");
+    machine.run(2);
+    let ops = machine.firewall_ops();
+    assert_eq!(ops.len(), 2, "{:?}", machine.done);
+    assert_eq!(ops[1].1, "nft delete table inet init-net");
+    assert!(machine.core.closed_for().is_empty());
+    // What does not parse says nothing: it stays closed.
+    let mut machine = booting(AWAITS);
+    machine.peer = Peer::Answers("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nkind: [\n");
+    machine.run(2);
+    assert!(machine.policy_drops());
+    // The command line has a word.
+    let mut machine = booting(&format!("{AWAITS} initnet.firewall=accept"));
+    machine.run(2);
+    assert!(machine.kernel.firewall.is_none());
+}
+
+#[test]
+fn links_open_without_a_firewall_that_cannot_be() {
+    let mut machine = booting(AWAITS);
+    machine.refused = Some("nft ");
+    machine.run(1);
+    assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+    assert!(machine.first("nft ") < machine.first(UP));
+    let missing = machine.core.readiness().missing;
+    let why = "firewall: not in force: refused".to_owned();
+    assert!(missing.contains(&why), "{missing:?}");
+    // Where the error may pass it is waited for, and not for ever.
+    let mut machine = booting(AWAITS);
+    (machine.refused, machine.errno) = (Some("nft "), libc::ENOMEM);
+    machine.run(1);
+    assert_eq!(machine.first(UP), None, "{:?}", machine.done);
+    machine.run(2);
+    assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+}
+
+#[test]
+fn a_boot_does_not_hand_off_before_it() {
+    let mut machine = booting("initnet.wait=none initnet.firewall=deny");
+    let (reason, _) = machine.boot();
+    assert_eq!(reason, "nothing-to-wait-for");
+    assert!(machine.policy_drops());
+    // It never comes, and may still come: bounded.
+    let mut machine = booting("initnet.wait=none initnet.firewall=deny");
+    (machine.refused, machine.errno) = (Some("nft "), libc::ENOMEM);
+    let (_, at) = machine.boot();
+    assert!((1000..5000).contains(&at), "{at}");
+}
+
+#[test]
+fn who_was_faster_is_no_failure() {
+    let mut machine = booting("ip=eth0:dhcp initnet.firewall=deny");
+    machine.late = 3;
+    machine.run(1);
+    assert_eq!(machine.firewall_ops().len(), 4, "{:?}", machine.done);
+    assert!(machine.policy_drops());
+    assert!(machine.firewall_ops()[3].0 < 10, "{:?}", machine.done);
+    assert!(!machine.log.iter().any(|line| line.contains("late")));
+    // For ever: then whatever is there.
+    let mut machine = booting("ip=eth0:dhcp initnet.firewall=deny");
+    machine.late = u32::MAX;
+    machine.run(1);
+    assert!(machine.policy_drops());
+    assert_eq!(machine.firewall_ops().len(), 9);
+}
+
+#[test]
+fn a_supervisor_keeps_what_it_finds() {
+    let mut boot = booting(AWAITS);
+    boot.run(1);
+    let table = boot.kernel.firewall.clone();
+    // The stage after, and one that knows nothing of it.
+    for after_boot in [true, false] {
+        let mut machine = Machine::new(AWAITS).with(Server::Grants);
+        if after_boot {
+            machine.core.stay_closed_meanwhile();
+        }
+        machine.kernel.firewall.clone_from(&table);
+        machine.run(1);
+        assert!(machine.firewall_ops().is_empty(), "{:?}", machine.done);
+        // What somebody flushes comes back.
+        machine.kernel.firewall = None;
+        machine.queue.push_back(Event::Changed(Doubt::FIREWALL));
+        machine.run(1);
+        assert_eq!(
+            machine.kernel.firewall.as_ref().map(|t| &t.table),
+            table.as_ref().map(|t| &t.table)
+        );
+    }
+    // Nothing was in force: a boot of ours would have closed it, somebody else's did not.
+    let mut machine = Machine::new(AWAITS).with(Server::Grants);
+    machine.core.stay_closed_meanwhile();
+    machine.run(1);
+    assert!(machine.policy_drops());
+    let mut machine = Machine::new(AWAITS).with(Server::Grants);
+    machine.run(1);
+    assert!(machine.firewall_ops().is_empty());
+    assert_eq!(machine.core.desired().unsaid_firewall, Unsaid::Leave);
+}
+
+#[test]
+fn an_equal_table_is_not_touched_by_the_next_stage() {
+    let line = "ip=eth0:dhcp initnet.firewall=deny";
+    let mut boot = booting(line);
+    boot.run(1);
+    let mut machine = Machine::new(line).with(Server::Grants);
+    machine.core.stay_closed_meanwhile();
+    machine.kernel.firewall = boot.kernel.firewall.clone();
+    machine.run(10);
+    assert!(machine.firewall_ops().is_empty(), "{:?}", machine.done);
+}
+
+#[test]
+fn who_flushes_in_a_loop_is_answered_soon() {
+    let mut machine = booting("ip=eth0:dhcp initnet.firewall=deny");
+    machine.rival = Some(|kernel| kernel.firewall = None);
+    machine.run(1);
+    // Links are not held up for ever.
+    assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+    let ops = machine.firewall_ops();
+    let gap = ops.windows(2).map(|pair| pair[1].0 - pair[0].0).max();
+    assert!(gap <= Some(21), "{gap:?}");
+    assert!((40..2000).contains(&ops.len()), "{}", ops.len());
+    let told = machine
+        .log
+        .iter()
+        .filter(|line| line.contains("keeps undoing"));
+    assert_eq!(told.count(), 1, "{:?}", machine.log);
+}
