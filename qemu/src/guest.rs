@@ -34,6 +34,19 @@ pub const LINK_MODULES: [&str; 11] = [
     "wireguard",
 ];
 
+/// What a firewall of ours is made of, whatever its rules: they lie in every image with a payload, and init-net loads what it
+/// needs of them.
+pub const FIREWALL_MODULES: [&str; 8] = [
+    "nf_conntrack",
+    "nf_log_syslog",
+    "nf_tables",
+    "nft_ct",
+    "nft_fib_inet",
+    "nft_limit",
+    "nft_log",
+    "nft_reject_inet",
+];
+
 /// What a kernel is asked with, besides busybox: `ip -d -j`, `bridge -j`, `wg show all dump`.
 pub const TOOLS: [&str; 4] = ["bridge", "ethtool", "ip", "wg"];
 
@@ -110,7 +123,7 @@ pub fn image_of_script(kernel: &Kernel, script: &str) -> Result<Image> {
 }
 
 fn with_payload(kernel: &Kernel, modules: &[&str], payload: &str) -> Result<Image> {
-    let image = basis(kernel, modules)?
+    let image = basis(kernel, &[modules, &FIREWALL_MODULES].concat())?
         .binary("/init", artefacts::init_net()?)
         .symlink("/bin/init-net", "/init")
         .file(PAYLOAD, payload, 0o755);

@@ -176,22 +176,39 @@ fn put_data(buffer: &mut Buffer, kind: u16, datum: &Datum) {
 }
 
 fn data(value: &[u8]) -> Option<Datum> {
-    Datum::new(find(value, DATA_VALUE)?)
+    Datum::new(Fields::of(value).get(DATA_VALUE)?)
 }
 
-fn find(body: &[u8], wanted: u16) -> Option<&[u8]> {
-    let mut found = attributes(body).filter(|(kind, _)| *kind == wanted);
-    found.next().map(|(_, value)| value)
-}
+/// Highest number of an attribute of an expression that is read here, and one more.
+const FIELDS: usize = 8;
 
-fn find_number(body: &[u8], wanted: u16) -> Option<u32> {
-    find(body, wanted).and_then(number)
-}
+/// The attributes of a nest by their number: ten thousand rules have a hundred thousand nests, and each is walked once.
+struct Fields<'a>([Option<&'a [u8]>; FIELDS]);
 
-/// Text of the kernel without its NUL, as it is; not UTF-8: `None`.
-fn find_text(body: &[u8], wanted: u16) -> Option<&str> {
-    let value = find(body, wanted)?;
-    core::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
+impl<'a> Fields<'a> {
+    fn of(body: &'a [u8]) -> Self {
+        let mut fields = [None; FIELDS];
+        for (kind, value) in attributes(body) {
+            if let Some(slot) = fields.get_mut(usize::from(kind)) {
+                slot.get_or_insert(value);
+            }
+        }
+        Self(fields)
+    }
+
+    fn get(&self, kind: u16) -> Option<&'a [u8]> {
+        self.0.get(usize::from(kind)).copied().flatten()
+    }
+
+    fn number(&self, kind: u16) -> Option<u32> {
+        self.get(kind).and_then(number)
+    }
+
+    /// Text of the kernel without its NUL, as it is; not UTF-8: `None`.
+    fn text(&self, kind: u16) -> Option<&'a str> {
+        let value = self.get(kind)?;
+        core::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
+    }
 }
 
 impl Expression<'_> {
@@ -322,20 +339,20 @@ fn put_decision(b: &mut Buffer, decision: &Decision<'_>) {
 
 /// Reads the inside of an element of a list. The name of its kind where it is nothing that this program writes.
 pub(super) fn read(element: &[u8]) -> Result<Expression<'_>, String> {
-    let name = find(element, NAME).map(text_of).unwrap_or_default();
-    let body = find(element, DATA).unwrap_or_default();
-    read_data(&name, body).ok_or(name)
+    let fields = Fields::of(element);
+    let name = fields.get(NAME).unwrap_or_default();
+    let body = Fields::of(fields.get(DATA).unwrap_or_default());
+    let known = core::str::from_utf8(name.strip_suffix(&[0]).unwrap_or(name));
+    let read = known.ok().and_then(|name| read_data(name, &body));
+    read.ok_or_else(|| text_of(name))
 }
 
-fn read_data<'a>(name: &str, body: &'a [u8]) -> Option<Expression<'a>> {
-    let is = |kind, value| find_number(body, kind) == Some(value);
-    let destination = |kind| find_number(body, kind).and_then(word);
+fn read_data<'a>(name: &str, body: &Fields<'a>) -> Option<Expression<'a>> {
+    let is = |kind, value| body.number(kind) == Some(value);
+    let destination = |kind| body.number(kind).and_then(word);
     let first = |kind| is(kind, FIRST_REGISTER).then_some(());
     Some(match name {
-        "meta" => Expression::Load(
-            Load::Meta(find_number(body, META_KEY)?),
-            destination(META_DREG)?,
-        ),
+        "meta" => Expression::Load(Load::Meta(body.number(META_KEY)?), destination(META_DREG)?),
         // Anything with a direction is another key.
         "ct" => {
             is(CT_KEY, 0).then_some(())?;
@@ -343,9 +360,9 @@ fn read_data<'a>(name: &str, body: &'a [u8]) -> Option<Expression<'a>> {
         }
         "payload" => {
             let load = Load::Payload {
-                base: find_number(body, PAYLOAD_BASE)?,
-                offset: find_number(body, PAYLOAD_OFFSET)?,
-                len: find_number(body, PAYLOAD_LEN)?,
+                base: body.number(PAYLOAD_BASE)?,
+                offset: body.number(PAYLOAD_OFFSET)?,
+                len: body.number(PAYLOAD_LEN)?,
             };
             Expression::Load(load, destination(PAYLOAD_DREG)?)
         }
@@ -357,51 +374,51 @@ fn read_data<'a>(name: &str, body: &'a [u8]) -> Option<Expression<'a>> {
         "bitwise" => {
             first(BITWISE_SREG)?;
             first(BITWISE_DREG)?;
-            let xor = data(find(body, BITWISE_XOR)?)?;
-            let plain = find_number(body, BITWISE_OP).unwrap_or(0) == 0
+            let xor = data(body.get(BITWISE_XOR)?)?;
+            let plain = body.number(BITWISE_OP).unwrap_or(0) == 0
                 && xor.bytes().iter().all(|byte| *byte == 0);
             plain.then_some(())?;
-            Expression::Mask(data(find(body, BITWISE_MASK)?)?)
+            Expression::Mask(data(body.get(BITWISE_MASK)?)?)
         }
         "cmp" => {
             first(CMP_SREG)?;
             let all = [Compare::Eq, Compare::Ne, Compare::Lte, Compare::Gte];
             let compare = all.into_iter().find(|one| is(CMP_OP, *one as u32))?;
-            Expression::Compare(compare, data(find(body, CMP_DATA)?)?)
+            Expression::Compare(compare, data(body.get(CMP_DATA)?)?)
         }
         "range" => {
             first(RANGE_SREG)?;
             is(RANGE_OP, RANGE_NOT).then_some(())?;
-            Expression::Outside(data(find(body, RANGE_FROM)?)?, data(find(body, RANGE_TO)?)?)
+            Expression::Outside(data(body.get(RANGE_FROM)?)?, data(body.get(RANGE_TO)?)?)
         }
         "lookup" => {
             first(LOOKUP_SREG)?;
-            find(body, LOOKUP_DREG).is_none().then_some(())?;
-            let flags = find_number(body, LOOKUP_FLAGS).unwrap_or(0);
+            body.get(LOOKUP_DREG).is_none().then_some(())?;
+            let flags = body.number(LOOKUP_FLAGS).unwrap_or(0);
             (flags <= LOOKUP_NOT).then_some(())?;
             Expression::Lookup {
-                set: find_text(body, LOOKUP_SET)?,
+                set: body.text(LOOKUP_SET)?,
                 not: flags == LOOKUP_NOT,
             }
         }
         "limit" => {
-            let zero = |kind| find_number(body, kind).unwrap_or(0) == 0;
+            let zero = |kind| body.number(kind).unwrap_or(0) == 0;
             (zero(LIMIT_TYPE) && zero(LIMIT_FLAGS)).then_some(())?;
             Expression::Limit(Limit {
-                rate: find(body, LIMIT_RATE).and_then(long)?,
-                unit: find(body, LIMIT_UNIT).and_then(long)?,
-                burst: find_number(body, LIMIT_BURST)?,
+                rate: body.get(LIMIT_RATE).and_then(long)?,
+                unit: body.get(LIMIT_UNIT).and_then(long)?,
+                burst: body.number(LIMIT_BURST)?,
             })
         }
         "counter" => Expression::Counter(counter(body)),
         "log" => {
-            let plain = find(body, LOG_GROUP).is_none() && find(body, LOG_FLAGS).is_none();
+            let plain = body.get(LOG_GROUP).is_none() && body.get(LOG_FLAGS).is_none();
             (plain && is(LOG_LEVEL, LEVEL_INFO)).then_some(())?;
-            Expression::Log(find_text(body, LOG_PREFIX)?)
+            Expression::Log(body.text(LOG_PREFIX)?)
         }
         "reject" => {
-            let kind = find_number(body, REJECT_TYPE)?;
-            let code = match (kind, find(body, REJECT_CODE)) {
+            let kind = body.number(REJECT_TYPE)?;
+            let code = match (kind, body.get(REJECT_CODE)) {
                 (REJECT_RESET, _) => 0,
                 (_, Some([code])) => *code,
                 _ => return None,
@@ -411,12 +428,13 @@ fn read_data<'a>(name: &str, body: &'a [u8]) -> Option<Expression<'a>> {
         }
         "immediate" => {
             is(IMMEDIATE_DREG, VERDICT_REGISTER).then_some(())?;
-            let verdict = find(find(body, IMMEDIATE_DATA)?, DATA_VERDICT)?;
-            Expression::Decide(match find_number(verdict, VERDICT_CODE)? {
+            let data = Fields::of(body.get(IMMEDIATE_DATA)?);
+            let verdict = Fields::of(data.get(DATA_VERDICT)?);
+            Expression::Decide(match verdict.number(VERDICT_CODE)? {
                 verdict::ACCEPT => Decision::Accept,
                 verdict::DROP => Decision::Drop,
                 verdict::RETURN => Decision::Return,
-                verdict::JUMP => Decision::Jump(find_text(verdict, VERDICT_CHAIN)?),
+                verdict::JUMP => Decision::Jump(verdict.text(VERDICT_CHAIN)?),
                 _ => return None,
             })
         }
@@ -424,9 +442,9 @@ fn read_data<'a>(name: &str, body: &'a [u8]) -> Option<Expression<'a>> {
     })
 }
 
-fn counter(body: &[u8]) -> Counter {
+fn counter(body: &Fields<'_>) -> Counter {
     Counter {
-        packets: find(body, COUNTER_PACKETS).and_then(long).unwrap_or(0),
-        bytes: find(body, COUNTER_BYTES).and_then(long).unwrap_or(0),
+        packets: body.get(COUNTER_PACKETS).and_then(long).unwrap_or(0),
+        bytes: body.get(COUNTER_BYTES).and_then(long).unwrap_or(0),
     }
 }

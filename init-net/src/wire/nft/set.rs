@@ -11,7 +11,7 @@ use super::{DATA_VALUE, LIST_ELEMENT, number};
 use crate::state::nft::{Counter, Datum, Element, KeyType, MAX_DATUM, Set};
 
 /// NFTA_SET_*.
-mod set {
+mod nfta {
     pub const TABLE: u16 = 1;
     pub const NAME: u16 = 2;
     pub const FLAGS: u16 = 3;
@@ -75,14 +75,14 @@ pub(super) fn put(buffer: &mut Buffer, table: &str, wanted: &Set, id: u32) {
         [one] => one.len(),
         _ => wanted.key.iter().map(|one| padded(*one)).sum(),
     };
-    buffer.put_text(set::TABLE, table);
-    buffer.put_text(set::NAME, &wanted.name);
-    buffer.put_number(set::FLAGS, flags);
-    buffer.put_number(set::KEY_TYPE, kind);
-    buffer.put_number(set::KEY_LEN, u32::try_from(length).unwrap_or(u32::MAX));
-    buffer.put_number(set::ID, id);
+    buffer.put_text(nfta::TABLE, table);
+    buffer.put_text(nfta::NAME, &wanted.name);
+    buffer.put_number(nfta::FLAGS, flags);
+    buffer.put_number(nfta::KEY_TYPE, kind);
+    buffer.put_number(nfta::KEY_LEN, u32::try_from(length).unwrap_or(u32::MAX));
+    buffer.put_number(nfta::ID, id);
     if flags & CONCATENATION != 0 {
-        buffer.nest(set::DESCRIPTION, |b| {
+        buffer.nest(nfta::DESCRIPTION, |b| {
             b.nest(CONCAT, |b| {
                 for one in &wanted.key {
                     let length = u32::try_from(one.len()).unwrap_or(u32::MAX);
@@ -96,9 +96,9 @@ pub(super) fn put(buffer: &mut Buffer, table: &str, wanted: &Set, id: u32) {
         [_] => ByteOrder::Network,
         _ => ByteOrder::Mixed,
     };
-    user_data::put_key_order(buffer, set::USER_DATA, order);
+    user_data::put_key_order(buffer, nfta::USER_DATA, order);
     if wanted.counter {
-        Expression::Counter(Counter::default()).put_as(buffer, set::EXPRESSION);
+        Expression::Counter(Counter::default()).put_as(buffer, nfta::EXPRESSION);
     }
 }
 
@@ -183,12 +183,12 @@ pub(super) fn read(body: &[u8]) -> Option<Set> {
     let (mut name, mut flags, mut kind, mut counter, mut strange) = (None, 0, 0, false, false);
     for (attribute, value) in attributes(body) {
         match attribute {
-            set::NAME => name = text(value),
-            set::FLAGS => flags = number(value)?,
-            set::KEY_TYPE => kind = number(value)?,
-            set::DATA_TYPE | set::TIMEOUT => strange = true,
-            set::EXPRESSION => counter |= is_counter(value)?,
-            set::EXPRESSIONS => {
+            nfta::NAME => name = text(value),
+            nfta::FLAGS => flags = number(value)?,
+            nfta::KEY_TYPE => kind = number(value)?,
+            nfta::DATA_TYPE | nfta::TIMEOUT => strange = true,
+            nfta::EXPRESSION => counter |= is_counter(value)?,
+            nfta::EXPRESSIONS => {
                 let all: Vec<_> = attributes(value).collect();
                 let [(_, one)] = all[..] else {
                     return None;
