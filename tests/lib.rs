@@ -1,12 +1,12 @@
 //! What the integration tests share.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-pub mod firewall;
 pub mod golden;
 pub mod link;
 pub mod namespace;
 pub mod ruleset;
 pub mod settle;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 

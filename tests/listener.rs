@@ -4,7 +4,7 @@
 
 use std::os::unix::net::UnixStream;
 
-use tests::firewall::listener::Listeners;
+use tests::traffic::listener::Listeners;
 
 fn main() {
     let ports: Vec<u16> = std::env::args()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 
-use tests::firewall::policy::{Action, Default, Outcome, Policy, Protocol, Question, Rule, net};
+use tests::traffic::policy::{Action, Default, Outcome, Policy, Protocol, Question, Rule, net};
 
 use super::stage::{POD_V4, POD_V6, Stage, markers, on_stage, own};
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 use qemu::peer::Kea4;
 use qemu::traffic::{Body, Packet, Stranger, icmp};
 use qemu::{Deadline, Namespace};
-use tests::firewall::policy::{Default, Policy, Protocol, Rule};
+use tests::traffic::policy::{Default, Policy, Protocol, Rule};
 
 use super::super::dhcp6;
 use super::super::machine::{Machine, PATIENCE, SERVER, leased, on_machine};
-use super::stage::nft;
+use super::stage::{Raised, nft};
 use crate::namespace::ip;
 
 /// The port of the flow.
@@ -191,6 +191,8 @@ fn neighbours_leases_and_flows_survive_a_flood() {
         let bytes = AtomicU64::new(0);
         let (acks, replies) = (kea4.sent("DHCPACK"), kea6.count("RENEW"));
         let tally = std::thread::scope(|scope| {
+            // Also when a check fails: the others wait for it.
+            let _ends = Raised(&done);
             let flood = scope.spawn(|| flood(attacker, &done));
             scope.spawn(|| bytes.store(stream(lab, &listener, &done), Ordering::Release));
             machine.until("renewals of both leases", || {

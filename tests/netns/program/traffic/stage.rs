@@ -10,13 +10,14 @@
 use std::fs;
 use std::net::IpAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use qemu::traffic::Stranger;
 use qemu::{Namespace, process};
 use serde_json::json;
-use tests::firewall::listener::{Listeners, Service};
-use tests::firewall::policy::{Policy, Protocol, Rule};
-use tests::firewall::probe::{Post, Prober};
+use tests::traffic::listener::{Listeners, Service};
+use tests::traffic::policy::{Policy, Protocol, Rule};
+use tests::traffic::probe::{Post, Prober};
 
 use super::super::machine::{Machine, on_machine};
 use crate::namespace::ip;
@@ -148,6 +149,15 @@ impl Stage<'_> {
             .run(&["apply", "--config", file.to_str().unwrap()]);
         assert_eq!(ran.code, 0, "{}{}", ran.output, ran.errors);
         assert_eq!(self.machine.plan(), json!([]), "{}", nft("list ruleset"));
+    }
+}
+
+/// Says that it is done when it is dropped.
+pub struct Raised<'a>(pub &'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

@@ -1,16 +1,17 @@
 //! The table replaced again and again under traffic: nothing is lost that was let in, nothing comes through that was not.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use qemu::Deadline;
 use qemu::traffic::{Body, Packet, Stranger, tcp};
 use serde_json::{Value, json};
-use tests::firewall::policy::{Default, Policy, Protocol, Rule};
+use tests::traffic::policy::{Default, Policy, Protocol, Rule};
 
 use super::super::machine::PATIENCE;
-use super::stage::{Stage, V4, documents, markers, nft, on_stage, stranger};
+use super::stage::{Raised, Stage, V4, documents, markers, nft, on_stage, stranger};
 
 /// How often.
 const REPLACEMENTS: usize = 1000;
@@ -102,10 +103,12 @@ fn siege(mut stranger: Stranger, socket_port: u16, done: &AtomicBool) -> Tally {
 /// The supervisor's answer to `apply` of this policy, as `init-net apply` asks for it.
 #[track_caller]
 fn apply(stage: &Stage<'_>, text: &str) {
-    let config = json!({ "name": "policy.yaml", "text": text });
+    let config = json!({ "name": "policy.yaml", "text": text, "preference": 0 });
     let request = json!({ "command": "apply", "configs": [config] });
-    let reply = stage.machine.ask(request);
-    assert!(reply.is_some(), "the supervisor takes it");
+    let socket = Path::new("/run/init-net/control.sock");
+    let reply = stage.machine.ask_at(socket, request);
+    let done = reply.as_ref().and_then(|reply| reply.get("ok"));
+    assert!(done.is_some(), "{reply:?}");
 }
 
 /// Packets that the rules called `name` of a chain have counted.
@@ -134,6 +137,8 @@ fn a_thousand_times_under_traffic() {
         let texts = [8002, 8001].map(|port| documents(&policy(port)));
 
         let tally = std::thread::scope(|scope| {
+            // Also when a check fails: the others wait for it.
+            let _ends = Raised(&done);
             let siege = scope.spawn(|| siege(besieger, port, &done));
             let flow = scope.spawn(|| {
                 // In order, and none is missing: the last one says how many there were.

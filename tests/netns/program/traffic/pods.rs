@@ -11,7 +11,7 @@ use qemu::peer::pods::{Pod, iptables};
 use qemu::traffic::{Body, Packet, Stranger, tcp};
 use qemu::{Deadline, Namespace};
 use serde_json::json;
-use tests::firewall::policy::{Default, Policy, Protocol, Rule};
+use tests::traffic::policy::{Default, Policy, Protocol, Rule};
 
 use super::super::machine::{Machine, PATIENCE, on_machine};
 use super::stage::{V4, V6, documents, nft, stranger, wild_cable};

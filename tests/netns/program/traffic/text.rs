@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use tests::firewall::policy::{Default, Policy, Protocol, Rule};
+use tests::traffic::policy::{Default, Policy, Protocol, Rule};
 
 use super::stage::{Stage, documents, markers, nft, on_stage};
 
