@@ -1,12 +1,13 @@
 //! The story of a boot.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 
 use super::cache;
-use super::core::{Core, Event, SavedLeases, Verdict};
+use super::core::{Core, Event, Module, SavedLeases, Verdict, needs};
 use super::handoff;
 use super::modules::Modules;
 use super::report::{self, HandedOff, Report};
@@ -15,7 +16,8 @@ use super::slots::{self, Slots};
 use super::sources::{self, Read};
 use super::state_file::{self, StateFile};
 use super::{RUN_DIR, log_diagnostic};
-use crate::config::{BootConfig, Diagnostic, Document, Severity};
+use crate::config::{BootConfig, Diagnostic, Document, Meanwhile, Severity};
+use crate::state::Desired;
 use crate::sys;
 use crate::sys::poll::Interest;
 use crate::sys::signal::Signals;
@@ -60,7 +62,7 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
     // has nobody else who would, and with one they are loaded already.
     let mut modules = if pid1 || sys::switch_root::in_initramfs() {
-        Modules::start()
+        Modules::start(&firewall_modules(&read.documents))
     } else {
         Modules::none()
     };
@@ -185,6 +187,21 @@ fn bring_up(
         cache::store(folder, shell.core.fetched());
     }
     Ok(Done { ready })
+}
+
+/// What the firewall needs before any link opens: it is there by the first look, mostly.
+fn firewall_modules(documents: &[Document]) -> BTreeSet<Module> {
+    let mut meanwhile = Document::empty(Layer::Default, "built-in default");
+    meanwhile.firewall.meanwhile = Some(Meanwhile {
+        awaited: !super::remote::sources(documents).is_empty(),
+        closed: true,
+    });
+    let documents: Vec<Document> = documents.iter().cloned().chain([meanwhile]).collect();
+    let (desired, _) = crate::compile::compile(&documents, &BTreeMap::new());
+    needs(&Desired {
+        firewall: desired.firewall,
+        ..Desired::default()
+    })
 }
 
 /// Reaps orphans; Ctrl-Alt-Del starts over. Everything else can wait for the hand-off.

@@ -33,19 +33,20 @@ impl Modules {
         }
     }
 
-    /// Starts loading a driver for every device.
-    pub fn start() -> Self {
+    /// Starts loading `first`, then a driver for every device.
+    pub fn start(first: &BTreeSet<Module>) -> Self {
         let Ok(folder) = coldplug::module_folder() else {
             return Self::none();
         };
         if !folder.is_dir() {
             return Self::none();
         }
+        let first = first.iter().filter_map(wanted);
         let always = ALWAYS.iter().map(|name| Wanted {
             name: (*name).to_owned(),
             parameters: c"".to_owned(),
         });
-        match coldplug::load_in_child(folder, always.collect()) {
+        match coldplug::load_in_child(folder, first.chain(always).collect()) {
             Ok((_pid, pipe)) => Self {
                 loader: Some(pipe),
                 idle: false,

@@ -10,6 +10,7 @@ mod dhcp6;
 mod doctor;
 mod drift;
 mod files;
+mod firewall;
 mod foreign;
 mod hostile;
 mod kea;

@@ -14,7 +14,7 @@ use crate::value::{Duration, Instant, Layer};
 const MAX_RESTARTS: u32 = 8;
 
 /// Tries that fail before links open without it, 1.75 s altogether, where the error may pass.
-const MAX_FAILURES: u32 = 3;
+const MAX_FAILURES: u32 = 4;
 
 /// How long a boot waits for it before it hands off: the supervisor goes on, but from then on others may open links.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

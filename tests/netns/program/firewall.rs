@@ -1,0 +1,177 @@
+//! The firewall of the program on a real kernel: what somebody changes of it comes back, what is not ours stays, a hand-off
+//! goes on counting, and nobody is locked out by accident.
+
+use std::fs;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::machine::{Machine, on_machine};
+
+const CONFIG: &str = "
+apiVersion: v1alpha1
+kind: LinkConfig
+name: eth0
+up: true
+addresses: [{address: 10.88.0.2/24}]
+---
+apiVersion: v1alpha1
+kind: NetworkDefaultActionConfig
+ingress: block
+---
+apiVersion: v1alpha1
+kind: NetworkRuleConfig
+name: ssh
+portSelector: {ports: [22], protocol: tcp}
+ingress: [{subnet: 10.88.0.0/24}, {subnet: 10.99.0.0/24}, {subnet: 10.101.0.0/16}]
+";
+
+fn nft(arguments: &str) -> String {
+    let output = Command::new("nft")
+        .args(arguments.split_whitespace())
+        .output();
+    let output = output.unwrap_or_else(|error| panic!("nft {arguments}: {error}"));
+    assert!(output.status.success(), "nft {arguments}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Our table, without what it has counted.
+fn table() -> Option<String> {
+    let output = Command::new("nft")
+        .args(["-s", "list", "table", "inet", "init-net"])
+        .output();
+    let output = output.unwrap();
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+fn booted(machine: &Machine, config: &str) {
+    fs::create_dir_all("/etc/init-net").unwrap();
+    fs::write("/etc/init-net/machine.yaml", config).unwrap();
+    machine.boot("initnet.wait=local");
+    machine.answers();
+}
+
+#[test]
+fn what_somebody_changes_comes_back() {
+    on_machine("firewall-drift", |machine| {
+        nft("add table inet other");
+        nft("add chain inet other kept");
+        booted(machine, CONFIG);
+        let whole = table().expect("our table");
+        let set = whole
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("set "));
+        let set = set
+            .and_then(|rest| rest.split_whitespace().next())
+            .expect("a set")
+            .to_owned();
+        let changes = [
+            "flush ruleset".to_owned(),
+            "delete table inet init-net".to_owned(),
+            "flush chain inet init-net ingress".to_owned(),
+            "insert rule inet init-net ingress accept".to_owned(),
+            format!("flush set inet init-net {set}"),
+            "add chain inet init-net own".to_owned(),
+        ];
+        for change in changes {
+            let before = machine.log().lines().count();
+            nft(&change);
+            machine.until(&format!("a repair after {change}"), || {
+                (machine.log().lines().count() > before && table().as_ref() == Some(&whole))
+                    .then_some(())
+            });
+        }
+        // The flush took it, and it is not ours to bring back; what is made next is not ours to touch.
+        nft("add table inet other");
+        nft("add rule inet init-net ingress accept");
+        machine.until("a repair", || {
+            (table().as_ref() == Some(&whole)).then_some(())
+        });
+        assert!(nft("list tables").contains("table inet other"));
+    });
+}
+
+/// The kernel's number of our table, which a replacement changes.
+fn handle() -> String {
+    let text = nft("-a list table inet init-net");
+    text.lines().next().expect("a table").to_owned()
+}
+
+#[test]
+fn a_new_supervisor_leaves_the_table_and_goes_on_counting() {
+    on_machine("firewall-handoff", |machine| {
+        booted(machine, CONFIG);
+        let packets = || {
+            let rows = machine.get("firewall");
+            let counts = rows.iter().filter_map(|row| row["packets"].as_u64());
+            counts.sum::<u64>()
+        };
+        let ping = Command::new("ping").args(["-c1", "127.0.0.1"]).output();
+        assert!(ping.unwrap().status.success());
+        let (table, counted) = (handle(), packets());
+        assert!(counted > 0);
+        machine.signal(Signal::SIGTERM);
+        machine.until("the end of the supervisor", || {
+            machine.supervisors().is_empty().then_some(())
+        });
+        assert_eq!(handle(), table);
+        let _supervisor = machine.supervise();
+        machine.reconcile();
+        machine.until("nothing to do", || {
+            (machine.plan() == json!([])).then_some(())
+        });
+        assert_eq!(handle(), table);
+        assert!(packets() >= counted);
+    });
+}
+
+#[test]
+fn nobody_is_locked_out_by_accident() {
+    on_machine("firewall-lockout", |machine| {
+        booted(machine, CONFIG);
+        let other = CONFIG
+            .replace("name: ssh", "name: web")
+            .replace("[22]", "[80]");
+        fs::write("/tmp/other.yaml", other).unwrap();
+        let apply = |more: &[&str]| {
+            let mut command = machine.command(&["apply", "--config", "/tmp/other.yaml"]);
+            command
+                .args(more)
+                .env("SSH_CONNECTION", "10.88.0.9 50000 10.88.0.2 22");
+            command.output().unwrap()
+        };
+        let whole = table();
+        let refused = apply(&[]);
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{words}");
+        assert!(
+            words.contains("this session: 10.88.0.9 to port 22"),
+            "{words}"
+        );
+        assert_eq!(table(), whole);
+        let forced = apply(&["--force"]);
+        assert_eq!(forced.status.code(), Some(0), "{forced:?}");
+        assert_ne!(table(), whole);
+    });
+}
+
+#[test]
+fn a_packet_is_explained_by_its_line() {
+    on_machine("firewall-explain", |machine| {
+        booted(machine, CONFIG);
+        let ask = |from: &str| {
+            let asked = ["explain", "packet", "--from", from, "--to-port", "22"];
+            let ran = machine.run(&asked);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+            ran.output
+        };
+        let accepted = ask("10.88.0.9");
+        assert!(accepted.starts_with("accept"), "{accepted}");
+        assert!(accepted.contains("machine.yaml line 13"), "{accepted}");
+        assert!(ask("192.0.2.9").starts_with("drop"));
+    });
+}
