@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use qemu::Deadline;
 use qemu::peer::HttpServer;
 use qemu::peer::http::Route;
 use qemu::traffic::{Body, Packet, Stranger, tcp};
-use qemu::{Deadline, guest};
 use tests::traffic::policy::{Action, Default, Outcome, Policy, Protocol, Question, Rule};
 use tests::traffic::probe::{Post, Prober};
 
@@ -122,11 +122,7 @@ fn no_packet_comes_through_before_the_config_is_there(bench: Bench) {
          {LISTENER_PATH} {CLOSED} {OPEN} &\n\
          init-net boot --hook\necho \"@ hook $?\"\nsleep 1000\n"
     );
-    let vm = bench.guest_of_script_with(&init, |image| {
-        image
-            .modules(&bench.kernel.modules, &guest::FIREWALL_MODULES)
-            .binary(LISTENER_PATH, LISTENER)
-    });
+    let vm = bench.guest_of_script_with(&init, |image| image.binary(LISTENER_PATH, LISTENER));
     let vm = vm
         .cmdline(&format!("initnet.config=http://{ROUTER}:8080/machine.yaml"))
         .nic("port0", MAC);

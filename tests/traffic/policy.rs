@@ -241,7 +241,10 @@ impl Rule {
             false => format!("\"{low}-{high}\""),
         });
         let ports: Vec<String> = ports.collect();
-        let mut selector = format!("ports: [{}], protocol: {protocol}", ports.join(", "));
+        let mut selector = format!("protocol: {protocol}");
+        if !ports.is_empty() {
+            write!(selector, ", ports: [{}]", ports.join(", ")).unwrap();
+        }
         if !self.icmp_types.is_empty() {
             write!(selector, ", icmpTypes: {:?}", self.icmp_types).unwrap();
         }
