@@ -61,7 +61,7 @@ fn judge(rule: &Rule, packet: &Packet, block: bool) -> Option<Outcome> {
     }
     let of_family = rule.nets.iter().any(|(own, _)| own.2 == far.is_ipv4());
     let included = rule.nets.iter().any(|(own, _)| holds(*own, far));
-    let excepted = self
+    let excepted = rule
         .nets
         .iter()
         .filter_map(|(_, except)| *except)

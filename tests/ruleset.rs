@@ -12,37 +12,62 @@ use init_net::value::Rng;
 /// A network: the address, the length, and whether it is IPv4.
 pub type Net = (u128, u32, bool);
 
+/// A configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    /// The default of what comes in.
     pub block: bool,
+    /// The same of what goes out, as far as it is said.
     pub egress: Option<bool>,
+    /// Links of which everything is let in.
     pub trusted: Vec<&'static str>,
+    /// Whether [`PODS`] and [`SERVICES`] are said.
     pub cluster: bool,
+    /// What pods may reach: nothing, everything, these.
     pub pods_to_host: Option<Option<Vec<(u8, u16, u16)>>>,
+    /// Who may send VRRP.
     pub vrrp_peers: Vec<Net>,
+    /// In order; the first is called `rule 0`.
     pub rules: Vec<Rule>,
 }
 
+/// A rule.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
+    /// As it is written.
     pub action: Option<&'static str>,
+    /// Names, and starts of names with `*`.
     pub links: Vec<&'static str>,
+    /// As it is written.
     pub protocol: Option<&'static str>,
+    /// From and to.
     pub ports: Vec<(u16, u16)>,
+    /// Of [`NAMED`].
     pub services: Vec<&'static str>,
+    /// Of ICMP.
     pub types: Vec<u8>,
+    /// With their exceptions.
     pub nets: Vec<(Net, Option<Net>)>,
+    /// Whether it is about what goes out.
     pub egress: bool,
+    /// Whether there is a limit.
     pub limit: bool,
+    /// Whether it logs.
     pub log: bool,
 }
 
+/// Networks of pods.
 pub const PODS: [&str; 2] = ["10.244.0.0/16", "fc00:db8:10::/56"];
+/// Networks of services.
 pub const SERVICES: [&str; 2] = ["10.96.0.0/12", "fc00:db8:20::/112"];
+/// Links by which packets come and go.
 pub const LINKS: [&str; 7] = ["eth0", "eth1", "cali1", "calico", "wg0", "lo", "siderolink"];
 
+/// A service: its name, and protocols with ports from and to.
+pub type Named = (&'static str, &'static [(u8, u16, u16)]);
+
 /// Services by what they are, written down here once more.
-pub const NAMED: [(&str, &[(u8, u16, u16)]); 6] = [
+pub const NAMED: [Named; 6] = [
     ("dns", &[(6, 53, 53), (17, 53, 53)]),
     ("etcd", &[(6, 2379, 2380)]),
     ("metallb", &[(6, 7946, 7946), (17, 7946, 7946)]),
@@ -51,6 +76,7 @@ pub const NAMED: [(&str, &[(u8, u16, u16)]); 6] = [
     ("node-ports", &[(6, 30_000, 32_767), (17, 30_000, 32_767)]),
 ];
 
+/// Networks that rules are about, and others are inside of.
 pub const NETS: [&str; 18] = [
     "10.0.0.0/8",
     "10.66.0.0/16",
@@ -72,6 +98,7 @@ pub const NETS: [&str; 18] = [
     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
 ];
 
+/// An address as a number.
 pub fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u32::from(address).into(),
@@ -79,6 +106,7 @@ pub fn bits(address: IpAddr) -> u128 {
     }
 }
 
+/// A number as an address.
 pub fn address(bits: u128, v4: bool) -> IpAddr {
     match v4 {
         true => Ipv4Addr::from(bits as u32).into(),
@@ -86,30 +114,36 @@ pub fn address(bits: u128, v4: bool) -> IpAddr {
     }
 }
 
+/// A network from its text.
 pub fn net(text: &str) -> Net {
     let (start, len) = text.split_once('/').unwrap();
     let start: IpAddr = start.parse().unwrap();
     (bits(start), len.parse().unwrap(), start.is_ipv4())
 }
 
+/// The text of a network.
 pub fn show((start, len, v4): Net) -> String {
     format!("{}/{len}", address(start, v4))
 }
 
+/// How many bits of an address say where in the network it is.
 pub fn host_bits((_, len, v4): Net) -> u32 {
     if v4 { 32 - len } else { 128 - len }
 }
 
+/// Whether an address is in a network.
 pub fn holds(net: Net, of: IpAddr) -> bool {
     let host = host_bits(net);
     let shift = |bits: u128| if host == 128 { 0 } else { bits >> host };
     net.2 == of.is_ipv4() && shift(net.0) == shift(bits(of))
 }
 
+/// One of them.
 pub fn pick<'t, T>(rng: &mut Rng, from: &'t [T]) -> &'t T {
     &from[rng.below(from.len() as u64) as usize]
 }
 
+/// Whether it is so this time, of so many.
 pub fn one_in(rng: &mut Rng, many: u64) -> bool {
     rng.below(many) == 0
 }
@@ -134,6 +168,7 @@ pub fn inner(rng: &mut Rng, of: Net) -> Net {
     (start, len, of.2)
 }
 
+/// A random rule.
 pub fn rule(rng: &mut Rng) -> Rule {
     let mut rule = Rule {
         egress: one_in(rng, 4),
@@ -181,16 +216,16 @@ pub fn rule(rng: &mut Rng) -> Rule {
                     _ => first,
                 };
                 rule.ports.push((first, end));
-                last = end.saturating_add(1 + rng.below(2) as u16 * 7);
+                last = end.saturating_add(*pick(rng, &[1, 2, 8]));
             }
         }
     }
     let nets = rng.below(4) + u64::from(rule.egress);
     let family = rng.below(3);
     for _ in 0..nets {
-        let mut own = net(*pick(rng, &NETS));
+        let mut own = net(pick::<&str>(rng, &NETS));
         while family < 2 && own.2 == (family == 0) {
-            own = net(*pick(rng, &NETS));
+            own = net(pick::<&str>(rng, &NETS));
         }
         if one_in(rng, 3) {
             own = inner(rng, own);
@@ -201,6 +236,7 @@ pub fn rule(rng: &mut Rng) -> Rule {
     rule
 }
 
+/// A random configuration.
 pub fn config(rng: &mut Rng) -> Config {
     let mut config = Config {
         block: !one_in(rng, 3),
@@ -225,6 +261,7 @@ pub fn config(rng: &mut Rng) -> Config {
 }
 
 impl Config {
+    /// As documents.
     pub fn text(&self) -> String {
         let action = |block| if block { "block" } else { "accept" };
         let mut text = format!(
@@ -264,6 +301,7 @@ impl Config {
 }
 
 impl Rule {
+    /// As a document of the rule with this number.
     pub fn text(&self, at: usize) -> String {
         let mut text =
             format!("---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: rule {at}\n");

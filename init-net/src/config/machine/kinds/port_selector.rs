@@ -86,9 +86,11 @@ impl PortSelectorKeys {
             self.refuse(source, &self.ports, "ports must be given", Some(fix));
             return None;
         };
-        if ports.is_empty() && !optional {
+        if ports.is_empty() && self.services.is_none() {
             let rule = "at least one port must be given";
-            self.refuse(source, ports, rule, Some("0-65535 for all of them"));
+            // Such files exist, and need no more than this.
+            let fix = "0-65535 for all of them, and for icmp";
+            self.refuse(source, ports, rule, Some(fix));
             return None;
         }
         for (earlier, later) in ports.iter().zip(ports.iter().skip(1)) {
