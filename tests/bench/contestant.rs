@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::firewall::Rules;
 use crate::networkmanager;
 use crate::root::Root;
 
@@ -20,6 +21,8 @@ pub enum Scenario {
     /// exec → exit, with a machine config of 10,000 lines to read, check and compile. Nothing else does that: the floor is
     /// the start of a process.
     Check,
+    /// exec → exit, with these rules in the kernel.
+    Firewall(Rules),
     /// exec → exit of a process that has nothing to do.
     Start,
     /// What stays in memory once the network is up, and whether it sleeps.
@@ -31,13 +34,18 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::Dhcp,
         Self::LostPacket,
         Self::Static(1),
         Self::Static(1000),
         Self::Static(10_000),
         Self::Check,
+        Self::Firewall(Rules::ALL[0]),
+        Self::Firewall(Rules::ALL[1]),
+        Self::Firewall(Rules::ALL[2]),
+        Self::Firewall(Rules::ALL[3]),
+        Self::Firewall(Rules::ALL[4]),
         Self::Start,
         Self::Rest,
         Self::Repair,
@@ -51,6 +59,7 @@ impl Scenario {
             Self::LostPacket => "lost-packet".into(),
             Self::Static(routes) => format!("static-{routes}"),
             Self::Check => "check".into(),
+            Self::Firewall(rules) => rules.name(),
             Self::Start => "start".into(),
             Self::Rest => "rest".into(),
             Self::Repair => "repair".into(),
@@ -64,6 +73,7 @@ impl Scenario {
             Self::LostPacket => "the same, first packet to the server lost".into(),
             Self::Static(routes) => format!("static, 1 address and {routes} routes, exec to exit"),
             Self::Check => "check of a config of 10,000 lines, exec to exit".into(),
+            Self::Firewall(rules) => rules.title(),
             Self::Start => "process start, exec to exit".into(),
             Self::Rest => "daemon at rest, with a lease".into(),
             Self::Repair => "repair, from the break to the state".into(),
@@ -76,7 +86,8 @@ impl Scenario {
         match self {
             Self::Dhcp | Self::Check | Self::Start => asked,
             Self::Static(routes) if routes < 10_000 => asked,
-            Self::LostPacket | Self::Static(_) => asked.min(5),
+            Self::Firewall(rules) if !rules.is_large() => asked,
+            Self::LostPacket | Self::Static(_) | Self::Firewall(_) => asked.min(5),
             Self::Rest | Self::Repair | Self::Churn => asked.min(1),
         }
     }
@@ -116,6 +127,7 @@ impl Scenario {
                     "/bin/init-net check --config /bench/vlans.yaml --observed none",
                 ),
             ],
+            Self::Firewall(rules) => firewall(rules),
             Self::Start => vec![
                 Contestant::new("floor", Root::Own, "/bin/floor exit"),
                 Contestant::new("init-net", Root::Own, "/bin/init-net --version"),
@@ -130,6 +142,26 @@ impl Scenario {
             )],
         }
     }
+}
+
+/// Both restores of iptables(8): that of the kernel's older tables, and that which speaks nf_tables.
+fn firewall(rules: Rules) -> Vec<Contestant> {
+    let own = |name, command: String| Contestant::new(name, Root::Own, &command);
+    let restore = |name, program| {
+        let command = format!("/usr/sbin/{program}-restore {}", rules.path("iptables"));
+        Contestant::new(name, Root::Iptables, &command)
+    };
+    vec![
+        own("floor", format!("/bin/floor {}", rules.floor())),
+        own("init-net", rules.apply()),
+        Contestant::new(
+            "nft",
+            Root::Nftables,
+            &format!("/usr/sbin/nft -f {}", rules.path("nft")),
+        ),
+        restore("iptables", "iptables-legacy"),
+        restore("iptables-nft", "iptables-nft"),
+    ]
 }
 
 /// What keeps the lease that it got in one process.

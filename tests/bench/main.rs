@@ -9,6 +9,7 @@
 //!         ├── place    the cable, dnsmasq, the root's mounts
 //!         ├── nanny    process 1 there; starts the contestant through floor/enter.rs, and ends it
 //!         ├── notice   rtnetlink notifications
+//!         ├── firewall the same rules in three languages, and our own stages
 //!         ├── rest     a supervisor with nothing to do
 //!         ├── repair   one that puts right what somebody breaks
 //!         └── churn    one beside a hundred thousand routes of others
@@ -17,6 +18,7 @@
 
 mod churn;
 mod contestant;
+mod firewall;
 mod nanny;
 mod networkmanager;
 mod notice;
@@ -49,7 +51,8 @@ use table::Row;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "usage: scripts/bench [--rounds N] [--only SCENARIO]… [--peer NAME]… [-o json]
-scenarios: dhcp lost-packet static-1 static-1000 static-10000 check start rest repair churn";
+scenarios: dhcp lost-packet static-1 static-1000 static-10000 check firewall-10 firewall-100 firewall-1000
+           firewall-10000 firewall-set-10000 start rest repair churn";
 
 /// Rounds that count; one more before them does not.
 const ROUNDS: usize = 11;

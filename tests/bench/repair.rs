@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use init_net::run::apply::apply;
 use init_net::run::kernel::Kernel;
-use init_net::state::{Family, LinkAt, Op, RouteOp, RuleOp};
+use init_net::state::nft::Table;
+use init_net::state::{Family, FirewallOp, LinkAt, Op, RouteOp, RuleOp};
 use init_net::sys::hostname;
 use init_net::value::{Instant, Prefix, RuleAction};
 use serde_json::Value;
@@ -20,7 +21,8 @@ use crate::contestant::SUPERVISOR;
 use crate::notice::now;
 use crate::rest::find;
 
-/// What is kept: an address, its default route and a rule, a port of a bridge, a parameter, files and the host name.
+/// What is kept: an address, its default route and a rule, a port of a bridge, a parameter, files, the host name and a
+/// firewall with a set.
 pub const CONFIG: &str = "\
 apiVersion: v1alpha1
 kind: LinkConfig
@@ -57,6 +59,16 @@ nameservers: [{address: 192.0.2.1}]
 apiVersion: v1alpha1
 kind: HostnameConfig
 hostname: kept
+---
+apiVersion: v1alpha1
+kind: NetworkDefaultActionConfig
+ingress: block
+---
+apiVersion: v1alpha1
+kind: NetworkRuleConfig
+name: ssh
+portSelector: {ports: [22], protocol: tcp}
+ingress: [{subnet: 10.1.0.0/16}, {subnet: 10.3.0.0/16}, {subnet: 10.5.0.0/16}]
 ";
 
 /// Before the first: announcements of the address are over, the supervisor rests.
@@ -114,9 +126,17 @@ enum Kind {
     Parameter,
     File,
     Hostname,
+    /// The table goes, with everything in it.
+    Table,
+    /// Chains without a rule.
+    Flush,
+    /// The last rule of the first chain that has one.
+    FirewallRule,
+    /// One of the first set.
+    Element,
 }
 
-const KINDS: [(&str, Kind); 8] = [
+const KINDS: [(&str, Kind); 12] = [
     ("address", Kind::Address),
     ("default route", Kind::Route),
     ("rule", Kind::Rule),
@@ -125,6 +145,10 @@ const KINDS: [(&str, Kind); 8] = [
     ("sysctl", Kind::Parameter),
     ("resolv.conf", Kind::File),
     ("host name", Kind::Hostname),
+    ("nft table", Kind::Table),
+    ("nft flush", Kind::Flush),
+    ("nft rule", Kind::FirewallRule),
+    ("nft element", Kind::Element),
 ];
 
 struct Place {
@@ -134,6 +158,7 @@ struct Place {
     parameter: PathBuf,
     resolv_conf: PathBuf,
     right: Vec<u8>,
+    firewall: Table,
 }
 
 impl Place {
@@ -149,11 +174,13 @@ impl Place {
             .ok_or_else(|| format!("no link {name}"))
         };
         let resolv_conf = root.join("etc/resolv.conf");
+        let (firewall, _) = kernel.nft.table();
         Ok(Self {
             eth0: at("eth0")?,
             leg0: at("leg0")?,
             right: fs::read(&resolv_conf)?,
             parameter: root.join(PARAMETER),
+            firewall: firewall.ok_or("no firewall")?.table,
             resolv_conf,
             kernel,
         })
@@ -198,6 +225,25 @@ impl Place {
             Kind::Parameter => return Ok(fs::write(&self.parameter, "7\n")?),
             Kind::File => return Ok(fs::write(&self.resolv_conf, "nameserver 192.0.2.9\n")?),
             Kind::Hostname => return Ok(hostname::set("spoiled")?),
+            Kind::Table | Kind::Flush | Kind::FirewallRule | Kind::Element => {
+                let mut table = self.firewall.clone();
+                match kind {
+                    Kind::Flush => table.chains.iter_mut().for_each(|it| it.rules.clear()),
+                    Kind::FirewallRule => {
+                        let mut chains = table.chains.iter_mut();
+                        chains.find_map(|it| it.rules.pop()).ok_or("no rule")?;
+                    }
+                    _ => {
+                        let mut sets = table.sets.iter_mut();
+                        sets.find_map(|it| it.elements.pop()).ok_or("no element")?;
+                    }
+                }
+                Op::Firewall(FirewallOp {
+                    counters: Vec::new(),
+                    table: (!matches!(kind, Kind::Table)).then(|| table.into()),
+                    generation: None,
+                })
+            }
         };
         match apply(&mut self.kernel, vec![op]).pop() {
             Some(outcome) => Ok(outcome.result.map_err(|(_, error)| error)?),
@@ -228,6 +274,10 @@ impl Place {
             Kind::Parameter => fs::read_to_string(&self.parameter)?.trim() == "1234",
             Kind::File => fs::read(&self.resolv_conf).is_ok_and(|it| it == self.right),
             Kind::Hostname => hostname::read()?.as_deref() == Some("kept"),
+            Kind::Table | Kind::Flush | Kind::FirewallRule | Kind::Element => {
+                let (there, _) = self.kernel.nft.table();
+                there.is_some_and(|there| !there.foreign && there.table == self.firewall)
+            }
         })
     }
 }

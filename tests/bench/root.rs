@@ -10,6 +10,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 use crate::Result;
+use crate::firewall::Rules;
 use crate::networkmanager;
 
 /// A contestant's world.
@@ -23,6 +24,8 @@ pub enum Root {
     Networkd,
     NetworkManager,
     Iproute,
+    Nftables,
+    Iptables,
 }
 
 const UDHCPC_SCRIPT: &str = r#"#!/bin/busybox sh
@@ -54,7 +57,7 @@ dhcpcd:x:102:65534::/usr/lib/dhcpcd:/bin/false
 const GROUP: &str = "root:x:0:\nsystemd-network:x:101:\nnogroup:x:65534:\n";
 
 impl Root {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Own,
         Self::Udhcpc,
         Self::Klibc,
@@ -62,6 +65,8 @@ impl Root {
         Self::Networkd,
         Self::NetworkManager,
         Self::Iproute,
+        Self::Nftables,
+        Self::Iptables,
     ];
 
     pub fn folder(self, bench: &Path) -> PathBuf {
@@ -77,6 +82,8 @@ impl Root {
             Self::Networkd => "networkd",
             Self::NetworkManager => "networkmanager",
             Self::Iproute => "iproute2",
+            Self::Nftables => "nftables",
+            Self::Iptables => "iptables",
         }
     }
 
@@ -90,6 +97,8 @@ impl Root {
             Self::Networkd => &["systemd"],
             Self::NetworkManager => &["network-manager", "dbus-daemon", "busybox-static"],
             Self::Iproute => &["iproute2"],
+            Self::Nftables => &["nftables"],
+            Self::Iptables => &["iptables"],
         }
     }
 
@@ -176,6 +185,7 @@ impl Root {
                     fs::write(root.join(name), machine_config(count))?;
                 }
                 fs::write(root.join("bench/vlans.yaml"), vlans())?;
+                Rules::write_documents(root)?;
                 fs::write(root.join("bench/repair.yaml"), crate::repair::CONFIG)?;
             }
             Self::Iproute => {
@@ -184,6 +194,8 @@ impl Root {
                     fs::write(root.join(name), batch(count))?;
                 }
             }
+            Self::Nftables => Rules::write_all(root, "nft", Rules::nft)?,
+            Self::Iptables => Rules::write_all(root, "iptables", Rules::iptables)?,
             Self::Udhcpc => {
                 let script = root.join("bench/udhcpc.sh");
                 fs::write(&script, UDHCPC_SCRIPT)?;

@@ -219,6 +219,7 @@ impl Run<'_> {
             }
             Scenario::Static(_)
             | Scenario::Check
+            | Scenario::Firewall(_)
             | Scenario::Start
             | Scenario::Repair
             | Scenario::Churn => times.exit?,
@@ -250,6 +251,15 @@ impl Run<'_> {
             let said = fs::read_to_string(output).unwrap_or_default();
             let said: Vec<&str> = said.lines().rev().take(4).collect();
             value["error"] = json!(format!("{error}; it said: {}", said.join(" / ")));
+        }
+        if let Scenario::Firewall(rules) = self.scenario
+            && value["error"].is_null()
+        {
+            value["inside"] = match self.contestant.name {
+                "floor" => json!({ "batch": printed(output, "batch ") }),
+                "init-net" => rules.inside()?,
+                _ => Value::Null,
+            };
         }
         value["ns"] = json!(since_start(self.done(times)));
         value["addressNs"] = json!(since_start(times.address));
@@ -300,6 +310,13 @@ fn go_first() {
     }
     // Where the scheduler groups by session, that group's weight counts and not ours. It may not do so here.
     let _ = fs::write("/proc/self/autogroup", "-20");
+}
+
+/// The number that a contestant printed behind `label`.
+fn printed(output: &Path, label: &str) -> Option<u64> {
+    let text = fs::read_to_string(output).ok()?;
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix(label)?.trim().parse().ok())
 }
 
 /// A file of this folder holds the server's address.

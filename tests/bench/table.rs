@@ -1,5 +1,7 @@
 //! Rounds to medians, ratios, an aligned table, JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -57,6 +59,19 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     Some((lower + upper) / 2.0)
 }
 
+/// Median, least and most.
+fn spread(times: Vec<f64>) -> String {
+    let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = times.iter().copied().fold(0.0, f64::max);
+    match median(times) {
+        Some(middle) => {
+            let [middle, least, most] = [middle, least, most].map(milliseconds);
+            format!("{middle} ({least}–{most})")
+        }
+        None => "failed".into(),
+    }
+}
+
 fn milliseconds(value: f64) -> String {
     let value = value / 1e6;
     match value {
@@ -87,20 +102,7 @@ pub fn text(scenario: Scenario, rows: &[Row]) -> String {
             let ratio = find(name).and_then(|other| row.ratio(other));
             ratio.map_or_else(dash, |ratio| format!("{ratio:.2}"))
         };
-        let times = row.series("ns");
-        let time = match median(times.clone()) {
-            Some(middle) => {
-                let least = times.iter().copied().fold(f64::INFINITY, f64::min);
-                let most = times.iter().copied().fold(0.0, f64::max);
-                format!(
-                    "{} ({}–{})",
-                    milliseconds(middle),
-                    milliseconds(least),
-                    milliseconds(most)
-                )
-            }
-            None => "failed".into(),
-        };
+        let time = spread(row.series("ns"));
         let rss = row
             .series("maxRssKiB")
             .into_iter()
@@ -141,12 +143,30 @@ pub fn text(scenario: Scenario, rows: &[Row]) -> String {
                 ));
             }
         }
+        stages(row, &mut text);
         for run in row.good() {
             repairs(run, &mut text);
             churn(run, &mut text);
         }
     }
     text
+}
+
+/// A line for each stage that is timed inside the process: the median of the rounds.
+fn stages(row: &Row, text: &mut String) {
+    let mut stages: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for run in row.good() {
+        for (stage, ns) in run["inside"].as_object().into_iter().flatten() {
+            stages.entry(stage).or_default().extend(ns.as_f64());
+        }
+    }
+    for (stage, times) in stages {
+        text.push_str(&format!(
+            "  inside {}: {stage} {} ms\n",
+            row.name,
+            spread(times)
+        ));
+    }
 }
 
 /// A line for each kind of thing that was broken and repaired.

@@ -201,7 +201,25 @@ fn everything() -> Table {
 
 #[test]
 fn nft_reads_whatever_a_table_holds() {
-    in_namespace(|| drop(nft(&["-c", "-f", "-"], &batch(&everything()))));
+    let text = batch(&everything());
+    for line in [
+        "iifname \"eth\\*\" counter drop",
+        "iifname \"cali*\" oifname != \"a b\" counter accept",
+        "ip saddr . meta l4proto . th dport != @many counter return",
+        "ip saddr != 10.0.0.1-10.0.0.9 counter drop",
+        "ip saddr != 10.0.0.0/8 counter drop",
+        "ip ttl != 1 counter drop",
+        "meta nfproto ipv4 counter jump other",
+        "tcp sport 1-9 counter reject with tcp reset",
+        "meta l4proto 132 th dport 9 counter reject with icmpx type admin-prohibited",
+        "ct state new,untracked fib daddr type != local counter drop",
+        "limit rate 7/hour burst 9 packets counter log prefix \"odd ['x'] 100% ?PATH; } ?\" level info",
+        "10.0.0.0/24 . tcp . 22-25 counter comment \"a rule\"",
+        "10.0.1.1-10.0.1.6 . tcp . 1 counter }",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    in_namespace(move || drop(nft(&["-c", "-f", "-"], &text)));
 }
 
 /// What differs is how nft(8) breaks lists into lines, and what it finds out about ICMP, numbers of protocols, and bursts

@@ -257,8 +257,14 @@ pub struct Monitor {
 impl Monitor {
     /// Subscribes. Do so before the first dump.
     pub fn open() -> io::Result<Self> {
-        let socket = Notifications::open(&wire::event::GROUPS, &wire::event::FILTER)?;
+        let socket = Notifications::open(&wire::event::GROUPS)?;
         Ok(Self { socket })
+    }
+
+    /// Routes of others wake nobody from now on. For whoever stays: the kernel takes 0.2 ms to compile the program, and a
+    /// boot is over before a CNI makes its first route.
+    pub fn ignore_foreign_routes(&self) -> io::Result<()> {
+        self.socket.filter(&wire::event::FILTER)
     }
 
     /// Everything that has rung since the last call. `true`: more is waiting.

@@ -119,6 +119,10 @@ impl Shell {
     /// From now on listens to everything that can undo what is declared, not only to rtnetlink.
     pub fn guard(&mut self) {
         self.bells = Some(Bells::default());
+        // Without it they wake us, and are told apart here.
+        if let Err(error) = self.monitor.ignore_foreign_routes() {
+            log::warn!("rtnetlink: filter of notifications: {error}");
+        }
     }
 
     /// What is next to become of the sources.

@@ -117,27 +117,29 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Subscribes to multicast `groups` (1 to 32: those that `bind` takes). `filter` is a classic BPF program (code, jt, jf, k) that sees each datagram; it
-    /// is attached before the first can arrive.
-    pub fn open(groups: &[u32], filter: &[(u16, u8, u8, u32)]) -> io::Result<Self> {
+    /// Subscribes to multicast `groups` (1 to 32: those that `bind` takes).
+    pub fn open(groups: &[u32]) -> io::Result<Self> {
         let mask = groups
             .iter()
             .try_fold(0, |mask, group| Some(mask | mask_of(*group)?));
         let mask = mask.ok_or(io::ErrorKind::InvalidInput)?;
         let mut socket = Self::quiet(NETLINK_ROUTE)?;
-        let filter: Vec<SockFilter> = filter
-            .iter()
-            .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
-            .collect();
-        if !filter.is_empty() {
-            SockRef::from(&socket).attach_filter(&filter)?;
-        }
         // Port 0: the kernel chooses one.
         socket.bind(&SocketAddr::new(0, mask))?;
         Ok(Self {
             socket,
             buffer: Vec::new(),
         })
+    }
+
+    /// From now on each datagram is seen by `filter` first, a classic BPF program (code, jt, jf, k) of at least one
+    /// instruction.
+    pub fn filter(&self, filter: &[(u16, u8, u8, u32)]) -> io::Result<()> {
+        let filter: Vec<SockFilter> = filter
+            .iter()
+            .map(|(code, jt, jf, k)| SockFilter::new(*code, *jt, *jf, *k))
+            .collect();
+        SockRef::from(&self.socket).attach_filter(&filter)
     }
 
     /// Subscribes to one `group` of a family of generic netlink, by the number that the kernel gave it.

@@ -9,14 +9,22 @@ use crate::value::{SysctlKey, same_sysctl_value};
 /// Longest value, bytes. Most are a number; the kernel's own limit for a write is a page, lists of ports read longer.
 const MAX_VALUE: u64 = 64 << 10;
 
+/// Room for almost every value, bytes.
+const FIRST_READ: usize = 256;
+
 /// Its value without the line end. `NotFound`: this kernel has none of that name at present.
 pub fn read(key: &SysctlKey) -> io::Result<String> {
-    let file = OpenOptions::new()
+    let mut file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
         .open(key.path())?;
-    let mut bytes = Vec::new();
-    file.take(MAX_VALUE).read_to_end(&mut bytes)?;
+    // The kernel gives a whole value to a read that has room for it: where room is left over there is no more.
+    let mut bytes = vec![0; FIRST_READ];
+    let length = file.read(&mut bytes)?;
+    bytes.truncate(length);
+    if length == FIRST_READ {
+        file.take(MAX_VALUE).read_to_end(&mut bytes)?;
+    }
     Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 

@@ -4,6 +4,8 @@
 //! ```text
 //!   floor dhcp                         link up, four packets, address, default route, resolv.conf
 //!   floor static N                     link up, one address, N routes in batches
+//!   floor firewall N                   N rules of a subnet and a port each, in one batch
+//!   floor firewall-set N               one rule with a set of N subnets
 //!   floor exit                         nothing: what starting a process costs
 //!   floor enter FD ROOT PROGRAM ARG…   not a contestant but its starting block
 //! ```
@@ -11,6 +13,7 @@
 
 mod enter;
 mod netlink;
+mod nftables;
 
 use std::io::Error;
 
@@ -38,11 +41,15 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["dhcp"] => dhcp(),
         ["static", count] => routes(count.parse().expect("a number")),
+        ["firewall", count] => nftables::rules(count.parse().expect("a number")),
+        ["firewall-set", count] => nftables::set(count.parse().expect("a number")),
         ["enter", descriptor, root, program, ..] => {
             enter::enter(descriptor, root, program, &arguments[4..])
         }
         ["exit"] => {}
-        _ => panic!("floor dhcp | static N | exit | enter FD ROOT PROGRAM ARG…"),
+        _ => panic!(
+            "floor dhcp | static N | firewall N | firewall-set N | exit | enter FD ROOT PROGRAM ARG…"
+        ),
     }
 }
 
@@ -164,6 +171,12 @@ fn routes(count: usize) {
         });
         send(netlink, &batch.collect::<Vec<_>>());
     }
+}
+
+/// Subnets of /24 with a gap after each: neighbours would become one.
+fn subnet(number: usize) -> [u8; 4] {
+    let number = 2 * number;
+    [10, (number >> 8) as u8, number as u8, 0]
 }
 
 fn dhcp_packet(mac: [u8; 6], kind: u8, options: &[u8]) -> Vec<u8> {

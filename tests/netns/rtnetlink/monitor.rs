@@ -4,11 +4,21 @@ use super::*;
 
 #[test]
 fn the_bell_rings_for_what_is_ours() {
-    in_namespace(|| {
+    rings_for_what_is_ours(|_| {});
+}
+
+#[test]
+fn with_the_filter_it_rings_for_the_same() {
+    rings_for_what_is_ours(|monitor| monitor.ignore_foreign_routes().unwrap());
+}
+
+fn rings_for_what_is_ours(prepare: fn(&Monitor)) {
+    in_namespace(move || {
         cable();
         let mut kernel = open();
         apply(&mut kernel, &[address("10.0.0.2/24")]);
         let mut monitor = Monitor::open().unwrap();
+        prepare(&monitor);
         let mut heard = || {
             let mut bell = Bell::default();
             while monitor.drain(&mut bell).unwrap() {}
@@ -69,6 +79,7 @@ fn a_flood_of_others_wakes_nobody() {
         cable();
         ip("addr add 10.0.0.2/24 dev eth0");
         let mut monitor = Monitor::open().unwrap();
+        monitor.ignore_foreign_routes().unwrap();
         let routes: String = (0..20_000u32)
             .map(|i| {
                 let network = core::net::Ipv4Addr::from((20 << 24) + (i << 8));

@@ -10,6 +10,7 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::node_address;
@@ -31,6 +32,8 @@ pub(super) fn merge(
     let mut action: Option<(DefaultAction, Layer, &Origin)> = None;
     let mut egress: Option<(DefaultAction, Layer, &Origin)> = None;
     let mut rules: Vec<(Layer, &FirewallRuleConfig)> = Vec::new();
+    // By name: with ten thousand rules a search among those before would take longer than the kernel does.
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for document in documents {
         let layer = document.layer;
         if let Some(said) = &document.boot.firewall {
@@ -48,7 +51,8 @@ pub(super) fn merge(
             egress = Some((said.value, layer, &said.origin));
         }
         for rule in &document.firewall.rules {
-            match rules.iter_mut().find(|(_, old)| old.name == rule.name) {
+            let at = *places.entry(rule.name.as_str()).or_insert(rules.len());
+            match rules.get_mut(at) {
                 Some(slot) => *slot = (layer, rule),
                 None => rules.push((layer, rule)),
             }

@@ -16,8 +16,9 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Deepest nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 64;
 
-/// Most values in one text, copies made by aliases included ("billion laughs").
-pub const MAX_NODES: usize = 100_000;
+/// Most values in one text, copies made by aliases included ("billion laughs"): ten thousand rules of a firewall have some
+/// twenty values each.
+pub const MAX_NODES: usize = 400_000;
 
 /// Keys of a mapping that are compared each with each.
 const FEW_KEYS: usize = 8;

@@ -1,0 +1,226 @@
+//! The same rules as documents, as text for nft(8) and for iptables-restore(8); and how long our program takes for them
+//! once it runs.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use init_net::config::machine;
+use init_net::run::apply::apply;
+use init_net::run::kernel::Kernel;
+use init_net::run::observe::observe_all;
+use init_net::state::Op;
+use init_net::value;
+use nix::sched::CloneFlags;
+use nix::sched::unshare;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::Result;
+
+/// What the rules look like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rules {
+    /// This many, of one subnet and one port each.
+    Apart(usize),
+    /// One, with this many subnets.
+    Set(usize),
+}
+
+/// Rules of one machine config: the values of one text are limited to 100,000.
+const RULES_OF_A_FILE: usize = 2500;
+
+impl Rules {
+    pub const ALL: [Self; 5] = [
+        Self::Apart(10),
+        Self::Apart(100),
+        Self::Apart(1000),
+        Self::Apart(10_000),
+        Self::Set(10_000),
+    ];
+
+    pub fn name(self) -> String {
+        match self {
+            Self::Apart(count) => format!("firewall-{count}"),
+            Self::Set(count) => format!("firewall-set-{count}"),
+        }
+    }
+
+    pub fn title(self) -> String {
+        match self {
+            Self::Apart(count) => format!("firewall of {count} rules, exec to exit"),
+            Self::Set(count) => format!("firewall of one set of {count} subnets, exec to exit"),
+        }
+    }
+
+    pub fn is_large(self) -> bool {
+        matches!(self, Self::Apart(10_000..) | Self::Set(_))
+    }
+
+    /// What the floor is started with.
+    pub fn floor(self) -> String {
+        match self {
+            Self::Apart(count) => format!("firewall {count}"),
+            Self::Set(count) => format!("firewall-set {count}"),
+        }
+    }
+
+    /// Where the text in the language of `kind` is, inside a root.
+    pub fn path(self, kind: &str) -> String {
+        format!("/bench/{}.{kind}", self.name())
+    }
+
+    /// Our own command line.
+    pub fn apply(self) -> String {
+        let files = 0..self.documents().len();
+        let files = files.map(|file| format!(" --config {}", self.path(&format!("{file}.yaml"))));
+        format!("/bin/init-net apply{}", files.collect::<String>())
+    }
+
+    /// Writes all of `kind` into `root`.
+    pub fn write_all(root: &Path, kind: &str, text: fn(Self) -> String) -> Result<()> {
+        for rules in Self::ALL {
+            fs::write(rules.path_in(root, kind), text(rules))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the machine configs into `root`.
+    pub fn write_documents(root: &Path) -> Result<()> {
+        for rules in Self::ALL {
+            for (file, text) in rules.documents().into_iter().enumerate() {
+                fs::write(rules.path_in(root, &format!("{file}.yaml")), text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path_in(self, root: &Path, kind: &str) -> PathBuf {
+        root.join(self.path(kind).trim_start_matches('/'))
+    }
+
+    /// Machine configs, that together have all rules.
+    fn documents(self) -> Vec<String> {
+        let head = "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\nup: true\naddresses:\n  - address: 192.0.2.10/24\n---\n\
+             apiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n";
+        let rule = |text: &mut String, number: usize, port: usize| {
+            let _ = write!(
+                text,
+                "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: rule{number}\nportSelector:\n  ports: [{port}]\n  \
+                 protocol: tcp\ningress:\n"
+            );
+        };
+        let mut texts = vec![head.to_owned()];
+        match self {
+            Self::Apart(count) => {
+                for number in 0..count {
+                    if number > 0 && number % RULES_OF_A_FILE == 0 {
+                        texts.push(String::new());
+                    }
+                    if let Some(text) = texts.last_mut() {
+                        rule(text, number, port(number));
+                        let _ = writeln!(text, "  - subnet: {}", subnet(number));
+                    }
+                }
+            }
+            Self::Set(count) => {
+                rule(&mut texts[0], 0, port(0));
+                for number in 0..count {
+                    let _ = writeln!(texts[0], "  - subnet: {}", subnet(number));
+                }
+            }
+        }
+        texts
+    }
+
+    /// For `nft -f`.
+    pub fn nft(self) -> String {
+        let mut text = String::from("table inet bench {\n");
+        let chain = "  chain input {\n    type filter hook input priority -140; policy accept;\n";
+        match self {
+            Self::Apart(count) => {
+                text.push_str(chain);
+                for number in 0..count {
+                    let (subnet, port) = (subnet(number), port(number));
+                    let _ = writeln!(
+                        text,
+                        "    ip saddr {subnet} tcp dport {port} counter accept"
+                    );
+                }
+            }
+            Self::Set(count) => {
+                let subnets: Vec<String> = (0..count).map(subnet).collect();
+                let _ = writeln!(
+                    text,
+                    "  set subnets {{\n    type ipv4_addr; flags interval;\n    elements = {{ {} }}\n  }}",
+                    subnets.join(", ")
+                );
+                text.push_str(chain);
+                text.push_str("    ip saddr @subnets counter accept\n");
+            }
+        }
+        text.push_str("  }\n}\n");
+        text
+    }
+
+    /// For `iptables-restore`, which has no sets of its own: as many rules.
+    pub fn iptables(self) -> String {
+        let mut text = String::from("*filter\n:INPUT ACCEPT [0:0]\n");
+        let (Self::Apart(count) | Self::Set(count)) = self;
+        for number in 0..count {
+            let subnet = subnet(number);
+            let port = match self {
+                Self::Apart(_) => format!(" -p tcp -m tcp --dport {}", port(number)),
+                Self::Set(_) => String::new(),
+            };
+            let _ = writeln!(text, "-A INPUT -s {subnet}{port} -j ACCEPT");
+        }
+        text.push_str("COMMIT\n");
+        text
+    }
+
+    /// Our own stages, ns of each, in a network namespace without rules: the text to documents, those to what is desired,
+    /// and from there to the commit of the kernel. The floor's batch is to be compared with the last one.
+    pub fn inside(self) -> Result<Value> {
+        let texts = self.documents();
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        let mut kernel = Kernel::open()?;
+        let start = Instant::now();
+        let texts = texts.iter();
+        let documents: Vec<_> = texts.map(|text| machine::parse(text, "").0).collect();
+        let read = start.elapsed();
+        let start = Instant::now();
+        let (desired, _) = init_net::compile::compile(&documents, &Default::default());
+        let compiled = start.elapsed();
+        let observed = observe_all(&mut kernel, &desired, value::Instant::BOOT)?;
+        let start = Instant::now();
+        let mut ops = init_net::plan::plan(&desired, &observed);
+        ops.retain(|op| matches!(op, Op::Firewall(_)));
+        let outcomes = apply(&mut kernel, ops);
+        let applied = start.elapsed();
+        let [outcome] = &outcomes[..] else {
+            return Err(format!("{} ops of the firewall", outcomes.len()).into());
+        };
+        if let Err((_, error)) = &outcome.result {
+            return Err(format!("firewall: {error}").into());
+        }
+        let ns = |duration: std::time::Duration| duration.as_nanos() as u64;
+        Ok(json!({
+            "read": ns(read),
+            "compile": ns(compiled),
+            "plan, encode, commit": ns(applied),
+        }))
+    }
+}
+
+/// As the floor has them: a gap after each, or neighbours would become one.
+fn subnet(number: usize) -> String {
+    let number = 2 * number;
+    format!("10.{}.{}.0/24", number >> 8, number & 0xff)
+}
+
+fn port(number: usize) -> usize {
+    1024 + number
+}
