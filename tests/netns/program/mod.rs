@@ -26,4 +26,5 @@ mod routers;
 mod slots;
 mod statics;
 mod survives;
+mod traffic;
 mod watch;

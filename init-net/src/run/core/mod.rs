@@ -190,6 +190,8 @@ impl Core {
                 self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
+                // Another table goes on from what the rules have counted by now, not by the last look.
+                self.looks.need(Doubt::FIREWALL, now);
             }
             Event::Request { id, request } => self.ask(id, request, now, &mut effects),
             Event::Sampled {
