@@ -13,7 +13,7 @@ fn with_the_filter_it_rings_for_the_same() {
 }
 
 fn rings_for_what_is_ours(prepare: fn(&Monitor)) {
-    in_namespace(|| {
+    in_namespace(move || {
         cable();
         let mut kernel = open();
         apply(&mut kernel, &[address("10.0.0.2/24")]);
