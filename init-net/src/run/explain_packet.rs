@@ -136,7 +136,7 @@ fn packet(asked: &Asked, observed: &Observed) -> Result<Packet, String> {
         out_link: None,
         src: asked.from,
         dst: to,
-        protocol: asked.protocol as u8,
+        protocol: asked.protocol.number(),
         payload: match asked.protocol {
             Protocol::Tcp | Protocol::Udp => Payload::Ports(asked.from_port, asked.to_port),
             Protocol::Icmp | Protocol::Icmpv6 => Payload::Icmp(asked.icmp_type.unwrap_or(echo), 0),

@@ -80,7 +80,12 @@ fn flows(
         for (peer, own) in peers {
             let packets = [port.ports.first(), port.ports.last()].map(|number| {
                 let (peer, own) = (SocketAddr::new(peer, 49_152), SocketAddr::new(own, number));
-                incoming(peer, own, port.protocol as u8, link_of(observed, own.ip()))
+                incoming(
+                    peer,
+                    own,
+                    port.protocol.number(),
+                    link_of(observed, own.ip()),
+                )
             });
             let what = format!("{what} from {peer}");
             let packets = packets.into();
@@ -88,10 +93,9 @@ fn flows(
         }
     }
     if platform {
-        let own = neighbours(observed).into_iter().map(|(_, own)| own);
+        let mut own = neighbours(observed).into_iter().map(|(_, own)| own);
         let own = own
-            .filter(IpAddr::is_ipv4)
-            .next()
+            .find(IpAddr::is_ipv4)
             .unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let server = SocketAddr::new(METADATA.into(), 80);
         let asks = outgoing(SocketAddr::new(own, 49_152), server, TCP);
