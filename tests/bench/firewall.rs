@@ -5,20 +5,20 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use init_net::config::machine;
 use init_net::run::apply::apply;
 use init_net::run::kernel::Kernel;
 use init_net::run::observe::observe_all;
 use init_net::state::Op;
-use init_net::value;
+use init_net::value::Instant;
 use nix::sched::CloneFlags;
 use nix::sched::unshare;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::Result;
+use crate::notice::now;
 
 /// What the rules look like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -154,29 +154,28 @@ impl Rules {
         let text = self.documents();
         unshare(CloneFlags::CLONE_NEWNET)?;
         let mut kernel = Kernel::open()?;
-        let start = Instant::now();
+        let start = now();
         let (document, _) = machine::parse(&text, "");
-        let read = start.elapsed();
-        let start = Instant::now();
+        let read = now() - start;
+        let start = now();
         let (desired, _) = init_net::compile::compile(&[document], &Default::default());
-        let compiled = start.elapsed();
-        let observed = observe_all(&mut kernel, &desired, value::Instant::BOOT)?;
-        let start = Instant::now();
+        let compiled = now() - start;
+        let observed = observe_all(&mut kernel, &desired, Instant::BOOT)?;
+        let start = now();
         let mut ops = init_net::plan::plan(&desired, &observed);
         ops.retain(|op| matches!(op, Op::Firewall(_)));
         let outcomes = apply(&mut kernel, ops);
-        let applied = start.elapsed();
+        let applied = now() - start;
         let [outcome] = &outcomes[..] else {
             return Err(format!("{} ops of the firewall", outcomes.len()).into());
         };
         if let Err((_, error)) = &outcome.result {
             return Err(format!("firewall: {error}").into());
         }
-        let ns = |duration: std::time::Duration| duration.as_nanos() as u64;
         Ok(json!({
-            "read": ns(read),
-            "compile": ns(compiled),
-            "plan, encode, commit": ns(applied),
+            "read": read,
+            "compile": compiled,
+            "plan, encode, commit": applied,
         }))
     }
 }
