@@ -107,6 +107,7 @@ impl Shell {
 
     /// Nothing is expected for a while: the next wait holds no more memory than it needs.
     pub fn rest(&mut self) {
+        self.kernel.nft.rest();
         sys::memory::trim_heap();
         self.resting = true;
     }
