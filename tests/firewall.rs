@@ -191,10 +191,14 @@ fn builtin(config: &Config, p: &Packet, out: bool) -> Option<Outcome> {
 }
 
 /// An address at or beside the edges of the networks of `config`, or anywhere.
-fn near(rng: &mut Rng, config: &Config, v4: bool) -> IpAddr {
-    let mut nets: Vec<Net> = config
-        .rules
-        .iter()
+fn near(rng: &mut Rng, config: &Config, aim: Option<&Rule>, v4: bool) -> IpAddr {
+    let of_aim = aim.into_iter().flat_map(|rule| &rule.nets);
+    let of_aim: Vec<Net> = of_aim
+        .map(|(own, _)| *own)
+        .filter(|own| own.2 == v4)
+        .collect();
+    let rules = config.rules.iter();
+    let mut nets: Vec<Net> = rules
         .flat_map(|rule| &rule.nets)
         .flat_map(|(own, except)| [Some(*own), *except])
         .flatten()
@@ -203,7 +207,10 @@ fn near(rng: &mut Rng, config: &Config, v4: bool) -> IpAddr {
     nets.extend(PODS.iter().chain(&SERVICES).map(|text| net(text)));
     nets.extend([net("fe80::/10"), net("224.0.0.18/32"), net("ff02::12/128")]);
     nets.retain(|own| own.2 == v4);
-    let own = *pick(rng, &nets);
+    let own = match of_aim.is_empty() {
+        true => *pick(rng, &nets),
+        false => *pick(rng, &of_aim),
+    };
     let host = host_bits(own);
     let end = if host == 128 {
         u128::MAX
@@ -223,12 +230,9 @@ fn near(rng: &mut Rng, config: &Config, v4: bool) -> IpAddr {
     address(bits, v4)
 }
 
-fn near_port(rng: &mut Rng, config: &Config) -> u16 {
-    let mut ports: Vec<(u16, u16)> = config
-        .rules
-        .iter()
-        .flat_map(|rule| rule.ports.clone())
-        .collect();
+fn near_port(rng: &mut Rng, config: &Config, aim: Option<&Rule>) -> u16 {
+    let rules = config.rules.iter();
+    let mut ports: Vec<(u16, u16)> = rules.flat_map(|rule| rule.ports.clone()).collect();
     ports.extend(
         NAMED
             .iter()
@@ -241,6 +245,9 @@ fn near_port(rng: &mut Rng, config: &Config) -> u16 {
         (9100, 9110),
         (53, 60),
     ]);
+    if let Some(aim) = aim.filter(|aim| !aim.ports.is_empty()) {
+        ports = aim.ports.clone();
+    }
     let (first, last) = *pick(rng, &ports);
     match rng.below(5) {
         0 => first,
@@ -252,8 +259,19 @@ fn near_port(rng: &mut Rng, config: &Config) -> u16 {
 }
 
 fn packet(rng: &mut Rng, config: &Config) -> Packet {
-    let v4 = one_in(rng, 2);
-    let protocol = *pick(rng, &[6, 6, 6, 17, 17, 17, 1, 58, 58, 1, 2, 112, 132]);
+    let mut v4 = one_in(rng, 2);
+    // Every other one is for a certain rule.
+    let aimed = !config.rules.is_empty() && one_in(rng, 2);
+    let aim = aimed.then(|| pick(rng, &config.rules));
+    let mut protocol = *pick(rng, &[6, 6, 6, 17, 17, 17, 1, 58, 58, 1, 2, 112, 132]);
+    if let Some(aim) = aim {
+        v4 = aim.nets.first().map_or(v4, |(own, _)| own.2);
+        protocol = match aim.protocol {
+            Some("tcp") => 6,
+            Some("udp") => 17,
+            Some(_) | None => protocol,
+        };
+    }
     let payload = match protocol {
         6 | 17 | 132 => {
             let from = if one_in(rng, 3) {
@@ -261,7 +279,7 @@ fn packet(rng: &mut Rng, config: &Config) -> Packet {
             } else {
                 rng.next_u32() as u16
             };
-            Payload::Ports(from, near_port(rng, config))
+            Payload::Ports(from, near_port(rng, config, aim))
         }
         1 | 58 => {
             let kinds = [
@@ -273,12 +291,15 @@ fn packet(rng: &mut Rng, config: &Config) -> Packet {
         _ => Payload::Other,
     };
     let link = Some(pick(rng, &LINKS).parse().unwrap());
-    let out = one_in(rng, 4);
+    let out = match aim {
+        Some(aim) => aim.egress,
+        None => one_in(rng, 4),
+    };
     Packet {
         in_link: if out { None } else { link.clone() },
         out_link: if out { link } else { None },
-        src: near(rng, config, v4),
-        dst: near(rng, config, v4),
+        src: near(rng, config, aim, v4),
+        dst: near(rng, config, aim, v4),
         protocol,
         payload,
         hop_limit: *pick(rng, &[255, 255, 1, 64]),
@@ -321,7 +342,7 @@ fn the_table_does_what_the_first_matching_rule_says() {
         let rng = &mut Rng::new(seed as u64);
         let config = config(rng);
         let text = config.text();
-        let table = table(&text);
+        let table = table(&[&text]);
         for _ in 0..PACKETS {
             let packet = packet(rng, &config);
             let (outcome, by) = reference(&config, &packet);
@@ -368,6 +389,15 @@ fn the_table_does_what_the_first_matching_rule_says() {
                 }
             });
             *seen.entry(format!("{kind} {outcome:?}")).or_default() += 1;
+            let last = decision.steps.last();
+            let chain = table
+                .chains
+                .iter()
+                .find(|c| last.is_some_and(|l| l.chain == c.name));
+            let decided = chain.and_then(|chain| chain.rules.get(last?.rule?));
+            if decided.is_some_and(|rule| rule.comment.as_deref() == Some("like rules")) {
+                *seen.entry(format!("element {outcome:?}")).or_default() += 1;
+            }
         }
     }
     println!("{seen:?}");
@@ -380,6 +410,9 @@ fn the_table_does_what_the_first_matching_rule_says() {
         "action Reject",
         "field Accept",
         "field Drop",
+        "element Accept",
+        "element Drop",
+        "element Reject",
     ] {
         assert!(
             seen.get(kind).is_some_and(|count| *count >= 100),

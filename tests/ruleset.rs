@@ -236,6 +236,65 @@ pub fn rule(rng: &mut Rng) -> Rule {
     rule
 }
 
+/// Many rules that are alike but for their sources and ports, as a set takes them; now and then one that meets others, or is
+/// not like them.
+pub fn run(rng: &mut Rng) -> Vec<Rule> {
+    let same = Rule {
+        action: *pick(rng, &[None, Some("accept"), Some("drop"), Some("reject")]),
+        links: if one_in(rng, 3) {
+            vec!["eth0", "cali*"]
+        } else {
+            Vec::new()
+        },
+        egress: one_in(rng, 3),
+        ..Rule::default()
+    };
+    let v4 = one_in(rng, 2);
+    let one_net = one_in(rng, 3);
+    let one_port = one_in(rng, 3);
+    let first = rng.below(60_000) as u16;
+    let (wide, narrow) = match v4 {
+        true => (net("10.0.0.0/8"), 1_u128 << 12),
+        false => (net("2001:db8::/32"), 1 << 76),
+    };
+    let mut rules = Vec::new();
+    for at in 0..30 + rng.below(40) as u16 {
+        let mut one = same.clone();
+        one.protocol = Some(*pick(rng, &["tcp", "tcp", "tcp", "udp"]));
+        let port = if one_port { first } else { first + 4 * at };
+        one.ports.push((port, port + rng.below(3) as u16));
+        if one_in(rng, 4) {
+            one.ports.push((port + 2100, port + 2101));
+        }
+        let host = narrow.ilog2();
+        let of_its_own = (
+            wide.0 + u128::from(at) * narrow,
+            if v4 { 32 } else { 128 } - host,
+            v4,
+        );
+        let own = if one_net { wide } else { of_its_own };
+        let except = one_in(rng, 4).then(|| inner(rng, own));
+        one.nets.push((own, except));
+        match rng.below(150) {
+            0 => one = rule(rng),
+            1 => one.nets = vec![(wide, None)],
+            2 => {
+                one.nets = vec![
+                    (inner(rng, wide), None),
+                    (net("::/0"), None),
+                    (net("0.0.0.0/0"), None),
+                ]
+            }
+            3 => one.ports = vec![(first, first + 200)],
+            4 => one.log = true,
+            5 if !one.egress => one.nets.clear(),
+            _ => {}
+        }
+        rules.push(one);
+    }
+    rules
+}
+
 /// A random configuration.
 pub fn config(rng: &mut Rng) -> Config {
     let mut config = Config {
@@ -256,6 +315,12 @@ pub fn config(rng: &mut Rng) -> Config {
     }
     for _ in 0..rng.below(7) {
         config.rules.push(rule(rng));
+    }
+    if one_in(rng, 4) {
+        config.rules.extend(run(rng));
+        for _ in 0..rng.below(3) {
+            config.rules.push(rule(rng));
+        }
     }
     config
 }
@@ -340,15 +405,20 @@ impl Rule {
     }
 }
 
-/// The table of a configuration.
-pub fn table(text: &str) -> Table {
-    let (document, mut faults) = machine::parse(text, "c");
-    let (desired, more) = compile::compile(&[document], &BTreeMap::new());
+/// The table of the texts of a configuration.
+pub fn table<T: AsRef<str>>(texts: &[T]) -> Table {
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    for text in texts {
+        let (document, more) = machine::parse(text.as_ref(), "c");
+        documents.push(document);
+        faults.extend(more);
+    }
+    let (desired, more) = compile::compile(&documents, &BTreeMap::new());
     faults.extend(more);
     let errors: Vec<_> = faults
         .iter()
         .filter(|fault| fault.severity == Severity::Error)
         .collect();
-    assert!(errors.is_empty(), "{text}\n{errors:#?}");
-    Table::clone(&desired.firewall.expect("a default action was said").table)
+    assert!(errors.is_empty(), "{errors:#?}");
+    Table::clone(&desired.firewall.expect("something was said").table)
 }

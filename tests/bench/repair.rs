@@ -240,6 +240,7 @@ impl Place {
                 }
                 Op::Firewall(FirewallOp {
                     counters: Vec::new(),
+                    elements: Vec::new(),
                     table: (!matches!(kind, Kind::Table)).then(|| table.into()),
                     generation: None,
                 })

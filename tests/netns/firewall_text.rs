@@ -38,6 +38,7 @@ fn batch(table: &Table) -> String {
     let op = FirewallOp {
         table: Some(table.clone().into()),
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     };
     let text = format!("{op:#}");
@@ -53,7 +54,7 @@ fn nft_reads_every_table() {
     in_namespace(|| {
         for seed in 0..TABLES {
             let config = ruleset::config(&mut Rng::new(seed));
-            let table = ruleset::table(&config.text());
+            let table = ruleset::table(&[config.text()]);
             nft(&["-c", "-f", "-"], &batch(&table));
         }
     });
@@ -260,7 +261,7 @@ fn nft_lists_what_was_written() {
                 .rules
                 .iter_mut()
                 .for_each(|rule| rule.types.truncate(1));
-            let table = ruleset::table(&config.text());
+            let table = ruleset::table(&[config.text()]);
             if table.chains.is_empty() {
                 continue;
             }

@@ -1,9 +1,9 @@
 //! The firewall: one op replaces the whole table where it is not what it should be, or removes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::state::nft::{Chain, Counter, Rule, Table, TableStatus};
+use crate::state::nft::{Chain, Counter, Element, KeyType, Rule, Set, Table, TableStatus};
 use crate::state::{Desired, FirewallOp, Observed, Op, Unsaid};
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
@@ -23,6 +23,7 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
         ops.push(Op::Firewall(FirewallOp {
             table: wanted.map(Arc::clone),
             counters: wanted.map_or_else(Vec::new, |table| carried(table, there)),
+            elements: wanted.map_or_else(Vec::new, |table| carried_elements(table, there)),
             generation: observed.generation,
         }));
     }
@@ -46,6 +47,27 @@ fn carried(table: &Table, there: Option<&TableStatus>) -> Vec<Vec<Counter>> {
         .collect()
 }
 
+/// What the elements of `table` have counted in the table that is there. An element is the same as one of a set with the same
+/// key that has the same values and the same comment: the names of sets change with the rules around them.
+fn carried_elements(table: &Table, there: Option<&TableStatus>) -> Vec<Vec<Counter>> {
+    let mut counted: HashMap<(&[KeyType], &Element), Counter> = HashMap::new();
+    if let Some(there) = there {
+        for (set, counters) in there.table.sets.iter().zip(&there.elements) {
+            for (element, counter) in set.elements.iter().zip(counters) {
+                counted.insert((&set.key, element), *counter);
+            }
+        }
+    }
+    let of_set = |set: &Set| {
+        let elements = set.elements.iter().filter(|_| set.counter);
+        let count = |element| counted.get(&(&set.key[..], element)).copied();
+        elements
+            .map(|element| count(element).unwrap_or_default())
+            .collect()
+    };
+    table.sets.iter().map(of_set).collect()
+}
+
 /// Name of the chain, comment, and how many with the same comment stand before.
 type Key<'a> = (&'a str, Option<&'a str>, usize);
 
@@ -67,7 +89,7 @@ mod tests {
     use super::super::{forecast, plan};
     use super::*;
     use crate::state::FirewallSpec;
-    use crate::state::nft::Verdict;
+    use crate::state::nft::{Datum, Verdict};
     use crate::value::{Layer, Origin};
 
     fn rule(comment: &str) -> Rule {
@@ -133,6 +155,7 @@ mod tests {
             firewall: Some(TableStatus {
                 table: Table::clone(table),
                 counters: counters.collect(),
+                elements: Vec::new(),
                 foreign: false,
             }),
             generation: Some(7),
@@ -172,6 +195,49 @@ mod tests {
             &[&[3, 0], &[1, 0, 2, 0]],
         );
         check_carried("in: - a -", "in: a - - -", &[&[2, 1, 3, 0]]);
+    }
+
+    /// A set of elements that count: `a1 b2` are values with names.
+    fn counting(name: &str, text: &str) -> Set {
+        let element = |word: &str| {
+            let (comment, value) = word.split_at(1);
+            let datum = Datum::port(value.parse().unwrap());
+            Element {
+                first: datum,
+                last: datum,
+                comment: Some(comment.into()),
+            }
+        };
+        Set {
+            name: name.to_owned(),
+            key: vec![KeyType::InetService],
+            interval: true,
+            counter: true,
+            elements: text.split_whitespace().map(element).collect(),
+        }
+    }
+
+    #[test]
+    fn counters_go_with_the_elements() {
+        let with = |sets: Vec<Set>| {
+            let chains = table("in: x").chains.clone();
+            Arc::new(Table { sets, chains })
+        };
+        let old = with(vec![counting("old", "a1 b2"), counting("other", "c3")]);
+        let mut state = has(&old);
+        let counter = |packets| Counter { packets, bytes: 7 };
+        let there = state.firewall.as_mut().unwrap();
+        there.elements = vec![vec![counter(1), counter(2)], vec![counter(3)]];
+        // In a set with another name; but no other rule's, and no other value's.
+        let mut silent = counting("silent", "a1");
+        silent.counter = false;
+        let new = with(vec![counting("new", "c3 a1 x2 b5"), silent]);
+        let op = op(&wants(new), &state).unwrap();
+        let none = Counter::default();
+        assert_eq!(
+            op.elements,
+            [vec![counter(3), counter(1), none, none], vec![]]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use core::slice::from_ref;
 
 use super::facts::{Facts, route_id, rule_id, vip_id};
 use crate::state::FieldOrigin;
-use crate::state::nft::TableStatus;
+use crate::state::nft::{ElementText, TableStatus};
 use crate::value::{Layer, Origin};
 
 /// One object: what it is, its id, and where it comes from.
@@ -79,7 +79,7 @@ impl Facts<'_> {
     /// Where the objects that `id` names come from and what they overrode, as text; `None`: nothing matches.
     pub fn explain(&self, id: &str) -> Option<String> {
         let found = self
-            .objects()
+            .objects(id)
             .into_iter()
             .filter(|object| object.answers_to(id));
         let blocks: Vec<String> = found.map(|object| object.text()).collect();
@@ -90,8 +90,8 @@ impl Facts<'_> {
         }
     }
 
-    /// Everything that is desired.
-    fn objects(&self) -> Vec<Object<'_>> {
+    /// Everything that is desired; what takes long to say is said of the one that is `asked` for.
+    fn objects(&self, asked: &str) -> Vec<Object<'_>> {
         let desired = self.desired;
         let mut all: Vec<Object<'_>> = Vec::new();
         all.extend(desired.links.values().map(|spec| Object {
@@ -219,11 +219,13 @@ impl Facts<'_> {
             });
             all.extend(spec.rules.iter().map(|rule| {
                 let id = format!("firewall/{}", rule.name);
-                Object {
+                let mut object = Object {
                     short: vec![rule.name.clone()],
-                    notes: there.map_or_else(Vec::new, |there| counted(there, &rule.name)),
                     ..Object::new("firewall rule", id, spec.layer, from_ref(&rule.origin))
-                }
+                };
+                let there = there.filter(|_| object.answers_to(asked));
+                object.notes = there.map_or_else(Vec::new, |there| counted(there, &rule.name));
+                object
             }));
         }
         all
@@ -264,7 +266,7 @@ impl Facts<'_> {
     }
 }
 
-/// What the rules of that name have counted, chain by chain.
+/// What the rules of that name have counted, chain by chain, and the elements, set by set.
 fn counted(there: &TableStatus, name: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (chain, counters) in there.table.chains.iter().zip(&there.counters) {
@@ -276,6 +278,20 @@ fn counted(there: &TableStatus, name: &str) -> Vec<String> {
                     number + 1,
                     counter.packets,
                     counter.bytes
+                ));
+            }
+        }
+    }
+    for (set, counters) in there.table.sets.iter().zip(&there.elements) {
+        for (number, (element, counter)) in set.elements.iter().zip(counters).enumerate() {
+            if element.comment.as_deref() == Some(name) {
+                lines.push(format!(
+                    "{}/{}: {} packets, {} bytes: {}",
+                    set.name,
+                    number + 1,
+                    counter.packets,
+                    counter.bytes,
+                    ElementText(set, element)
                 ));
             }
         }

@@ -7,7 +7,7 @@ use super::kernel::Kernel;
 use super::sources::Sources;
 use super::{control, live, observe, offline};
 use crate::plan::forecast::packet::{Destination, Outcome, Packet, Payload, Step, decide};
-use crate::state::nft::{Table, ct};
+use crate::state::nft::{Rule, Table, ct};
 use crate::state::{Desired, Observed, Scope};
 use crate::sys;
 pub use crate::value::{LinkName, Protocol};
@@ -86,6 +86,9 @@ fn verdict(
     .to_owned();
     for step in &decision.steps {
         text.push_str(&format!("\n  {}", place(table, step)));
+        if let Some(element) = element(table, step) {
+            text.push_str(&format!("\n    rule: {element}"));
+        }
         if let Some(from) = step.comment.and_then(&origin) {
             text.push_str(&format!("\n    from: {from}"));
         }
@@ -93,11 +96,21 @@ fn verdict(
     text
 }
 
+fn rule<'t>(table: &'t Table, step: &Step<'_>) -> Option<&'t Rule> {
+    let chain = table.chains.iter().find(|chain| chain.name == step.chain)?;
+    chain.rules.get(step.rule?)
+}
+
+/// The name of the element that decided, where the rule is called otherwise.
+fn element<'t>(table: &Table, step: &Step<'t>) -> Option<&'t str> {
+    let rule = rule(table, step)?;
+    let name = step.comment;
+    name.filter(|_| name != rule.comment.as_deref())
+}
+
 /// Which rule of which chain, and its words.
 fn place(table: &Table, step: &Step<'_>) -> String {
-    let chain = table.chains.iter().find(|chain| chain.name == step.chain);
-    let rule = chain.and_then(|chain| chain.rules.get(step.rule?));
-    match (step.rule, rule) {
+    match (step.rule, rule(table, step)) {
         (Some(number), Some(rule)) => format!("{}/{}: {rule}", step.chain, number + 1),
         _ => format!("{}/policy: no rule decides", step.chain),
     }

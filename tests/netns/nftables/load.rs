@@ -1,5 +1,9 @@
 //! Tables go in and read back as they were asked for.
 
+use core::ops::Range;
+
+use tests::ruleset;
+
 use super::*;
 
 #[test]
@@ -26,6 +30,7 @@ fn random_tables_load_and_read_back_equal() {
         let gone = FirewallOp {
             table: None,
             counters: Vec::new(),
+            elements: Vec::new(),
             generation: None,
         };
         // Also where there is none.
@@ -95,6 +100,25 @@ fn counters_go_on() {
         };
         kernel.apply(&wanted).unwrap();
         assert_eq!(seen(&mut kernel).counters, wanted.counters);
+        let set = Set {
+            name: "many".to_owned(),
+            key: vec![KeyType::Ipv4Addr, KeyType::InetService],
+            interval: true,
+            counter: true,
+            elements: elements((0..3).map(|i: u8| {
+                let key = |port| Datum::concat(&[Datum::address([10, 0, 0, i].into()), port]);
+                (key(Datum::port(1)).unwrap(), key(Datum::port(9)).unwrap())
+            })),
+        };
+        let with_set = FirewallOp {
+            elements: vec![vec![counter(5, 500), counter(0, 0), counter(9, 1 << 50)]],
+            ..op(Table {
+                sets: vec![set],
+                chains: vec![ingress(Policy::Accept, Vec::new())],
+            })
+        };
+        kernel.apply(&with_set).unwrap();
+        assert_eq!(seen(&mut kernel).elements, with_set.elements);
         // Fewer than there are rules.
         let fewer = FirewallOp {
             counters: vec![vec![counter(3, 4)]],
@@ -103,5 +127,81 @@ fn counters_go_on() {
         kernel.apply(&fewer).unwrap();
         let zero = counter(0, 0);
         assert_eq!(seen(&mut kernel).counters, [[counter(3, 4), zero, zero]]);
+    });
+}
+
+/// Rules with these numbers that are alike, of one subnet and one port each.
+fn alike(numbers: Range<u16>, subnet: fn(u16) -> String, port: fn(u16) -> u16) -> String {
+    let rule = |number| {
+        let (subnet, port) = (subnet(number), port(number));
+        format!(
+            "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: rule {number}\naction: accept\n\
+             portSelector: {{ports: [{port}], protocol: tcp}}\ningress: [{{subnet: {subnet}}}]\n"
+        )
+    };
+    numbers.map(rule).collect()
+}
+
+/// The same for all.
+fn one(_: u16) -> String {
+    "10.0.0.0/8".to_owned()
+}
+
+/// A network of its own, with a gap after it.
+fn apart(number: u16) -> String {
+    format!("10.{}.{}.0/24", number >> 7, 2 * number & 0xff)
+}
+
+#[test]
+fn ten_thousand_like_rules_load_and_read_back_equal() {
+    type Case = (fn(u16) -> String, fn(u16) -> u16);
+    let cases: [Case; 3] = [
+        (one, |number| 1000 + number),
+        (apart, |_| 443),
+        (apart, |number| 1000 + number),
+    ];
+    in_namespace(move || {
+        let mut kernel = Nftables::default();
+        for (subnet, port) in cases {
+            // Values of one text are limited to 100,000.
+            let starts = (0..10_000).step_by(2500);
+            let texts: Vec<String> = starts
+                .map(|start| alike(start..start + 2500, subnet, port))
+                .collect();
+            let table = ruleset::table(&texts);
+            let counting = table.sets.iter().filter(|set| set.counter);
+            let elements: usize = counting.map(|set| set.elements.len()).sum();
+            assert_eq!(elements, 10_000);
+            let wanted = op(table);
+            kernel.apply(&wanted).unwrap();
+            let seen = seen(&mut kernel);
+            assert_eq!(Some(&seen.table), wanted.table.as_deref());
+            assert!(!seen.foreign);
+        }
+    });
+}
+
+#[test]
+fn random_configurations_load_and_read_back_equal() {
+    in_namespace(|| {
+        let mut kernel = Nftables::default();
+        let mut elements = 0;
+        for seed in 0..200 {
+            let config = ruleset::config(&mut Rng::new(seed));
+            let table = ruleset::table(&[config.text()]);
+            if table.chains.is_empty() {
+                continue;
+            }
+            let counting = table.sets.iter().filter(|set| set.counter);
+            elements += counting.map(|set| set.elements.len()).sum::<usize>();
+            let wanted = op(table);
+            if let Err(error) = kernel.apply(&wanted) {
+                panic!("{seed}: {error}\n{}", config.text());
+            }
+            let seen = seen(&mut kernel);
+            assert_eq!(Some(&seen.table), wanted.table.as_deref(), "{seed}");
+            assert!(!seen.foreign, "{seed}");
+        }
+        assert!(elements > 500, "{elements}");
     });
 }

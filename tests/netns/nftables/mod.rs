@@ -40,6 +40,7 @@ fn op(table: Table) -> FirewallOp {
     FirewallOp {
         table: Some(Arc::new(table)),
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     }
 }

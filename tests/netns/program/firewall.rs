@@ -2,8 +2,11 @@
 //! goes on counting, and nobody is locked out by accident.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::UdpSocket;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -174,5 +177,88 @@ fn a_packet_is_explained_by_its_line() {
         assert!(accepted.starts_with("accept"), "{accepted}");
         assert!(accepted.contains("machine.yaml line 12"), "{accepted}");
         assert!(ask("192.0.2.9").starts_with("drop"));
+    });
+}
+
+/// Rules that become a set: every other one is for the lab.
+const LIKE: u16 = 40;
+
+fn of_lab(number: u16) -> bool {
+    number % 2 == 0
+}
+
+/// An answer to a connection from the lab, and be it that nobody listens; waits for so long.
+fn answers(machine: &Machine, port: u16, wait: Duration) -> bool {
+    let to = SocketAddr::from(([10, 77, 0, 2], port));
+    let connected = || TcpStream::connect_timeout(&to, wait).map(drop);
+    let result = machine.lab.namespace().enter(connected).unwrap();
+    match result.map_err(|error| error.kind()) {
+        Ok(()) | Err(ErrorKind::ConnectionRefused) => true,
+        Err(ErrorKind::TimedOut) => false,
+        Err(other) => panic!("port {port}: {other}"),
+    }
+}
+
+#[test]
+fn elements_let_in_count_and_are_explained() {
+    on_machine("firewall-elements", |machine| {
+        let mut config = CONFIG.replace("10.88.", "10.77.");
+        for number in 0..LIKE {
+            let subnet = match of_lab(number) {
+                true => "10.77.0.0/24".to_owned(),
+                false => format!("10.{}.0.0/16", 100 + number),
+            };
+            let port = 1000 + number;
+            config.push_str(&format!(
+                "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: like {number}\n\
+                 portSelector: {{ports: [{port}], protocol: tcp}}\n\
+                 ingress: [{{subnet: {subnet}}}, {{subnet: 'fc00:{number}::/32'}}]\n"
+            ));
+        }
+        booted(machine, &config);
+        assert!(table().unwrap().contains("set rules-v4 {"));
+        for number in 0..LIKE {
+            let (port, expected) = (1000 + number, of_lab(number));
+            let wait = match expected {
+                true => super::machine::PATIENCE,
+                false => Duration::from_millis(100),
+            };
+            assert_eq!(answers(machine, port, wait), expected, "{port}");
+        }
+        let packets = |number: u16| {
+            let name = format!("like {number}");
+            let rows = machine.get("firewall");
+            let own = rows.iter().filter(|row| row["rule"] == name.as_str());
+            let own = own.filter(|row| row["set"] == "rules-v4");
+            let counts: Vec<u64> = own.map(|row| row["packets"].as_u64().unwrap()).collect();
+            let [count] = counts[..] else {
+                panic!("{name}: {counts:?}");
+            };
+            count
+        };
+        // Before routing, and as what comes in.
+        assert_eq!(packets(6), 2);
+        assert_eq!(packets(7), 0);
+        let asked = ["explain", "packet", "--from", "10.77.0.1", "--to-port"];
+        let explained = machine.run(&[&asked[..], &["1006"]].concat());
+        assert!(
+            explained.output.starts_with("accept"),
+            "{}",
+            explained.output
+        );
+        assert!(
+            explained.output.contains("rule: like 6\n    from: "),
+            "{}",
+            explained.output
+        );
+        let ran = machine.run(&["explain", "firewall/like 6"]);
+        assert!(ran.output.contains("2 packets"), "{}", ran.output);
+        let refused = machine.run(&[&asked[..], &["1007"]].concat());
+        assert!(refused.output.starts_with("drop"), "{}", refused.output);
+        // And they go on when the table is replaced.
+        let before = handle();
+        nft("insert rule inet init-net ingress accept");
+        machine.until("a repair", || (handle() != before).then_some(()));
+        assert_eq!(packets(6), 2);
     });
 }

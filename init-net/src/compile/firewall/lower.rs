@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::base;
 use super::ranges::{self, Range};
+use super::runs::{self, Group, Run};
 use super::sets::{Sets, is, unique};
 use crate::state::nft::{
     Base, Chain, Datum, Field, Hook, Limit, Log, Match, Policy, Reject, Rule, Table, Test, Verdict,
@@ -26,6 +27,9 @@ const BEFORE_DNAT: i32 = -110;
 const INGRESS: &str = "ingress";
 const PREROUTING: &str = "prerouting";
 const EGRESS: &str = "egress";
+
+/// What rules are called that look elements up: the elements have the names.
+const RUN: &str = "like rules";
 
 /// What `spec` comes to; no chain: nothing is to be filtered.
 pub(super) fn table(spec: &FirewallSpec) -> Table {
@@ -103,8 +107,16 @@ impl<'s> Making<'s> {
             }
         }
         let before = prerouting.len();
-        for rule in rules {
-            self.incoming_rule(rule, &mut ingress, &mut prerouting);
+        for group in runs::groups(rules, spec.accept_by_default) {
+            match group {
+                Group::One(rule) => self.incoming_rule(rule, &mut ingress, &mut prerouting),
+                Group::Run(run) => {
+                    for rule in self.run(&run, Field::Iifname) {
+                        prerouting.push(if_new(rule.clone()));
+                        ingress.push(rule);
+                    }
+                }
+            }
         }
         if block && late {
             ingress.extend(base::messages());
@@ -161,7 +173,14 @@ impl<'s> Making<'s> {
             egress.extend(base::outgoing(self.spec, sets));
             egress.extend(base::vrrp_out(self.spec));
         }
-        for rule in rules {
+        for group in runs::groups(rules, accept) {
+            let rule = match group {
+                Group::One(rule) => rule,
+                Group::Run(run) => {
+                    egress.extend(self.run(&run, Field::Oifname));
+                    continue;
+                }
+            };
             let (action, parts) = meaning(rule, accept);
             let variants = self.variants(rule, &parts, Field::Oifname);
             let several = variants.len() > 1;
@@ -182,12 +201,7 @@ impl<'s> Making<'s> {
         matches: Vec<Match>,
         several: bool,
     ) -> Rule {
-        let verdict = match action {
-            RuleVerdict::Accept => Verdict::Accept,
-            RuleVerdict::Drop => Verdict::Drop,
-            RuleVerdict::Reject if protocol == Protocol::Tcp => Verdict::Reject(Reject::TcpReset),
-            RuleVerdict::Reject => Verdict::Reject(Reject::PortUnreachable),
-        };
+        let verdict = verdict(action, protocol);
         let limit = spec.limit.map(|limit| Limit {
             rate: limit.rate.count.into(),
             unit: limit.rate.unit.number(),
@@ -222,6 +236,64 @@ impl<'s> Making<'s> {
         rule(matches, Verdict::Jump(name), &spec.name)
     }
 
+    /// The rules that look a packet up among the elements of a run. Both chains do: an element counts what comes in twice, once
+    /// in each, where a rule counts it in each chain by itself.
+    fn run(&mut self, run: &Run<'_>, link: Field) -> Vec<Rule> {
+        let mut rules = Vec::new();
+        let Some(first) = run.first() else {
+            return rules;
+        };
+        let links = self.links(first, link);
+        // How the sender is told goes by the protocol.
+        let protocols: Vec<Protocol> = match run.action {
+            RuleVerdict::Reject => [Protocol::Tcp, Protocol::Udp]
+                .into_iter()
+                .filter(|protocol| run.has(*protocol))
+                .collect(),
+            RuleVerdict::Accept | RuleVerdict::Drop => Vec::new(),
+        };
+        for family in [Family::Inet4, Family::Inet6] {
+            let address = match first.is_egress() {
+                true => Field::Daddr(family),
+                false => Field::Saddr(family),
+            };
+            let Some((set, fields)) = run.set(family, address) else {
+                continue;
+            };
+            let set = self.sets.add(set, family);
+            let looked_up = Match::In {
+                fields,
+                set,
+                not: false,
+            };
+            for link in &links {
+                let mut matches = link.clone();
+                matches.push(family_is(family));
+                let mut add = |protocol: Option<Protocol>| {
+                    let mut matches = matches.clone();
+                    matches.extend(protocol.map(protocol_is));
+                    matches.push(looked_up.clone());
+                    let verdict = verdict(run.action, protocol.unwrap_or(Protocol::Tcp));
+                    rules.push(rule(matches, verdict, RUN));
+                };
+                match protocols.is_empty() {
+                    true => add(None),
+                    false => protocols.iter().for_each(|protocol| add(Some(*protocol))),
+                }
+            }
+        }
+        rules
+    }
+
+    /// The ways in which a packet may be by one of the links of a rule.
+    fn links(&mut self, spec: &FirewallRuleSpec, link: Field) -> Vec<Vec<Match>> {
+        let links = self.sets.links(link, &spec.interfaces, &spec.name);
+        match links.is_empty() {
+            true => vec![Vec::new()],
+            false => links.into_iter().map(|link| vec![link]).collect(),
+        }
+    }
+
     /// All that has to be so of a packet, in the ways in which it may be so; each with its protocol.
     fn variants(
         &mut self,
@@ -229,11 +301,7 @@ impl<'s> Making<'s> {
         parts: &[(Family, Part); 2],
         link: Field,
     ) -> Vec<(Protocol, Vec<Match>)> {
-        let links = self.sets.links(link, &spec.interfaces, &spec.name);
-        let links: Vec<Vec<Match>> = match links.is_empty() {
-            true => vec![Vec::new()],
-            false => links.into_iter().map(|link| vec![link]).collect(),
-        };
+        let links = self.links(spec, link);
         let mut variants = Vec::new();
         for (protocol, ports) in spec.selectors() {
             for link in &links {
@@ -335,8 +403,25 @@ pub(super) fn meaning(rule: &FirewallRuleSpec, accept: bool) -> (RuleVerdict, [(
     (action, families.map(|family| (family, part(family))))
 }
 
+/// What nf_tables does with it; a sender is told in the way of `protocol`.
+const fn verdict(action: RuleVerdict, protocol: Protocol) -> Verdict {
+    match (action, protocol) {
+        (RuleVerdict::Accept, _) => Verdict::Accept,
+        (RuleVerdict::Drop, _) => Verdict::Drop,
+        (RuleVerdict::Reject, Protocol::Tcp) => Verdict::Reject(Reject::TcpReset),
+        (RuleVerdict::Reject, _) => Verdict::Reject(Reject::PortUnreachable),
+    }
+}
+
+/// Of a rule that looks elements up: only for what begins a connection. The rest is spared the look.
+fn if_new(mut rule: Rule) -> Rule {
+    let last = rule.matches.len().saturating_sub(1);
+    rule.matches.insert(last, is_new());
+    rule
+}
+
 /// Whether `prerouting` judges it.
-const fn has_ports(protocol: Protocol) -> bool {
+pub(super) const fn has_ports(protocol: Protocol) -> bool {
     match protocol {
         Protocol::Tcp | Protocol::Udp => true,
         Protocol::Icmp | Protocol::Icmpv6 => false,

@@ -1,12 +1,14 @@
 //! The firewall: the default action of the highest layer; rules by name, the highest layer's wins in the place of the one
 //! it replaces. What it comes to is a table of nf_tables: [`base`] has what is in force without a rule, [`lower`] makes the
-//! rules, [`ranges`] is the arithmetic of their networks.
+//! rules, [`ranges`] is the arithmetic of their networks, and [`runs`] has those that are one set together.
 
 mod base;
 mod check;
 mod lower;
 mod ranges;
+mod runs;
 mod sets;
+mod space;
 #[cfg(test)]
 mod tests;
 

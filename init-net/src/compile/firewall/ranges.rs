@@ -81,9 +81,14 @@ fn minus(includes: &[Range], excludes: &[Range]) -> Vec<Range> {
     rest
 }
 
+/// All of the family.
+pub(super) const fn all(family: Family) -> Range {
+    (0, last(family))
+}
+
 /// Whether `ranges` is all of the family.
 pub(super) fn is_everything(ranges: &[Range], family: Family) -> bool {
-    ranges == [(0, last(family))]
+    ranges == [all(family)]
 }
 
 /// An address of a family.

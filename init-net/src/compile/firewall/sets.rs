@@ -126,6 +126,20 @@ impl Sets {
         matches
     }
 
+    /// The name of a set of like rules, which nothing else looks up.
+    pub fn add(&mut self, set: Set, family: Family) -> String {
+        let suffix = match family {
+            Family::Inet4 => "v4",
+            Family::Inet6 => "v6",
+        };
+        let name = unique(&mut self.names, &format!("rules-{suffix}"));
+        self.sets.push(Set {
+            name: name.clone(),
+            ..set
+        });
+        name
+    }
+
     /// The name of a set of these elements.
     fn set(&mut self, key: KeyType, interval: bool, elements: Vec<Element>, name: &str) -> String {
         let mut hasher = DefaultHasher::new();

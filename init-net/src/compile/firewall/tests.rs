@@ -153,6 +153,17 @@ fn a_limit_counts_once_for_both_chains() {
 }
 
 #[test]
+fn all_ways_to_match_a_rule_have_one_limit() {
+    let limited = rule(
+        "few",
+        "portSelector: {services: [dns]}\nlimit: 3/minute\ningress: [{subnet: 10.0.0.0/8}, {subnet: 'fc00::/7'}]",
+    );
+    let table = table(&[BLOCK, &limited]);
+    let limits = table.chains.iter().filter(|chain| chain.base.is_none());
+    assert_eq!(limits.count(), 1);
+}
+
+#[test]
 fn ten_thousand_subnets_are_one_set() {
     let subnets: Vec<String> = (0..10_000)
         .map(|n| format!("{{subnet: 10.{}.{}.0/25}}", n / 250, n % 250))
@@ -171,6 +182,191 @@ fn ten_thousand_subnets_are_one_set() {
     );
     let set = table.sets.iter().find(|set| set.name == "many-v4").unwrap();
     assert_eq!(set.elements.len(), 10_000);
+}
+
+/// So many are a set.
+const FEW: u16 = super::runs::MIN_RULES as u16;
+
+/// A rule of one port and one subnet.
+fn like(name: &str, port: u16, subnet: &str) -> String {
+    let from = match subnet {
+        "" => String::new(),
+        subnet => format!("ingress: [{{subnet: '{subnet}'}}]\n"),
+    };
+    rule(
+        name,
+        &format!("portSelector: {{ports: [{port}], protocol: tcp}}\naction: accept\n{from}"),
+    )
+}
+
+/// Many of them, with ports from `first` on.
+fn many(first: u16, count: u16, subnet: &str) -> Vec<String> {
+    let rules = (first..first + count).map(|port| like(&format!("p{port}"), port, subnet));
+    rules.collect()
+}
+
+/// The table of rules in their order, under default deny.
+fn in_order(rules: &[Vec<String>]) -> Table {
+    let mut documents = vec![BLOCK.to_owned()];
+    documents.extend(rules.iter().flatten().cloned());
+    let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+    Table::clone(&firewall(&documents).0.unwrap().table)
+}
+
+/// The sets of runs: name and how many elements.
+fn runs(table: &Table) -> Vec<(&str, usize)> {
+    let sets = table.sets.iter().filter(|set| set.counter);
+    sets.map(|set| (set.name.as_str(), set.elements.len()))
+        .collect()
+}
+
+#[test]
+fn a_run_of_like_rules_is_a_set() {
+    let table = in_order(&[many(1000, FEW, "10.0.0.0/8")]);
+    assert_eq!(runs(&table), [("rules-v4", 32)]);
+    let lookup = "th dport . meta l4proto . ip saddr @rules-v4";
+    assert_eq!(lines(&table, "ingress", "like rules"), [lookup]);
+    let early = format!("ct state new {lookup}");
+    assert_eq!(lines(&table, "prerouting", "like rules"), [early]);
+    let text = table.to_string();
+    let element = "1031 . tcp . 10.0.0.0/8 counter comment \"p1031\" }";
+    assert!(text.contains(element), "{text}");
+    // One less is what it was.
+    let table = in_order(&[many(1000, FEW - 1, "10.0.0.0/8")]);
+    assert_eq!(runs(&table), []);
+    assert_eq!(
+        lines(&table, "ingress", "p1030"),
+        ["tcp dport 1030 ip saddr 10.0.0.0/8"]
+    );
+}
+
+#[test]
+fn a_run_has_both_families_and_the_ways_of_its_links() {
+    let with = |rules: Vec<String>, more: &str| -> Vec<String> {
+        rules.into_iter().map(|rule| rule + more).collect()
+    };
+    let everywhere = with(many(1, 40, ""), "interfaces: [eth0, 'cali*']\n");
+    let reject: Vec<String> = many(101, 40, "fc00::/7")
+        .into_iter()
+        .map(|rule| rule.replace("accept", "reject"))
+        .collect();
+    let table = in_order(&[everywhere, reject]);
+    assert_eq!(
+        runs(&table),
+        [("rules-v4", 40), ("rules-v6", 40), ("rules-v6-2", 40)]
+    );
+    let chain = table.chains.iter().find(|chain| chain.name == "ingress");
+    let rules = chain.unwrap().rules.iter();
+    let own = rules.filter(|rule| rule.comment.as_deref() == Some("like rules"));
+    let own: Vec<String> = own.map(|rule| rule.to_string()).collect();
+    let end = "counter accept comment \"like rules\"";
+    let v4 = "th dport . meta l4proto . ip saddr @rules-v4";
+    let v6 = "th dport . meta l4proto . ip6 saddr @rules-v6";
+    assert_eq!(
+        own,
+        [
+            format!("iifname \"eth0\" {v4} {end}"),
+            format!("iifname \"cali*\" {v4} {end}"),
+            format!("iifname \"eth0\" {v6} {end}"),
+            format!("iifname \"cali*\" {v6} {end}"),
+            "tcp dport . meta l4proto . ip6 saddr @rules-v6-2 counter reject with tcp reset comment \"like rules\"".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_alike_or_overlaps_ends_a_run() {
+    let ten = "10.0.0.0/8";
+    let check = |rules: &[Vec<String>], expect: &[usize]| {
+        let table = in_order(rules);
+        let sizes: Vec<usize> = runs(&table).iter().map(|(_, size)| *size).collect();
+        assert_eq!(sizes, expect, "{table}");
+    };
+    let one = |rule: String| vec![rule];
+    let log = like("x", 9, ten) + "log: {}\n";
+    check(
+        &[many(100, FEW, ten), one(log), many(200, FEW, ten)],
+        &[32, 32],
+    );
+    let drop = like("x", 9, ten).replace("accept", "drop");
+    check(
+        &[many(100, FEW, ten), one(drop), many(200, FEW - 1, ten)],
+        &[32],
+    );
+    let linked = like("x", 9, ten) + "interfaces: [eth1]\n";
+    check(
+        &[many(100, FEW, ten), one(linked), many(200, FEW - 1, ten)],
+        &[32],
+    );
+    // Wider, narrower, and equal.
+    for subnet in ["0.0.0.0/0", "10.1.0.0/16", ten] {
+        let over = one(like("x", 105, subnet));
+        check(&[many(100, FEW, ten), over, many(200, FEW, ten)], &[32, 33]);
+    }
+    let apart = one(like("x", 105, "11.0.0.0/8"));
+    check(&[many(100, FEW, ten), apart, many(200, FEW, ten)], &[65]);
+    let range = like("x", 9, ten).replace("[9]", "['115-300']");
+    check(&[many(100, FEW, ten), one(range)], &[32]);
+    let udp = like("x", 105, ten).replace("tcp", "udp");
+    check(&[many(100, FEW, ten), one(udp)], &[33]);
+    // More of one network and one port than the kernel goes through quickly.
+    let networks = (0..300).map(|n| {
+        like(
+            &format!("n{n}"),
+            1,
+            &format!("11.{}.{}.0/24", n >> 8, n & 255),
+        )
+    });
+    let networks: Vec<String> = networks.collect();
+    check(&[many(1000, 600, ten), networks], &[856, 44]);
+}
+
+#[test]
+fn a_rule_has_an_element_for_each_of_its_ways_and_not_too_many() {
+    let with = |ports: &str, more: &str| {
+        let from = format!("ingress: [{{subnet: 10.0.0.0/8, except: 10.0.0.0/9}}, {more}]");
+        let more =
+            format!("portSelector: {{ports: [{ports}], protocol: tcp}}\naction: accept\n{from}");
+        vec![rule("more", &more)]
+    };
+    let few = with("7, 9-11", "{subnet: 192.0.2.0/24}, {subnet: 'fc00::/7'}");
+    let table = in_order(&[many(100, FEW, "10.0.0.0/8"), few]);
+    assert_eq!(runs(&table), [("rules-v4", 36), ("rules-v6", 2)]);
+    let text = table.to_string();
+    let element = "9-11 . tcp . 10.128.0.0/9 counter comment \"more\"";
+    assert!(text.contains(element), "{text}");
+    let subnets = |count: u8| {
+        let subnets = (0..count).map(|n| format!("{{subnet: 12.{}.0.0/16}}", 2 * n));
+        with("7, 9-11", &subnets.collect::<Vec<_>>().join(", "))
+    };
+    let most = in_order(&[many(100, FEW, "10.0.0.0/8"), subnets(31)]);
+    assert_eq!(runs(&most), [("rules-v4", 32 + 64)]);
+    let alone = in_order(&[many(100, FEW, "10.0.0.0/8"), subnets(32)]);
+    assert_eq!(runs(&alone), [("rules-v4", 32)]);
+    assert_eq!(
+        lines(&alone, "ingress", "more"),
+        ["tcp dport @more-ports ip saddr @more-v4"]
+    );
+}
+
+#[test]
+fn the_part_that_tells_more_is_in_front() {
+    let networks = (0..40).map(|n| like(&format!("n{n}"), 1, &format!("11.0.{n}.0/24")));
+    let table = in_order(&[networks.collect()]);
+    assert_eq!(
+        lines(&table, "ingress", "like rules"),
+        ["ip saddr . meta l4proto . th dport @rules-v4"]
+    );
+}
+
+#[test]
+fn a_rule_that_is_inverted_stays_alone() {
+    let mut documents = vec!["kind: NetworkDefaultActionConfig\ningress: accept".to_owned()];
+    let rules = many(1, 40, "10.0.0.0/8").into_iter();
+    documents.extend(rules.map(|rule| rule.replace("action: accept\n", "")));
+    let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+    let table = firewall(&documents).0.unwrap().table;
+    assert_eq!(runs(&table), []);
 }
 
 #[test]

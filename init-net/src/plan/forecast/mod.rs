@@ -68,6 +68,7 @@ pub fn change(state: &mut Observed, op: &Op) -> Result<(), i32> {
             state.firewall = change.table.as_ref().map(|table| TableStatus {
                 table: Table::clone(table),
                 counters: change.counters.clone(),
+                elements: change.elements.clone(),
                 foreign: false,
             });
         }

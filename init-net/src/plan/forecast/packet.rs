@@ -8,7 +8,7 @@ use core::net::IpAddr;
 
 use crate::state::Family;
 use crate::state::nft::{
-    Chain, Datum, Field, Hook, Match, Policy, Rule, Set, Table, Test, Verdict,
+    Chain, Datum, Element, Field, Hook, Match, Policy, Rule, Set, Table, Test, Verdict,
 };
 use crate::value::LinkName;
 
@@ -77,7 +77,7 @@ pub struct Step<'t> {
     pub chain: &'t str,
     /// The rule's number in it, from 0; `None`: the policy.
     pub rule: Option<usize>,
-    /// Name of what it stands for.
+    /// Name of what it stands for: where the rule looks up elements that have names, that of the element.
     pub comment: Option<&'t str>,
     /// What it did.
     pub outcome: Outcome,
@@ -124,7 +124,7 @@ pub fn decide<'t>(table: &'t Table, packet: &Packet) -> Decision<'t> {
             let found = walk.chain(chain, 0);
             let (chain, rule, comment, outcome) = match found {
                 Some((chain, number, rule, outcome)) => {
-                    (chain, Some(number), rule.comment.as_deref(), outcome)
+                    (chain, Some(number), walk.name(rule), outcome)
                 }
                 None => (chain, None, None, policy_outcome(policy)),
             };
@@ -194,18 +194,36 @@ impl<'t> Walk<'t, '_> {
         None
     }
 
+    /// What a rule that matches stands for.
+    fn name(&self, rule: &'t Rule) -> Option<&'t str> {
+        let mut matches = rule.matches.iter();
+        let element = matches.find_map(|found| match found {
+            Match::In {
+                fields,
+                set,
+                not: false,
+            } => self.element(fields, set)?.comment.as_deref(),
+            _ => None,
+        });
+        element.or(rule.comment.as_deref())
+    }
+
+    /// What these fields are in that set.
+    fn element(&self, fields: &[Field], set: &str) -> Option<&'t Element> {
+        let values: Option<Vec<Datum>> = fields.iter().map(|f| self.value(*f)).collect();
+        let set = self.table.sets.iter().find(|own| own.name == set);
+        find(set?, &values?)
+    }
+
     fn is_so(&self, found: &Match) -> bool {
         match found {
             Match::Is { field, test } => {
                 self.value(*field).is_some_and(|value| passes(&value, test))
             }
             Match::In { fields, set, not } => {
-                let values: Option<Vec<Datum>> = fields.iter().map(|f| self.value(*f)).collect();
-                let set = self.table.sets.iter().find(|own| own.name == *set);
-                match (values, set) {
-                    (Some(values), Some(set)) => holds(set, &values) != *not,
-                    _ => false,
-                }
+                // What a packet does not have is not looked up.
+                let known = fields.iter().all(|field| self.value(*field).is_some());
+                known && self.element(fields, set).is_some() != *not
             }
             Match::Foreign(_) => false,
         }
@@ -311,27 +329,25 @@ fn inside(bytes: &[u8], prefix: &crate::value::Prefix) -> bool {
     (0..len).all(|at| bit(bytes, at) == bit(network.bytes(), at))
 }
 
-/// Whether the values, one for each part of the key, are in the set.
-fn holds(set: &Set, values: &[Datum]) -> bool {
+/// The element of a set that has these values, one for each part of the key.
+fn find<'t>(set: &'t Set, values: &[Datum]) -> Option<&'t Element> {
     if let [value] = values {
         // In order, and apart from each other.
         let at = set
             .elements
             .partition_point(|element| element.last.bytes() < value.bytes());
-        return set
-            .elements
-            .get(at)
-            .is_some_and(|e| e.first.bytes() <= value.bytes());
+        let element = set.elements.get(at)?;
+        return (element.first.bytes() <= value.bytes()).then_some(element);
     }
-    set.elements.iter().any(|element| {
+    set.elements.iter().find(|element| {
         let mut at = 0;
         values.iter().all(|value| {
-            let len = value.bytes().len();
-            let part = |datum: &Datum| datum.bytes().get(at..at + len).map(<[u8]>::to_vec);
-            let own = Some(value.bytes().to_vec());
-            let fits = part(&element.first) <= own && own <= part(&element.last);
-            at += len.next_multiple_of(4);
-            fits
+            let own = value.bytes();
+            let part = at..at + own.len();
+            at = part.end.next_multiple_of(4);
+            let first = element.first.bytes().get(part.clone());
+            let last = element.last.bytes().get(part);
+            first.is_some_and(|first| first <= own) && last.is_some_and(|last| own <= last)
         })
     })
 }

@@ -5,7 +5,6 @@
 use super::{Core, Doubt, Effect, Outcome, Request};
 use crate::plan::{Slots, is_silent};
 use crate::run::kinds;
-use crate::run::sample::Sample;
 use crate::state::Op;
 use crate::value::Instant;
 
@@ -78,7 +77,7 @@ impl Core {
         }
         self.foreign.all = true;
         for (id, request) in core::mem::take(&mut self.foreign.waiting) {
-            self.respond(id, request, Sample::default(), now, effects);
+            self.request(id, request, now, effects);
         }
     }
 

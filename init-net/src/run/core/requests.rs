@@ -128,6 +128,12 @@ impl Core {
     ) {
         let kind = match &request {
             Request::Get { kind } | Request::Watch { kind, .. } => kinds::resolve(kind).ok(),
+            // Of a rule it tells what it has counted.
+            Request::Explain { .. } => {
+                let observed = self.observed.as_ref();
+                let there = observed.and_then(|observed| observed.firewall.as_ref());
+                there.map(|_| "firewall")
+            }
             _ => None,
         };
         match kind.filter(|kind| self.observed.is_some() && Sample::is_for(kind)) {

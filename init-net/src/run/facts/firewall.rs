@@ -1,9 +1,10 @@
-//! The firewall as the kernel has it: a row for each rule, with what it has counted.
+//! The firewall as the kernel has it: a row for each rule and each element that counts, with what it has
+//! counted.
 
 use serde_json::{Value, json};
 
 use super::{Facts, put, with_id};
-use crate::state::nft::{Counter, TableStatus};
+use crate::state::nft::{Counter, ElementText, TableStatus};
 
 impl Facts<'_> {
     /// Our table in the kernel: as it was looked at for this answer, or last.
@@ -13,7 +14,8 @@ impl Facts<'_> {
     }
 }
 
-/// `chain/number` with the rule in the words of nft(8); the policy of a chain is its last row.
+/// `chain/number` with the rule in the words of nft(8); the policy of a chain is its last row. Then `set/number` with each
+/// element that counts: it has the name of the rule that it stands for, and counts for all chains together.
 pub(super) fn rules(status: Option<&TableStatus>) -> Vec<Value> {
     let mut rows = Vec::new();
     let Some(status) = status else {
@@ -45,6 +47,22 @@ pub(super) fn rules(status: Option<&TableStatus>) -> Vec<Value> {
                     "text": format!("policy {}", base.policy),
                 }),
             ));
+        }
+    }
+    for (set, counters) in status.table.sets.iter().zip(&status.elements) {
+        for (number, (element, counter)) in set.elements.iter().zip(counters).enumerate() {
+            let Counter { packets, bytes } = counter;
+            let mut row = with_id(
+                format!("{}/{}", set.name, number + 1),
+                &json!({
+                    "set": set.name,
+                    "packets": packets,
+                    "bytes": bytes,
+                    "text": ElementText(set, element).to_string(),
+                }),
+            );
+            put(&mut row, "rule", element.comment.as_ref());
+            rows.push(row);
         }
     }
     rows

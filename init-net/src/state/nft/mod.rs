@@ -13,6 +13,7 @@ mod value_text;
 pub use datum::{Datum, MAX_DATUM};
 pub use rule::{Field, Limit, Log, Match, Reject, Rule, Test, Verdict, ct};
 pub use set::{Element, KeyType, Set};
+pub use text::ElementText;
 
 use crate::value::named;
 
@@ -83,11 +84,13 @@ pub struct TableStatus {
     pub table: Table,
     /// By chain and rule, in the order of `table`.
     pub counters: Vec<Vec<Counter>>,
+    /// By set and element, in the order of `table`; of a set that does not count: nothing.
+    pub elements: Vec<Vec<Counter>>,
     /// Something of it is not what this program writes (flags of the table, objects, maps, flowtables).
     pub foreign: bool,
 }
 
-/// What a rule has counted.
+/// What a rule or an element has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
     /// Packets.

@@ -52,7 +52,7 @@ pub struct Set {
 }
 
 /// One value, or all from the first to the last. In a concatenation: in each part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Element {
     /// The lowest.
     pub first: Datum,

@@ -5,7 +5,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::value_text::{Priority, Value, element_value, joined, protocol_name, quoted};
-use super::{Base, Chain, Field, KeyType, Match, Rule, Set, TABLE, Table, Test, Verdict};
+use super::{Base, Chain, Element, Field, KeyType, Match, Rule, Set, TABLE, Table, Test, Verdict};
 use crate::state::Family;
 
 impl Display for Table {
@@ -47,16 +47,30 @@ fn write_set(f: &mut Formatter<'_>, set: &Set) -> fmt::Result {
             _ if at % a_line == 0 => ",\n\t\t\t     ",
             _ => ", ",
         })?;
-        element_value(f, &set.key, element)?;
-        if set.counter {
-            f.write_str(" counter")?;
-        }
-        if let Some(comment) = &element.comment {
-            write!(f, " comment {}", quoted(comment))?;
-        }
+        write_element(f, set, element)?;
     }
     f.write_str(if set.elements.is_empty() { "" } else { " }\n" })?;
     writeln!(f, "\t}}")
+}
+
+fn write_element(f: &mut Formatter<'_>, set: &Set, element: &Element) -> fmt::Result {
+    element_value(f, &set.key, element)?;
+    if set.counter {
+        f.write_str(" counter")?;
+    }
+    match &element.comment {
+        Some(comment) => write!(f, " comment {}", quoted(comment)),
+        None => Ok(()),
+    }
+}
+
+/// An element of a set, as it stands among the others: `10.0.0.0/8 . tcp . 22 counter comment "ssh"`.
+pub struct ElementText<'s>(pub &'s Set, pub &'s Element);
+
+impl Display for ElementText<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_element(f, self.0, self.1)
+    }
 }
 
 fn write_chain(f: &mut Formatter<'_>, chain: &Chain) -> fmt::Result {

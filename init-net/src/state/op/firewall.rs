@@ -13,6 +13,9 @@ pub struct FirewallOp {
     pub table: Option<Arc<Table>>,
     /// What the rules have counted so far, by chain and rule in the order of `table`: a rule that stays goes on counting.
     pub counters: Vec<Vec<Counter>>,
+    /// What the elements have counted so far, by set and element in the order of `table`; of a set that does not count:
+    /// nothing.
+    pub elements: Vec<Vec<Counter>>,
     /// The generation that this was planned for: where it is another by now, nothing is done (ERESTART). `None`: whatever
     /// is there.
     pub generation: Option<u32>,

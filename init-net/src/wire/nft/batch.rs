@@ -127,7 +127,7 @@ pub fn encode(op: &FirewallOp, first: u32) -> Result<Encoded, WireError> {
     if let Some(table) = &op.table {
         check(table)?;
         writer.message(kind::NEW_TABLE, NLM_F_CREATE, put_name);
-        put_sets(&mut writer, table);
+        put_sets(&mut writer, table, &op.elements);
         put_chains(&mut writer, table);
         put_rules(&mut writer, table, &op.counters);
     }
@@ -164,7 +164,7 @@ fn check(table: &Table) -> Result<(), WireError> {
     all.then_some(()).ok_or(WireError::Length)
 }
 
-fn put_sets(writer: &mut Writer, table: &Table) {
+fn put_sets(writer: &mut Writer, table: &Table, counters: &[Vec<Counter>]) {
     for (index, wanted) in table.sets.iter().enumerate() {
         writer.about(Subject::Set(index));
         // Never 0: that is no number of a set.
@@ -172,6 +172,7 @@ fn put_sets(writer: &mut Writer, table: &Table) {
         writer.message(kind::NEW_SET, NLM_F_CREATE, |b| {
             set::put(b, TABLE, wanted, id);
         });
+        let counters = counters.get(index).map_or(&[][..], Vec::as_slice);
         let mut done = 0;
         while let Some(rest) = wanted.elements.get(done..).filter(|rest| !rest.is_empty()) {
             writer.about(Subject::Elements {
@@ -179,7 +180,8 @@ fn put_sets(writer: &mut Writer, table: &Table) {
                 element: done,
             });
             writer.message(kind::NEW_ELEMENTS, NLM_F_CREATE, |b| {
-                done += set::put_elements(b, TABLE, wanted, rest);
+                let counters = counters.get(done..).unwrap_or_default();
+                done += set::put_elements(b, TABLE, wanted, rest, counters);
             });
         }
     }
@@ -298,6 +300,8 @@ impl Encoded {
 
 /// The kernel has no such chain, set or expression.
 const ENOENT: i32 = 2;
+/// The kernel does not know what is asked for.
+const EINVAL: i32 = 22;
 /// The generation is another by now (`nfnetlink_rcv_batch`, net/netfilter/nfnetlink.c).
 const ERESTART: i32 = 85;
 /// The kernel has no nf_tables.
@@ -331,10 +335,18 @@ impl Objection {
         let table = op.table.as_deref();
         let set = |set: usize| table.and_then(|table| table.sets.get(set));
         let chain = |chain: usize| table.and_then(|table| table.chains.get(chain));
+        let mut old = false;
         let what = match &self.subject {
             Subject::Batch => "the batch".to_owned(),
             Subject::Table => format!("table inet {TABLE}"),
-            Subject::Set(index) => format!("set {}", set(*index).map_or("", |set| &set.name)),
+            Subject::Set(index) => {
+                let set = set(*index);
+                let concat = set.is_some_and(|set| set.interval && set.key.len() > 1);
+                // Ranges of several values came with 5.6, and elements that count in them with 5.7. There is nothing to fall
+                // back to: older kernels are none that this program is made for, and what was in force stays so.
+                old = concat && matches!(self.refusal.errno, ENOENT | EINVAL | EOPNOTSUPP);
+                format!("set {}", set.map_or("", |set| &set.name))
+            }
             Subject::Elements {
                 set: index,
                 element,
@@ -365,6 +377,7 @@ impl Objection {
         }
         match self.module {
             Some(module) => format!("{what}: {} (the kernel has no {module}?)", self.refusal),
+            None if old => format!("{what}: {} (the kernel is older than 5.7?)", self.refusal),
             None => format!("{what}: {}", self.refusal),
         }
     }

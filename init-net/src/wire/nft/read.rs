@@ -143,7 +143,12 @@ impl Reading {
                 let elements = core::mem::take(&mut self.elements);
                 status.foreign |= elements.foreign;
                 if let Some(set) = status.table.sets.get_mut(*index) {
-                    set.elements = elements.into_elements(set);
+                    status.foreign |= elements.is_counting() && !set.counter;
+                    let (elements, counters) = elements.into_elements(set);
+                    set.elements = elements;
+                    if let Some(slot) = status.elements.get_mut(*index) {
+                        *slot = counters;
+                    }
                 }
                 Vec::new()
             }
@@ -158,6 +163,7 @@ impl Reading {
             self.status = Some(TableStatus {
                 table: Table::default(),
                 counters: Vec::new(),
+                elements: Vec::new(),
                 foreign: flags != 0,
             });
             return;
@@ -167,7 +173,10 @@ impl Reading {
         };
         match kind {
             kind::NEW_SET => match set::read(body) {
-                Some(set) => status.table.sets.push(set),
+                Some(set) => {
+                    status.table.sets.push(set);
+                    status.elements.push(Vec::new());
+                }
                 None => status.foreign = true,
             },
             kind::NEW_ELEMENTS => self.elements.take(body),

@@ -47,7 +47,9 @@ mod element {
     pub const FLAGS: u16 = 3;
     pub const TIMEOUT: u16 = 4;
     pub const USER_DATA: u16 = 6;
+    pub const EXPRESSION: u16 = 7;
     pub const KEY_END: u16 = 10;
+    pub const EXPRESSIONS: u16 = 11;
 }
 
 /// NFT_SET_ELEM_INTERVAL_END.
@@ -107,13 +109,15 @@ fn padded(kind: KeyType) -> usize {
     kind.len().next_multiple_of(4)
 }
 
-/// As many of `elements` as one message takes, at least one of them. Answers how many.
+/// As many of `elements` as one message takes, at least one of them; where they count, from `counters` on. Answers how many.
 pub(super) fn put_elements(
     buffer: &mut Buffer,
     table: &str,
     wanted: &Set,
     elements: &[Element],
+    counters: &[Counter],
 ) -> usize {
+    let mut counted = counters.iter().filter(|_| wanted.counter);
     let mut taken = 0;
     buffer.put_text(list::TABLE, table);
     buffer.put_text(list::SET, &wanted.name);
@@ -122,14 +126,14 @@ pub(super) fn put_elements(
             if taken > 0 && b.message_len() > MAX_ELEMENTS {
                 break;
             }
-            put_element(b, wanted, one);
+            put_element(b, wanted, one, counted.next().copied().unwrap_or_default());
             taken += 1;
         }
     });
     taken
 }
 
-fn put_element(buffer: &mut Buffer, wanted: &Set, one: &Element) {
+fn put_element(buffer: &mut Buffer, wanted: &Set, one: &Element, counter: Counter) {
     let tree = wanted.interval && wanted.key.len() == 1;
     let end = after(&one.last);
     buffer.nest(LIST_ELEMENT, |b| {
@@ -139,6 +143,10 @@ fn put_element(buffer: &mut Buffer, wanted: &Set, one: &Element) {
         }
         let open = tree && end.is_none();
         user_data::put(b, element::USER_DATA, one.comment.as_deref(), open);
+        // Of its own accord it starts at nothing.
+        if counter != Counter::default() {
+            Expression::Counter(counter).put_as(b, element::EXPRESSION);
+        }
     });
     if let Some(end) = end.filter(|_| tree) {
         buffer.nest(LIST_ELEMENT, |b| {
@@ -233,8 +241,8 @@ fn text(value: &[u8]) -> Option<String> {
 /// Collects the elements of a set.
 #[derive(Debug, Default)]
 pub(super) struct Elements {
-    /// Start or single value, its end where it has one of its own, its comment.
-    found: Vec<Element>,
+    /// Start or single value, its end where it has one of its own, its comment; and what it has counted, where it does.
+    found: Vec<(Element, Option<Counter>)>,
     /// First values that are outside.
     ends: Vec<Datum>,
     /// Something that this program does not make.
@@ -255,36 +263,44 @@ impl Elements {
 
     fn take_one(&mut self, body: &[u8]) -> Option<()> {
         let (mut first, mut last, mut flags, mut comment) = (None, None, 0, None);
+        let mut counter = None;
         for (kind, value) in attributes(body) {
             match kind {
                 element::KEY => first = key(value),
                 element::KEY_END => last = key(value),
                 element::FLAGS => flags = number(value)?,
                 element::USER_DATA => comment = user_data::comment(value),
-                element::TIMEOUT => return None,
+                element::EXPRESSION => match expression::read(value) {
+                    Ok(Expression::Counter(counted)) => counter = Some(counted),
+                    _ => return None,
+                },
+                element::TIMEOUT | element::EXPRESSIONS => return None,
                 _ => {}
             }
         }
         let first = first?;
         match flags {
-            0 => self.found.push(Element {
-                first,
-                last: last.unwrap_or(first),
-                comment: comment.map(String::into_boxed_str),
-            }),
+            0 => {
+                let found = Element {
+                    first,
+                    last: last.unwrap_or(first),
+                    comment: comment.map(String::into_boxed_str),
+                };
+                self.found.push((found, counter));
+            }
             END => self.ends.push(first),
             _ => return None,
         }
         Some(())
     }
 
-    /// The elements of `set`, in order.
-    pub(super) fn into_elements(mut self, set: &Set) -> Vec<Element> {
-        self.found.sort_by_key(|one| (one.first, one.last));
+    /// The elements of `set`, in order, and what they have counted; that is nothing where the set does not count.
+    pub(super) fn into_elements(mut self, set: &Set) -> (Vec<Element>, Vec<Counter>) {
+        self.found.sort_by_key(|(one, _)| (one.first, one.last));
         if set.interval && set.key.len() == 1 {
             self.ends.sort();
             let mut ends = self.ends.iter().peekable();
-            for one in &mut self.found {
+            for (one, _) in &mut self.found {
                 // An end at or before its start is that of another, or the one that nft(8) puts before all.
                 while ends.next_if(|end| **end <= one.first).is_some() {}
                 let end = ends.peek();
@@ -292,7 +308,14 @@ impl Elements {
                 one.last = end.map_or(highest, |end| before(end)).unwrap_or(one.first);
             }
         }
-        self.found
+        let (elements, counters): (Vec<_>, Vec<_>) = self.found.into_iter().unzip();
+        let counters = counters.into_iter().filter(|_| set.counter);
+        (elements, counters.map(Option::unwrap_or_default).collect())
+    }
+
+    /// Whether an element counts.
+    pub(super) fn is_counting(&self) -> bool {
+        self.found.iter().any(|(_, counter)| counter.is_some())
     }
 }
 

@@ -32,8 +32,22 @@ fn op(table: Table) -> FirewallOp {
     FirewallOp {
         table: Some(Arc::new(table)),
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     }
+}
+
+/// What the elements of sets that count have counted, some of them.
+fn counted(table: &Table, rng: &mut Rng) -> Vec<Vec<Counter>> {
+    let mut counter = |_: &Element| Counter {
+        packets: rng.below(3),
+        bytes: rng.below(2) << 40,
+    };
+    let of_set = |set: &Set| {
+        let elements = set.elements.iter().filter(|_| set.counter);
+        elements.map(&mut counter).collect()
+    };
+    table.sets.iter().map(of_set).collect()
 }
 
 fn random_op(seed: u64) -> FirewallOp {
@@ -122,11 +136,13 @@ fn what_is_written_reads_back() {
             let rules = chain.rules.iter().enumerate();
             rules.map(count).collect()
         }));
+        op.elements = counted(&table, &mut Rng::new(seed));
         let batch = encode(&op, 3).unwrap();
         let seen = read(|part, seq| answers(&batch.bytes, part, &table, seq)).unwrap();
         let expected = TableStatus {
             table: Table::clone(&table),
             counters: op.counters.clone(),
+            elements: op.elements.clone(),
             foreign: false,
         };
         assert_eq!(seen, (Some(expected), Some(7)), "{seed}");
@@ -297,6 +313,7 @@ fn one_transaction_with_one_acknowledgement() {
     let gone = FirewallOp {
         table: None,
         counters: Vec::new(),
+        elements: Vec::new(),
         generation: None,
     };
     let batch = encode(&gone, u32::MAX - 1).unwrap();
@@ -477,6 +494,44 @@ fn what_is_refused_is_named() {
     assert_eq!(batch.receive(&answer(100, 0, None)), None);
     assert_eq!(batch.receive(&answer(batch.last_seq() + 1, 2, None)), None);
     assert_eq!(batch.receive(&answer(rules[2].0, 0, None)), Some(Ok(())));
+}
+
+#[test]
+fn a_kernel_that_is_too_old_is_named() {
+    let element = |first: u8| Element {
+        first: Datum::new(&[10, 0, 0, first, 0, 1, 0, 0]).unwrap(),
+        last: Datum::new(&[10, 0, 0, first, 0, 9, 0, 0]).unwrap(),
+        comment: None,
+    };
+    let op = op(Table {
+        sets: vec![Set {
+            name: "rules-v4".to_owned(),
+            key: vec![KeyType::Ipv4Addr, KeyType::InetService],
+            interval: true,
+            counter: true,
+            elements: (0..3).map(element).collect(),
+        }],
+        chains: Vec::new(),
+    });
+    let batch = encode(&op, 100).unwrap();
+    let mut all = frames(&batch.bytes);
+    let set = all.find(|frame| frame.kind == kind::NEW_SET).unwrap().seq;
+    let words = |errno| {
+        let answered = batch.receive(&answer(set, errno, None));
+        answered.unwrap().unwrap_err().about(&op)
+    };
+    let old = "(the kernel is older than 5.7?)";
+    for (errno, text) in [
+        (2, "No such file or directory"),
+        (22, "Invalid argument"),
+        (95, "Operation not supported"),
+    ] {
+        assert_eq!(
+            words(errno),
+            format!("set rules-v4: {text} (os error {errno}) {old}")
+        );
+    }
+    assert!(!words(12).contains(old));
 }
 
 #[test]
