@@ -64,7 +64,11 @@ pub enum Command {
     /// Keep the change that `apply --confirm-within` made; exit 1 when none waits
     Confirm,
     /// Go back to the sources before the last change, at once and by the ordinary plan; also after a confirm
-    Rollback,
+    Rollback {
+        /// Although the firewall would cut this session, management ports, DHCP or the metadata service
+        #[arg(long)]
+        force: bool,
+    },
     /// Show resources, from the supervisor, or from the kernel when none runs
     Get {
         /// links, addresses, routes, rules, neighbors, hostname, resolvers, hosts, leases, nodeaddresses,

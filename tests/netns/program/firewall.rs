@@ -2,15 +2,16 @@
 //! goes on counting, and nobody is locked out by accident.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::UdpSocket;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::machine::{Machine, on_machine};
 
-const CONFIG: &str = "
+pub const CONFIG: &str = "
 apiVersion: v1alpha1
 kind: LinkConfig
 name: eth0
@@ -28,7 +29,7 @@ portSelector: {ports: [22], protocol: tcp}
 ingress: [{subnet: 10.88.0.0/24}, {subnet: 10.99.0.0/24}, {subnet: 10.101.0.0/16}]
 ";
 
-fn nft(arguments: &str) -> String {
+pub fn nft(arguments: &str) -> String {
     let output = Command::new("nft")
         .args(arguments.split_whitespace())
         .output();
@@ -38,7 +39,7 @@ fn nft(arguments: &str) -> String {
 }
 
 /// Our table, without what it has counted.
-fn table() -> Option<String> {
+pub fn table() -> Option<String> {
     let output = Command::new("nft")
         .args(["-s", "list", "table", "inet", "init-net"])
         .output();
@@ -49,7 +50,7 @@ fn table() -> Option<String> {
         .then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-fn booted(machine: &Machine, config: &str) {
+pub fn booted(machine: &Machine, config: &str) {
     fs::create_dir_all("/etc/init-net").unwrap();
     fs::write("/etc/init-net/machine.yaml", config).unwrap();
     machine.boot("initnet.wait=local");
@@ -175,4 +176,78 @@ fn a_packet_is_explained_by_its_line() {
         assert!(accepted.contains("machine.yaml line 12"), "{accepted}");
         assert!(ask("192.0.2.9").starts_with("drop"));
     });
+}
+
+#[test]
+fn a_packet_is_explained_by_what_is_in_force() {
+    on_machine("firewall-explain-other", |machine| {
+        booted(machine, CONFIG);
+        // Somebody else's table of our name: the kernel lets nobody but them touch it, for as long as they are there.
+        let mut nft = Command::new("nft")
+            .arg("-i")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = nft.stdin.take().unwrap();
+        let theirs = "delete table inet init-net; add table inet init-net { flags owner; }";
+        writeln!(input, "{theirs}").unwrap();
+        let ask = || {
+            let from = [
+                "explain",
+                "packet",
+                "--from",
+                "192.0.2.9",
+                "--to-port",
+                "22",
+            ];
+            let ran = machine.run(&from);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+            ran.output
+        };
+        machine.until("another firewall", || {
+            let words = ask();
+            (words.starts_with("accept") && words.contains("not the one that is desired"))
+                .then_some(())
+        });
+        drop(input);
+        nft.wait().unwrap();
+        machine.reconcile();
+        machine.until("our firewall", || {
+            let words = ask();
+            (words.starts_with("drop") && !words.contains("desired")).then_some(())
+        });
+    });
+}
+
+#[test]
+fn without_a_firewall_nobody_listens_to_nf_tables() {
+    on_machine("firewall-none", |machine| {
+        machine.boot("ip=10.77.0.9::10.77.0.1:24::eth0:none");
+        machine.answers();
+        machine.reconcile();
+        assert_eq!(machine.plan(), json!([]));
+        assert_eq!(netfilter_sockets(), 0);
+        let apply = |config: &str| {
+            fs::write("/tmp/applied.yaml", config).unwrap();
+            let ran = machine.run(&["apply", "--force", "--config", "/tmp/applied.yaml"]);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+        };
+        apply(CONFIG);
+        assert_eq!(netfilter_sockets(), 1);
+        let nothing = CONFIG.split("---").next().unwrap();
+        apply(nothing);
+        assert_eq!(table(), None);
+        machine.until("the end of listening", || {
+            (netfilter_sockets() == 0).then_some(())
+        });
+    });
+}
+
+/// Sockets of NETLINK_NETFILTER (12) in this network, the kernel's own (port 0) left out.
+fn netfilter_sockets() -> usize {
+    let all = fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    let lines = all.lines().map(|line| line.split_whitespace().collect());
+    let ours = |line: &Vec<&str>| line[1] == "12" && line[2] != "0";
+    lines.filter(ours).count()
 }
