@@ -53,7 +53,7 @@ pub fn explain(sources: &Sources, asked: &Asked) -> Result<String, String> {
             lines.find_map(|line| Some(line.strip_prefix("from: ")?.to_owned()))
         };
         let mut text = verdict(there, &packet, origin);
-        if offline::firewall_differs()? {
+        if offline::firewall_op()?.is_some() {
             text.push_str(
                 "\n  this is the firewall in force, which is not the one that is desired",
             );

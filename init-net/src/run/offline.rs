@@ -119,11 +119,11 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
     ))
 }
 
-/// Whether the firewall in force is not the one that should be: by the supervisor, or else by what a boot would read.
-pub fn firewall_differs() -> Result<bool, String> {
+/// What would be done to the firewall by the supervisor, or else by what a boot would read; `None`: it is as it should be.
+pub fn firewall_op() -> Result<Option<String>, String> {
     let (ops, _) = plan(&Sources::default())?;
     // Nothing else is done by nft(8).
-    Ok(ops.iter().any(|op| op.starts_with("nft ")))
+    Ok(ops.into_iter().find(|op| op.starts_with("nft ")))
 }
 
 fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {

@@ -7,9 +7,10 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use qemu::process::Process;
+use serde_json::{Value, json};
 
-use super::machine::{Machine, on_machine};
+use super::machine::{Machine, PATIENCE, on_machine};
 
 pub const CONFIG: &str = "
 apiVersion: v1alpha1
@@ -234,13 +235,61 @@ fn without_a_firewall_nobody_listens_to_nf_tables() {
             assert_eq!(ran.code, 0, "{}", ran.errors);
         };
         apply(CONFIG);
-        assert_eq!(netfilter_sockets(), 1);
+        machine.until("somebody who listens", || {
+            (netfilter_sockets() == 1).then_some(())
+        });
         let nothing = CONFIG.split("---").next().unwrap();
         apply(nothing);
         assert_eq!(table(), None);
         machine.until("the end of listening", || {
             (netfilter_sockets() == 0).then_some(())
         });
+    });
+}
+
+#[test]
+fn a_watch_tells_of_rules_and_not_of_packets() {
+    on_machine("firewall-watch", |machine| {
+        booted(machine, CONFIG);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let packet = || {
+            let to = socket.local_addr().unwrap();
+            assert_eq!(socket.send_to(b"x", to).unwrap(), 1);
+        };
+        packet();
+        let mut command = machine.command(&["get", "firewall", "--watch", "-o", "json"]);
+        let mut watch = Process::start(command.stdout(Stdio::piped())).unwrap();
+        let log = watch.output(None).unwrap();
+        log.wait_for("ingress/policy", PATIENCE).unwrap();
+        let counted = |lines: &[String]| {
+            let rows = lines
+                .iter()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            let rows: Vec<Value> = rows.collect();
+            let row = rows.iter().rev().find(|row| {
+                let row = row.get("resource").unwrap_or(row);
+                row["rule"] == "trusted links"
+            });
+            let row = row.unwrap_or_else(|| panic!("{lines:#?}"));
+            row.get("resource").unwrap_or(row)["packets"]
+                .as_u64()
+                .unwrap()
+        };
+        let before = log.lines();
+        assert!(counted(&before) > 0, "{before:#?}");
+        packet();
+        machine.reconcile();
+        // Another rule is told; what was counted meanwhile is not, but for rows that are told anyway.
+        let other = CONFIG.replace("[22]", "[22, 2222]");
+        fs::write("/tmp/other.yaml", other).unwrap();
+        let ran = machine.run(&["apply", "--config", "/tmp/other.yaml"]);
+        assert_eq!(ran.code, 0, "{}", ran.errors);
+        log.wait_for("2222", PATIENCE).unwrap();
+        let after = log.lines().split_off(before.len());
+        assert!(
+            !after.iter().any(|line| line.contains("trusted links")),
+            "{after:#?}"
+        );
     });
 }
 
