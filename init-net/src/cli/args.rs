@@ -84,7 +84,8 @@ pub enum Command {
         #[arg(short, long)]
         watch: bool,
     },
-    /// Print counters and gauges of the supervisor in the text form of OpenMetrics
+    /// Print counters and gauges of the supervisor in the text form of OpenMetrics; packets and bytes of the firewall too,
+    /// which the file of initnet.metrics= does not have
     Metrics,
     /// Where an object comes from and what it overrode
     Explain {

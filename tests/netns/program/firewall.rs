@@ -260,7 +260,7 @@ fn a_watch_tells_of_rules_and_not_of_packets() {
         let mut command = machine.command(&["get", "firewall", "--watch", "-o", "json"]);
         let mut watch = Process::start(command.stdout(Stdio::piped())).unwrap();
         let log = watch.output(None).unwrap();
-        log.wait_for("ingress/policy", PATIENCE).unwrap();
+        log.wait_for("prerouting/policy", PATIENCE).unwrap();
         let counted = |lines: &[String]| {
             let rows = lines
                 .iter()
@@ -280,16 +280,36 @@ fn a_watch_tells_of_rules_and_not_of_packets() {
         packet();
         machine.reconcile();
         // Another rule is told; what was counted meanwhile is not, but for rows that are told anyway.
-        let other = CONFIG.replace("[22]", "[22, 2222]");
+        let other = CONFIG.replace("name: ssh", "name: other");
         fs::write("/tmp/other.yaml", other).unwrap();
         let ran = machine.run(&["apply", "--config", "/tmp/other.yaml"]);
         assert_eq!(ran.code, 0, "{}", ran.errors);
-        log.wait_for("2222", PATIENCE).unwrap();
+        log.wait_for("\"rule\":\"other\"", PATIENCE).unwrap();
         let after = log.lines().split_off(before.len());
         assert!(
             !after.iter().any(|line| line.contains("trusted links")),
             "{after:#?}"
         );
+    });
+}
+
+#[test]
+fn a_scrape_has_what_is_counted_by_then() {
+    on_machine("firewall-metrics", |machine| {
+        booted(machine, CONFIG);
+        let value = |name: &str| {
+            let ran = machine.run(&["metrics"]);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+            let value = ran.output.lines().find_map(|line| line.strip_prefix(name));
+            let value = value.unwrap_or_else(|| panic!("{name} in {}", ran.output));
+            value.trim().parse::<f64>().unwrap()
+        };
+        assert_eq!(value("initnet_firewall_in_force"), 1.0);
+        let accepted = "initnet_firewall_packets_total{chain=\"ingress\",verdict=\"accepted\"}";
+        let before = value(accepted);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        assert!(value(accepted) > before);
     });
 }
 

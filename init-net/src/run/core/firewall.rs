@@ -190,12 +190,28 @@ impl Core {
         self.desired.table().is_some()
     }
 
+    /// Whether the table that is to be in force is, by the last look.
+    pub fn firewall_is_in_force(&self) -> bool {
+        let there = self
+            .observed
+            .as_ref()
+            .and_then(|seen| seen.firewall.as_ref());
+        match (self.desired.table(), there) {
+            (Some(table), Some(there)) => !there.foreign && there.table == **table,
+            _ => false,
+        }
+    }
+
+    /// Whether there is something to ask nf_tables for.
+    pub(super) fn uses_firewall(&self) -> bool {
+        let seen = self.observed.as_ref();
+        seen.is_none_or(|seen| seen.firewall.is_some()) || self.wants_firewall()
+    }
+
     /// What a look shows that is to show `doubt`. To ask nf_tables is to load it, on a kernel that has it as a module: after
     /// the first look only where there is to be a table of ours, or there was one.
     pub(super) fn with_firewall_where_used(&self, doubt: Doubt) -> Doubt {
-        let seen = self.observed.as_ref();
-        let used = seen.is_none_or(|seen| seen.firewall.is_some()) || self.wants_firewall();
-        if used {
+        if self.uses_firewall() {
             doubt
         } else {
             doubt.without(Doubt::FIREWALL)
