@@ -157,7 +157,7 @@ impl Shell {
             let followed = self
                 .bells
                 .as_mut()
-                .map(|bells| bells.follow(self.core.desired()));
+                .map(|bells| bells.follow(self.core.desired(), self.core.last_observed()));
             match followed {
                 Some(Ok(doubt)) if doubt != Doubt::default() => {
                     self.queue.push_back(Event::Changed(doubt));

@@ -11,6 +11,7 @@ mod doctor;
 mod drift;
 mod files;
 mod firewall;
+mod firewall_guard;
 mod foreign;
 mod hostile;
 mod kea;
