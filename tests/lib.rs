@@ -6,6 +6,7 @@ pub mod link;
 pub mod namespace;
 pub mod ruleset;
 pub mod settle;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 

@@ -34,8 +34,7 @@ pub const LINK_MODULES: [&str; 11] = [
     "wireguard",
 ];
 
-/// What a firewall of ours is made of, whatever its rules: they lie in every image with a payload, and init-net loads what it
-/// needs of them.
+/// What a firewall of ours is made of, whatever its rules: they lie in every image, and init-net loads what it needs of them.
 pub const FIREWALL_MODULES: [&str; 8] = [
     "nf_conntrack",
     "nf_log_syslog",
@@ -116,7 +115,7 @@ pub fn image_of_session(kernel: &Kernel) -> Result<Image> {
 /// # Errors
 /// As [`image`].
 pub fn image_of_script(kernel: &Kernel, script: &str) -> Result<Image> {
-    let image = basis(kernel, &[])?
+    let image = basis(kernel, &FIREWALL_MODULES)?
         .binary("/bin/init-net", artefacts::init_net()?)
         .file("/init", script, 0o755);
     Ok(image)

@@ -5,7 +5,8 @@
 //!      │ Lab::new("dhcp")                 one namespace, one folder under target/lab, evidence for a failure
 //!      ├── namespace   bridges, veth pairs, taps; gone with the last file descriptor
 //!      ├── peer        dnsmasq, kea (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs) ·
-//!      │               relay (a cable that loses, delays and doubles)
+//!      │               relay (a cable that loses, delays and doubles) · pods (connected by real CNI plugins)
+//!      ├── traffic     packets built by hand, and a stranger who is all of the network at the end of a cable
 //!      ├── trace       a program that is killed after its n-th system call
 //!      ├── guest       the image: init-net, busybox, modules, a script or a session with real tools
 //!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier and new cards by QMP; killed on drop
@@ -19,6 +20,7 @@
 //! Needs root for namespaces, and what `scripts/setup` fetches. Something missing is an error, never a skipped test.
 
 pub mod artefacts;
+mod cable;
 mod clock;
 pub mod command;
 pub mod diagnostics;
@@ -33,6 +35,7 @@ pub mod probe;
 pub mod process;
 pub mod session;
 pub mod trace;
+pub mod traffic;
 pub mod vm;
 
 pub use clock::Deadline;

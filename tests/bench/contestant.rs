@@ -153,7 +153,10 @@ fn firewall(rules: Rules) -> Vec<Contestant> {
     };
     vec![
         own("floor", format!("/bin/floor {}", rules.floor())),
-        own("init-net", rules.apply()),
+        own(
+            "init-net",
+            format!("/bin/init-net apply --config {}", rules.path("yaml")),
+        ),
         Contestant::new(
             "nft",
             Root::Nftables,

@@ -5,20 +5,20 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use init_net::config::machine;
 use init_net::run::apply::apply;
 use init_net::run::kernel::Kernel;
 use init_net::run::observe::observe_all;
 use init_net::state::Op;
-use init_net::value;
+use init_net::value::Instant;
 use nix::sched::CloneFlags;
 use nix::sched::unshare;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::Result;
+use crate::notice::now;
 
 /// What the rules look like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,9 +28,6 @@ pub enum Rules {
     /// One, with this many subnets.
     Set(usize),
 }
-
-/// Rules of one machine config: the values of one text are limited to 100,000.
-const RULES_OF_A_FILE: usize = 2500;
 
 impl Rules {
     pub const ALL: [Self; 5] = [
@@ -72,67 +69,37 @@ impl Rules {
         format!("/bench/{}.{kind}", self.name())
     }
 
-    /// Our own command line.
-    pub fn apply(self) -> String {
-        let files = 0..self.documents().len();
-        let files = files.map(|file| format!(" --config {}", self.path(&format!("{file}.yaml"))));
-        format!("/bin/init-net apply{}", files.collect::<String>())
-    }
-
     /// Writes all of `kind` into `root`.
     pub fn write_all(root: &Path, kind: &str, text: fn(Self) -> String) -> Result<()> {
         for rules in Self::ALL {
-            fs::write(rules.path_in(root, kind), text(rules))?;
+            let path: PathBuf = root.join(rules.path(kind).trim_start_matches('/'));
+            fs::write(path, text(rules))?;
         }
         Ok(())
     }
 
-    /// Writes the machine configs into `root`.
-    pub fn write_documents(root: &Path) -> Result<()> {
-        for rules in Self::ALL {
-            for (file, text) in rules.documents().into_iter().enumerate() {
-                fs::write(rules.path_in(root, &format!("{file}.yaml")), text)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn path_in(self, root: &Path, kind: &str) -> PathBuf {
-        root.join(self.path(kind).trim_start_matches('/'))
-    }
-
-    /// Machine configs, that together have all rules.
-    fn documents(self) -> Vec<String> {
-        let head = "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\nup: true\naddresses:\n  - address: 192.0.2.10/24\n---\n\
-             apiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n";
-        let rule = |text: &mut String, number: usize, port: usize| {
+    /// A machine config.
+    pub fn documents(self) -> String {
+        let mut text = String::from(
+            "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\nup: true\naddresses:\n  - address: 192.0.2.10/24\n---\n\
+             apiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n",
+        );
+        let rule = |text: &mut String, number: usize| {
+            let port = port(number);
             let _ = write!(
                 text,
                 "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: rule{number}\nportSelector:\n  ports: [{port}]\n  \
                  protocol: tcp\ningress:\n"
             );
         };
-        let mut texts = vec![head.to_owned()];
-        match self {
-            Self::Apart(count) => {
-                for number in 0..count {
-                    if number > 0 && number % RULES_OF_A_FILE == 0 {
-                        texts.push(String::new());
-                    }
-                    if let Some(text) = texts.last_mut() {
-                        rule(text, number, port(number));
-                        let _ = writeln!(text, "  - subnet: {}", subnet(number));
-                    }
-                }
+        let (Self::Apart(count) | Self::Set(count)) = self;
+        for number in 0..count {
+            if number == 0 || matches!(self, Self::Apart(_)) {
+                rule(&mut text, number);
             }
-            Self::Set(count) => {
-                rule(&mut texts[0], 0, port(0));
-                for number in 0..count {
-                    let _ = writeln!(texts[0], "  - subnet: {}", subnet(number));
-                }
-            }
+            let _ = writeln!(text, "  - subnet: {}", subnet(number));
         }
-        texts
+        text
     }
 
     /// For `nft -f`.
@@ -184,33 +151,31 @@ impl Rules {
     /// Our own stages, ns of each, in a network namespace without rules: the text to documents, those to what is desired,
     /// and from there to the commit of the kernel. The floor's batch is to be compared with the last one.
     pub fn inside(self) -> Result<Value> {
-        let texts = self.documents();
+        let text = self.documents();
         unshare(CloneFlags::CLONE_NEWNET)?;
         let mut kernel = Kernel::open()?;
-        let start = Instant::now();
-        let texts = texts.iter();
-        let documents: Vec<_> = texts.map(|text| machine::parse(text, "").0).collect();
-        let read = start.elapsed();
-        let start = Instant::now();
-        let (desired, _) = init_net::compile::compile(&documents, &Default::default());
-        let compiled = start.elapsed();
-        let observed = observe_all(&mut kernel, &desired, value::Instant::BOOT)?;
-        let start = Instant::now();
+        let start = now();
+        let (document, _) = machine::parse(&text, "");
+        let read = now() - start;
+        let start = now();
+        let (desired, _) = init_net::compile::compile(&[document], &Default::default());
+        let compiled = now() - start;
+        let observed = observe_all(&mut kernel, &desired, Instant::BOOT)?;
+        let start = now();
         let mut ops = init_net::plan::plan(&desired, &observed);
         ops.retain(|op| matches!(op, Op::Firewall(_)));
         let outcomes = apply(&mut kernel, ops);
-        let applied = start.elapsed();
+        let applied = now() - start;
         let [outcome] = &outcomes[..] else {
             return Err(format!("{} ops of the firewall", outcomes.len()).into());
         };
         if let Err((_, error)) = &outcome.result {
             return Err(format!("firewall: {error}").into());
         }
-        let ns = |duration: std::time::Duration| duration.as_nanos() as u64;
         Ok(json!({
-            "read": ns(read),
-            "compile": ns(compiled),
-            "plan, encode, commit": ns(applied),
+            "read": read,
+            "compile": compiled,
+            "plan, encode, commit": applied,
         }))
     }
 }

@@ -185,7 +185,7 @@ impl Root {
                     fs::write(root.join(name), machine_config(count))?;
                 }
                 fs::write(root.join("bench/vlans.yaml"), vlans())?;
-                Rules::write_documents(root)?;
+                Rules::write_all(root, "yaml", Rules::documents)?;
                 fs::write(root.join("bench/repair.yaml"), crate::repair::CONFIG)?;
             }
             Self::Iproute => {

@@ -131,6 +131,23 @@ impl Bench {
         self.boots(image.unwrap_or_else(|error| panic!("{error}")))
     }
 
+    /// As [`Bench::guest_of_script`], with more in its image.
+    pub fn guest_of_script_with(
+        &self,
+        script: &str,
+        more: impl FnOnce(Image) -> Image,
+    ) -> vm::Builder {
+        let image = guest::image_of_script(&self.kernel, &format!("{SCRIPT_HEAD}{script}"));
+        self.boots(more(image.unwrap_or_else(|error| panic!("{error}"))))
+    }
+
+    /// As [`Bench::machine`], with more in its image.
+    pub fn machine_with(&self, config: &str, more: impl FnOnce(Image) -> Image) -> vm::Builder {
+        let image = guest::image_of_session(&self.kernel);
+        let image = image.unwrap_or_else(|error| panic!("{error}"));
+        self.session(more(image.file(MACHINE_CONFIG, config, 0o600)))
+    }
+
     /// A guest with `config` as its machine config, to be started and handed to [`crate::guest::Guest::of`]. No card yet.
     pub fn machine(&self, config: &str) -> vm::Builder {
         let image = guest::image_of_session(&self.kernel);

@@ -26,4 +26,5 @@ mod scale;
 mod slots;
 mod stacks;
 mod statics;
+mod traffic;
 mod wireguard;

@@ -37,7 +37,7 @@ fn rings(bells: &mut Bells) -> Vec<(Ring, Doubt)> {
 fn check(bells: &mut Bells, config: &str, change: &str, expect: &[(Ring, Doubt)]) {
     let (desired, observed) = desired(config);
     let mut generic = Kernel::open().unwrap().generic;
-    bells.follow(&desired).unwrap();
+    bells.follow(&desired, None).unwrap();
     bells.listen_to_files().unwrap();
     bells.listen_to_parameters(&desired).unwrap();
     bells

@@ -64,7 +64,11 @@ pub enum Command {
     /// Keep the change that `apply --confirm-within` made; exit 1 when none waits
     Confirm,
     /// Go back to the sources before the last change, at once and by the ordinary plan; also after a confirm
-    Rollback,
+    Rollback {
+        /// Although the firewall would cut this session, management ports, DHCP or the metadata service
+        #[arg(long)]
+        force: bool,
+    },
     /// Show resources, from the supervisor, or from the kernel when none runs
     Get {
         /// links, addresses, routes, rules, neighbors, hostname, resolvers, hosts, leases, nodeaddresses,
@@ -80,7 +84,8 @@ pub enum Command {
         #[arg(short, long)]
         watch: bool,
     },
-    /// Print counters and gauges of the supervisor in the text form of OpenMetrics
+    /// Print counters and gauges of the supervisor in the text form of OpenMetrics; packets and bytes of the firewall too,
+    /// which the file of initnet.metrics= does not have
     Metrics,
     /// Where an object comes from and what it overrode
     Explain {

@@ -34,8 +34,8 @@ pub fn confirm() -> Exit {
 }
 
 /// The ops that fail on the way back on stderr.
-pub fn rollback() -> Exit {
-    let all = offline::rollback(|op| print(&mut std::io::stdout(), op))?;
+pub fn rollback(force: bool) -> Exit {
+    let all = offline::rollback(force, |op| print(&mut std::io::stdout(), op))?;
     Ok(u8::from(!all))
 }
 

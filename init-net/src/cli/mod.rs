@@ -60,7 +60,7 @@ fn run(command: Command) -> ExitCode {
             | Command::Supervise(_)
             | Command::Apply { .. }
             | Command::Confirm
-            | Command::Rollback
+            | Command::Rollback { .. }
     ) {
         crate::run::end_with_the_reader();
     }
@@ -74,7 +74,7 @@ fn run(command: Command) -> ExitCode {
         Command::Plan { sources } => offline::plan(&sources),
         Command::Apply { sources, net } => change::apply(&sources, net),
         Command::Confirm => change::confirm(),
-        Command::Rollback => change::rollback(),
+        Command::Rollback { force } => change::rollback(force),
         Command::Get {
             kind,
             id,

@@ -21,8 +21,10 @@ pub(super) fn merge(
     let meanwhile = documents.iter().find_map(|d| d.firewall.meanwhile);
     let fault = documents.iter().filter_map(|d| d.firewall.fault.as_ref());
     let fault = fault.map(|said| said.value).max();
+    let unread = fault == Some(FirewallFault::Unread);
     let unknown = meanwhile.filter(|meanwhile| {
-        fault.is_some() || meanwhile.awaited && !documents.iter().any(|d| speaks(d))
+        let awaited = meanwhile.awaited || unread;
+        fault.is_some() && !unread || awaited && !documents.iter().any(|d| speaks(d))
     });
     match unknown {
         None => firewall::merge(documents, desired, diagnostics),
@@ -72,12 +74,22 @@ mod tests {
 
     /// What `text` as machine config comes to: `deny` or `accept` with the names of the rules, `leave`, `none`.
     fn compiled(text: &str, line: &str, meanwhile: Option<Meanwhile>) -> String {
+        compiled_with(text, line, meanwhile, None)
+    }
+
+    fn compiled_with(
+        text: &str,
+        line: &str,
+        meanwhile: Option<Meanwhile>,
+        fault: Option<FirewallFault>,
+    ) -> String {
         let mut documents = vec![
             machine::parse(text, "test").0,
             cmdline::parse(line, "line").0,
         ];
         let mut own = Document::empty(Layer::Default, "test");
         own.firewall.meanwhile = meanwhile;
+        own.firewall.fault = fault.map(|fault| Said::new(fault, Origin::builtin("test")));
         documents.push(own);
         let (desired, _) = crate::compile::compile(&documents, &Default::default());
         match (&desired.firewall, &desired.unsaid_firewall) {
@@ -131,6 +143,18 @@ mod tests {
         // A rule.
         let wrong = RULE.replace("ssh", "web").replace("22", "70000");
         check(&with(&wrong), "", false, "deny ssh", "leave");
+        // A whole config: until another one says something.
+        let unread = |text: &str, line: &str, closed| {
+            let meanwhile = Some(Meanwhile {
+                awaited: false,
+                closed,
+            });
+            compiled_with(text, line, meanwhile, Some(FirewallFault::Unread))
+        };
+        assert_eq!(unread("", "", true), "deny");
+        assert_eq!(unread("", "", false), "leave");
+        assert_eq!(unread(RULE, "", true), "accept ssh");
+        assert_eq!(unread("", "initnet.firewall=accept", true), "accept");
         // Something else.
         let wrong = "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\nmtu: much\n";
         check(&with(wrong), "", false, "accept ssh", "accept ssh");

@@ -29,6 +29,8 @@ pub struct FirewallConfig {
 /// What an error leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FirewallFault {
+    /// A whole machine config could not be used: as long as nothing else says anything, it is not known.
+    Unread,
     /// The end, the default action, or a rule that lets in: with what is dropped by default, the rest lets in no more than
     /// was meant.
     LetsInLess,

@@ -7,12 +7,10 @@ use crate::state::nft::{Chain, Counter, Element, KeyType, Rule, Set, Table, Tabl
 use crate::state::{Desired, FirewallOp, Observed, Op, Unsaid};
 
 pub(super) fn plan(desired: &Desired, observed: &Observed, ops: &mut Vec<Op>) {
-    let wanted = match (&desired.firewall, &desired.unsaid_firewall) {
-        (Some(spec), _) => spec.wanted(),
-        (None, Unsaid::Keep(table)) => Some(table),
-        (None, Unsaid::Remove) => None,
-        (None, Unsaid::Leave) => return,
-    };
+    if desired.firewall.is_none() && desired.unsaid_firewall == Unsaid::Leave {
+        return;
+    }
+    let wanted = desired.table();
     let there = observed.firewall.as_ref();
     let right = match (wanted, there) {
         (None, None) => true,

@@ -1,6 +1,5 @@
 //! What tells the supervisor of changes beside rtnetlink: files, kernel parameters, the host name, settings of cards, our
-//! table of nf_tables. Each
-//! says only what to look at; what is not wanted is not listened to.
+//! table of nf_tables. Each says only what to look at; what is not wanted is not listened to.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -55,14 +54,14 @@ pub struct Bells {
     /// Links whose settings are wanted.
     indexes: BTreeSet<u32>,
     firewall: Option<Notifications>,
-    /// A firewall is wanted.
+    /// A table of ours is to be in force.
     filters: bool,
 }
 
 impl Bells {
     /// Listens for the files and the host name that are `desired` now. Answers what is to be looked at, because nothing
     /// rang for it before.
-    pub fn follow(&mut self, desired: &Desired) -> io::Result<Doubt> {
+    pub fn follow(&mut self, desired: &Desired, observed: Option<&Observed>) -> io::Result<Doubt> {
         if desired.hostname.is_none() {
             self.hostname = None;
         } else if self.hostname.is_none() {
@@ -70,10 +69,15 @@ impl Bells {
         }
         let mut doubt = Doubt::default();
         // The look that this asks for is what listens.
-        if desired.firewall.is_some() && !self.filters {
+        let filters = desired.table().is_some();
+        if filters && !self.filters {
             doubt |= Doubt::FIREWALL;
         }
-        self.filters = desired.firewall.is_some();
+        self.filters = filters;
+        // Once neither wanted nor there, it is nobody's business.
+        if !filters && observed.is_none_or(|look| look.firewall.is_none()) {
+            self.firewall = None;
+        }
         if self.paths.iter().eq(desired.files.keys()) {
             return Ok(doubt);
         }
@@ -136,11 +140,10 @@ impl Bells {
         Ok(())
     }
 
-    /// Our table is about to be read. Once neither wanted nor there, it is nobody's business.
+    /// Our table is about to be read.
     pub fn listen_to_firewall(&mut self, observed: Option<&Observed>) -> io::Result<()> {
-        if !self.filters && observed.is_none_or(|look| look.firewall.is_none()) {
-            self.firewall = None;
-        } else if self.firewall.is_none() {
+        let there = observed.is_some_and(|look| look.firewall.is_some());
+        if (self.filters || there) && self.firewall.is_none() {
             self.firewall = Some(Notifications::open_netfilter(nft::GROUP)?);
         }
         Ok(())

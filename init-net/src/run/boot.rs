@@ -254,6 +254,7 @@ pub fn state(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<State
         StateFile::new(sys::boot_id::read().map_err(|error| format!("boot id: {error}"))?);
     state.cmdline = read.cmdline.clone();
     state.configs = read.configs.clone();
+    state.unread = read.unread.clone();
     state.fetched = shell.core.fetched().clone();
     state.leases = shell.core.leases();
     state.names = shell.core.names().clone();

@@ -52,7 +52,13 @@ pub fn explain(sources: &Sources, asked: &Asked) -> Result<String, String> {
             let mut lines = text.lines().map(str::trim);
             lines.find_map(|line| Some(line.strip_prefix("from: ")?.to_owned()))
         };
-        return Ok(verdict(there, &packet, origin));
+        let mut text = verdict(there, &packet, origin);
+        if offline::firewall_op()?.is_some() {
+            text.push_str(
+                "\n  this is the firewall in force, which is not the one that is desired",
+            );
+        }
+        return Ok(text);
     }
     let (desired, _) = offline::compile(sources)?;
     let spec = desired.firewall.as_ref();

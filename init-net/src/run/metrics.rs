@@ -1,9 +1,11 @@
 //! Counters and gauges in the text form of OpenMetrics 1.0, for `init-net metrics` and as a file for a node exporter.
 
 use core::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::core::{Core, LEVELS};
+use crate::state::nft::{Counter, TableStatus, Verdict};
 use crate::sys;
 use crate::value::{Duration, Instant};
 
@@ -57,11 +59,15 @@ fn escape(text: &str) -> String {
         .replace('\n', "\\n")
 }
 
-/// Everything, at `now`.
-pub fn render(core: &Core, now: Instant) -> String {
+/// Everything, at `now`. `filtered`: what the firewall has counted by now, for who looked; in the file there is none of it,
+/// since nobody is woken by packets.
+pub fn render(core: &Core, filtered: Option<&TableStatus>, now: Instant) -> String {
     let mut text = Text(String::new());
     counters(core, &mut text);
     gauges(core, &mut text);
+    if let Some(table) = filtered {
+        packets(table, &mut text);
+    }
     lease_seconds(core, now, &mut text);
     text.0.push_str("# EOF\n");
     text.0
@@ -152,10 +158,49 @@ fn gauges(core: &Core, text: &mut Text) {
     let name = "initnet_links_up";
     text.family(name, "gauge", "", "Links that are up with carrier.");
     text.sample(name, &[], works);
+    let name = "initnet_firewall_in_force";
+    let help = "Whether the firewall that is desired is in force; 0 as well where none is.";
+    text.family(name, "gauge", "", help);
+    text.sample(name, &[], u8::from(core.firewall_is_in_force()).into());
     let failing = core.failures().len() as f64;
     let name = "initnet_ops_failing";
     text.family(name, "gauge", "", "Ops that fail and are retried.");
     text.sample(name, &[], failing);
+}
+
+/// What chains that others jump to are called together: there is one for each limit of a rule.
+const LIMITS: &str = "limits";
+
+/// By chain and what became of them, as the rules say: a chain whose default is no rule counts nothing for it.
+fn packets(status: &TableStatus, text: &mut Text) {
+    let mut sums: BTreeMap<(&str, &str), Counter> = BTreeMap::new();
+    for (chain, counters) in status.table.chains.iter().zip(&status.counters) {
+        let name = chain.base.map_or(LIMITS, |_| &chain.name);
+        for (rule, counter) in chain.rules.iter().zip(counters) {
+            let verdict = match &rule.verdict {
+                Verdict::Accept => "accepted",
+                Verdict::Drop => "dropped",
+                Verdict::Reject(_) => "rejected",
+                // Counted where it ends.
+                Verdict::Jump(_) | Verdict::Return | Verdict::Continue => continue,
+            };
+            let sum = sums.entry((name, verdict)).or_default();
+            sum.packets = sum.packets.saturating_add(counter.packets);
+            sum.bytes = sum.bytes.saturating_add(counter.bytes);
+        }
+    }
+    let about = "that rules of the firewall decided on, by chain and verdict.";
+    let families: [(&str, &str, &str, fn(&Counter) -> u64); 2] = [
+        ("initnet_firewall_packets", "", "Packets", |sum| sum.packets),
+        ("initnet_firewall_bytes", "bytes", "Bytes", |sum| sum.bytes),
+    ];
+    for (name, unit, what, of) in families {
+        text.family(name, "counter", unit, &format!("{what} {about}"));
+        for ((chain, verdict), sum) in &sums {
+            let labels = [("chain", *chain), ("verdict", *verdict)];
+            text.sample(&format!("{name}_total"), &labels, of(sum) as f64);
+        }
+    }
 }
 
 /// Runs down with the time; a lease without end has none.
@@ -213,7 +258,7 @@ impl MetricsFile {
         if early || !self.behind {
             return;
         }
-        let text = render(core, now);
+        let text = render(core, None, now);
         match write(path, &text) {
             Ok(()) => {
                 self.failed = None;

@@ -1,7 +1,8 @@
 //! The conversation with nf_tables: our table to the kernel in one batch, and what it has of it.
 //!
-//! Each conversation has a socket of its own: most machines ask for the firewall once and change it never, and what they do
-//! not use shall cost no memory.
+//! Most machines ask for the firewall once and change it never, and what they do not use shall cost no memory: a socket is
+//! opened for a conversation, and closed after it. That of a change stays until nothing is left to do: closing one waits for
+//! what the kernel has still to free, 10 ms of a grace period (`nft_rcv_nl_event`, net/netfilter/nf_tables_api.c).
 
 use core::fmt;
 use std::io;
@@ -52,10 +53,12 @@ impl fmt::Display for NftablesError {
 impl std::error::Error for NftablesError {}
 
 /// The sequence numbers, and who we were last.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Nftables {
     seq: u32,
     port: Option<u32>,
+    /// That of the last change.
+    socket: Option<Requests>,
 }
 
 impl Nftables {
@@ -74,6 +77,13 @@ impl Nftables {
 
     fn exchange(&mut self, batch: &Encoded) -> io::Result<Result<(), Objection>> {
         let mut socket = self.open()?;
+        let answer = Self::answer(&mut socket, batch);
+        // After a refusal more of them may wait in it.
+        self.socket = matches!(answer, Ok(Ok(()))).then_some(socket);
+        answer
+    }
+
+    fn answer(socket: &mut Requests, batch: &Encoded) -> io::Result<Result<(), Objection>> {
         socket.send_whole(&batch.bytes)?;
         loop {
             match socket.receive() {
@@ -91,16 +101,19 @@ impl Nftables {
     /// Our table, `None` where there is none, and the generation of the rules. A kernel without nf_tables, or one that does
     /// not tell us, has neither.
     pub fn table(&mut self) -> (Option<TableStatus>, Option<u32>) {
+        let stays = self.socket.is_some();
         let looked = self.open().map_err(RtnetlinkError::Socket);
         let looked = looked.and_then(|mut socket| {
             let mut attempt = 1;
-            loop {
+            let seen = loop {
                 match self.look(&mut socket)?.finish() {
-                    Ok(seen) => return Ok(seen),
-                    Err(seen) if attempt == MAX_LOOKS => return Ok(seen),
+                    Ok(seen) => break seen,
+                    Err(seen) if attempt == MAX_LOOKS => break seen,
                     Err(_) => attempt += 1,
                 }
-            }
+            };
+            self.socket = stays.then_some(socket);
+            Ok(seen)
         });
         looked.unwrap_or_else(|error| {
             log::debug!("nf_tables: {error}");
@@ -143,7 +156,15 @@ impl Nftables {
         self.port
     }
 
+    /// Nothing is left to do: time to close what stays.
+    pub fn rest(&mut self) {
+        self.socket = None;
+    }
+
     fn open(&mut self) -> io::Result<Requests> {
+        if let Some(socket) = self.socket.take() {
+            return Ok(socket);
+        }
         let socket = Requests::open_netfilter()?;
         self.port = Some(socket.port());
         Ok(socket)

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::change::{self, Net};
 use super::core::{Reply, Request, needs};
 use super::kernel::Kernel;
-use super::sources::{ObservedFrom, Read, Sources};
+use super::sources::{self, ObservedFrom, Read, Sources};
+use super::state_file::SavedText;
 use super::{
     apply as apply_ops, boot, control, modules, observe, offline_platform, remote, supervise,
 };
@@ -27,6 +28,11 @@ const MAX_ROUNDS: usize = 16;
 pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> {
     let mut read = sources.read()?;
     offline_platform::fetch(sources, &mut read)?;
+    compile_read(sources, read)
+}
+
+/// The same of what has been read of them.
+fn compile_read(sources: &Sources, mut read: Read) -> Result<(Desired, Vec<Diagnostic>), String> {
     let links = sources.links()?;
     read.documents.push(meanwhile(sources, &read));
     let (desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
@@ -113,6 +119,13 @@ pub fn plan(sources: &Sources) -> Result<(Vec<String>, Vec<Diagnostic>), String>
     ))
 }
 
+/// What would be done to the firewall by the supervisor, or else by what a boot would read; `None`: it is as it should be.
+pub fn firewall_op() -> Result<Option<String>, String> {
+    let (ops, _) = plan(&Sources::default())?;
+    // Nothing else is done by nft(8).
+    Ok(ops.into_iter().find(|op| op.starts_with("nft ")))
+}
+
 fn plan_of_the_supervisor() -> Result<Option<Vec<String>>, String> {
     let Some(Reply::Ok(Value::Array(ops))) = control::ask(&Request::Plan)? else {
         return Ok(None);
@@ -161,27 +174,41 @@ fn apply_by_supervisor(
         return Err(NOTHING_APPLIED.into());
     }
     if !sources.is_boot() {
-        let cmdline = || {
-            let state = supervise::state_of_this_boot();
-            state.map_or_else(super::sources::proc_cmdline, |state| state.cmdline)
-        };
-        // What is not named stays as the boot had it.
-        let whole = Sources {
-            cmdline: Some(sources.cmdline.clone().unwrap_or_else(cmdline)),
-            ..sources.clone()
-        };
-        if !sources.configs.iter().any(|path| path.as_os_str() == "-") {
-            guard(&compile(&whole)?.0, net)?;
-        }
+        let cmdline = sources.cmdline.is_some().then(|| read.cmdline.clone());
+        guard_change(cmdline, read.configs.clone(), net.force)?;
     }
     change::apply(sources, read, net)?;
     settle(report)
 }
 
 /// Goes back to the sources before the last change; as [`apply`].
-pub fn rollback(report: impl FnMut(Done)) -> Result<bool, String> {
+pub fn rollback(force: bool, report: impl FnMut(Done)) -> Result<bool, String> {
+    let state = supervise::state_of_this_boot();
+    if let Some(back) = state.and_then(|state| state.history.last().cloned()) {
+        guard_change(Some(back.cmdline), back.configs, force)?;
+    }
     change::rollback()?;
     settle(report)
+}
+
+/// Refuses sources that lock people out when the supervisor takes them: with what it has fetched, and without a command line
+/// with the one it has.
+fn guard_change(
+    cmdline: Option<String>,
+    configs: Vec<SavedText>,
+    force: bool,
+) -> Result<(), String> {
+    let state = supervise::state_of_this_boot().unwrap_or_default();
+    let cmdline = cmdline.unwrap_or(state.cmdline);
+    let mut read = sources::parse(&cmdline, "/proc/cmdline", configs);
+    let remote = remote::sources(&read.documents);
+    let fetched = remote::documents(&remote, &state.fetched).0;
+    read.documents.extend(fetched);
+    let whole = Sources {
+        cmdline: Some(cmdline),
+        ..Sources::default()
+    };
+    guard(&compile_read(&whole, read)?.0, force)
 }
 
 /// Waits for the supervisor; `Ok(false)`: some ops fail.
@@ -206,7 +233,7 @@ fn apply_here(
     if has_errors(&faults) {
         return Err(NOTHING_APPLIED.into());
     }
-    guard(&desired, net)?;
+    guard(&desired, net.force)?;
     // Nothing made it before us where no boot ran.
     boot::create_run_dir()?;
     modules::load(&needs(&desired));
@@ -250,9 +277,12 @@ fn apply_here(
 }
 
 /// Refuses what would lock people out, unless they mean it.
-fn guard(desired: &Desired, net: Net) -> Result<(), String> {
+fn guard(desired: &Desired, force: bool) -> Result<(), String> {
+    if force {
+        return Ok(());
+    }
     let cut = locked_out(desired, &mut open()?)?;
-    if cut.is_empty() || net.force {
+    if cut.is_empty() {
         return Ok(());
     }
     let cut = cut.join("; ");
@@ -266,7 +296,7 @@ fn locked_out(desired: &Desired, kernel: &mut Kernel) -> Result<Vec<String>, Str
     let observed = look(kernel, desired)?;
     let before = observed.firewall.as_ref().map(|there| &there.table);
     let session = sys::session::ssh_connection();
-    let platform = desired.metadata.contains_key("platform");
+    let platform = desired.metadata.contains_key("platform") || supervisor_has_platform();
     Ok(change::lockout::cut(
         before,
         desired,
@@ -274,6 +304,17 @@ fn locked_out(desired: &Desired, kernel: &mut Kernel) -> Result<Vec<String>, Str
         session.as_deref(),
         platform,
     ))
+}
+
+/// Whether the supervisor has metadata of a platform: sources that are named need not say so.
+fn supervisor_has_platform() -> bool {
+    let kind = "metadata".to_owned();
+    match control::ask(&Request::Get { kind }) {
+        Ok(Some(Reply::Ok(Value::Array(rows)))) => {
+            rows.iter().any(|row| row.get("platform").is_some())
+        }
+        _ => false,
+    }
 }
 
 /// What applying `desired` on this machine would cut, as warnings of `check`. Nothing where nobody keeps this machine: then

@@ -107,6 +107,7 @@ impl Shell {
 
     /// Nothing is expected for a while: the next wait holds no more memory than it needs.
     pub fn rest(&mut self) {
+        self.kernel.nft.rest();
         sys::memory::trim_heap();
         self.resting = true;
     }
@@ -156,7 +157,7 @@ impl Shell {
             let followed = self
                 .bells
                 .as_mut()
-                .map(|bells| bells.follow(self.core.desired()));
+                .map(|bells| bells.follow(self.core.desired(), self.core.last_observed()));
             match followed {
                 Some(Ok(doubt)) if doubt != Doubt::default() => {
                     self.queue.push_back(Event::Changed(doubt));

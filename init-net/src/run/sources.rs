@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::state_file::SavedText;
 use crate::config::userdata::{self, UserData};
-use crate::config::{ConfigSource, Diagnostic, Document, Said, Severity, cmdline, machine};
+use crate::config::{
+    ConfigSource, Diagnostic, Document, FirewallFault, Said, Severity, cmdline, machine,
+};
 use crate::state::LinkStatus;
 use crate::sys;
 use crate::value::{Gather as _, Layer, Origin};
@@ -54,6 +56,8 @@ pub struct Read {
     pub cmdline: String,
     /// Machine config texts in order.
     pub configs: Vec<SavedText>,
+    /// Why machine configs that are there are not used.
+    pub unread: Vec<String>,
     /// The parsed sources.
     pub documents: Vec<Document>,
     /// Their faults.
@@ -138,6 +142,7 @@ pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read
     let mut read = Read {
         cmdline: cmdline.to_owned(),
         configs: Vec::new(),
+        unread: Vec::new(),
         documents: vec![document],
         diagnostics,
     };
@@ -209,10 +214,9 @@ pub fn local_configs(read: &mut Read) {
             Ok(UserData::Config(text)) => {
                 take(read, NAME, text.into_bytes(), pin, preference::INLINE)
             }
-            Ok(_) => read
-                .diagnostics
-                .push(not_used(NAME, "holds no machine config")),
-            Err(error) => read.diagnostics.push(
+            Ok(_) => refuse(read, not_used(NAME, "holds no machine config")),
+            Err(error) => refuse(
+                read,
                 not_used(NAME, &error.to_string())
                     .with_fix("write base64 of the YAML, plain or compressed with gzip or zstd"),
             ),
@@ -224,7 +228,7 @@ pub fn local_configs(read: &mut Read) {
             let name = path.display().to_string();
             match sys::file::read(path, MAX_CONFIG) {
                 Ok(bytes) => take(read, &name, bytes, pin, preference::NAMED),
-                Err(error) => read.diagnostics.push(not_used(&name, &error.to_string())),
+                Err(error) => refuse(read, not_used(&name, &error.to_string())),
             }
         }
         Some(ConfigSource::Url(_)) | None => {}
@@ -233,9 +237,24 @@ pub fn local_configs(read: &mut Read) {
         let name = path.display().to_string();
         match sys::file::read(&path, MAX_CONFIG) {
             Ok(bytes) => take(read, &name, bytes, pin, preference::BAKED_IN),
-            Err(error) => read.diagnostics.push(not_used(&name, &error.to_string())),
+            Err(error) => refuse(read, not_used(&name, &error.to_string())),
         }
     }
+}
+
+/// A machine config that is there is not used: what it says of the firewall is not known.
+fn refuse(read: &mut Read, why: Diagnostic) {
+    mark_unread(read, &why.message);
+    read.diagnostics.push(why);
+}
+
+/// Takes in that a machine config is not used, and `why`.
+pub fn mark_unread(read: &mut Read, why: &str) {
+    let mut document = Document::empty(Layer::Default, why);
+    let said = Said::new(FirewallFault::Unread, Origin::new(why, "", None));
+    document.firewall.fault = Some(said);
+    read.documents.push(document);
+    read.unread.push(why.to_owned());
 }
 
 fn not_used(name: &str, why: &str) -> Diagnostic {
@@ -268,7 +287,7 @@ fn take(read: &mut Read, name: &str, bytes: Vec<u8>, pin: Option<[u8; 32]>, pref
                 preference,
             },
         ),
-        Err(why) => read.diagnostics.push(not_used(name, &why)),
+        Err(why) => refuse(read, not_used(name, &why)),
     }
 }
 

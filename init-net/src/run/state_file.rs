@@ -33,6 +33,9 @@ pub struct StateFile {
     pub cmdline: String,
     /// Machine config: name of the source and its text, in order.
     pub configs: Vec<SavedText>,
+    /// Why machine configs that the boot found are not used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// They are what `apply` brought, not what a boot reads.
     #[serde(default)]
     pub applied: bool,

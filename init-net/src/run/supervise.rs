@@ -264,7 +264,10 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
 /// empty one and what a boot would read.
 fn load() -> (StateFile, Read) {
     if let Some(state) = state_of_this_boot() {
-        let read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
+        let mut read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
+        for why in &state.unread {
+            sources::mark_unread(&mut read, why);
+        }
         return (state, read);
     }
     let state = StateFile::new(sys::boot_id::read().unwrap_or_default());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::state::{Family, OperatorKind};
-use crate::value::{Instant, Layer, LinkName, NameServer, Prefix, RouteKind, RouteTable};
+use crate::value::{Instant, Layer, LinkName, NameServer, Prefix, Protocol, RouteKind, RouteTable};
 
 /// The desired side, as far as `doctor` judges it and `graph` draws it. Fields mean what they mean in `state`.
 #[derive(Debug, Default)]
@@ -19,10 +19,11 @@ pub struct Wanted {
     pub leases: Vec<Lease>,
     pub resolvers: Vec<WantedResolver>,
     pub hostnames: Vec<WantedHostname>,
+    pub firewall: Vec<WantedFirewall>,
 }
 
 /// The kinds of `get` that a [`Wanted`] is made of.
-pub const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 8] = [
     "linkspecs",
     "addressspecs",
     "routespecs",
@@ -30,6 +31,7 @@ pub const KINDS: [&str; 7] = [
     "leases",
     "resolverspecs",
     "hostnamespecs",
+    "firewallspecs",
 ];
 
 impl Wanted {
@@ -43,6 +45,7 @@ impl Wanted {
             leases,
             resolvers,
             hostnames,
+            firewall,
         ] = answers;
         Self {
             links: known(links),
@@ -52,6 +55,7 @@ impl Wanted {
             leases: known(leases),
             resolvers: known(resolvers),
             hostnames: known(hostnames),
+            firewall: known(firewall),
         }
     }
 
@@ -179,6 +183,21 @@ pub struct WantedResolver {
 #[derive(Debug, Deserialize)]
 pub struct WantedHostname {
     pub hostname: String,
+}
+
+/// Of a [`crate::state::FirewallSpec`].
+#[derive(Debug, Deserialize)]
+pub struct WantedFirewall {
+    #[serde(default)]
+    pub management: Vec<WantedPorts>,
+}
+
+/// Of a [`crate::state::ManagementSpec`].
+#[derive(Debug, Deserialize)]
+pub struct WantedPorts {
+    pub protocol: Protocol,
+    /// A port, or a range.
+    pub ports: String,
 }
 
 /// What is not said prints as an empty text.

@@ -24,6 +24,7 @@ mod wireguard;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use core::net::IpAddr;
 
@@ -159,6 +160,17 @@ pub struct Observed {
     pub hostname: Option<String>,
     /// Contents of the files that [`Desired::files`] names, where they exist.
     pub files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Desired {
+    /// The table of ours that is to be in force; `None`: none, or whatever is there ([`Unsaid::Leave`]).
+    pub fn table(&self) -> Option<&Arc<nft::Table>> {
+        match (&self.firewall, &self.unsaid_firewall) {
+            (Some(spec), _) => spec.wanted(),
+            (None, Unsaid::Keep(table)) => Some(table),
+            (None, Unsaid::Remove | Unsaid::Leave) => None,
+        }
+    }
 }
 
 impl Observed {

@@ -17,6 +17,7 @@ pub mod inherit;
 pub mod inotify;
 pub mod kmsg;
 pub mod landlock;
+pub mod listening;
 pub mod lock;
 pub mod memfd;
 pub mod memory;

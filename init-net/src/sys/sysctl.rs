@@ -10,7 +10,7 @@ use crate::value::{SysctlKey, same_sysctl_value};
 const MAX_VALUE: u64 = 64 << 10;
 
 /// Room for almost every value, bytes.
-const FIRST_READ: usize = 256;
+const FIRST_READ: usize = 64;
 
 /// Its value without the line end. `NotFound`: this kernel has none of that name at present.
 pub fn read(key: &SysctlKey) -> io::Result<String> {
@@ -58,6 +58,14 @@ pub fn write(key: &SysctlKey, value: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_value_is_read_to_its_end() {
+        let key: SysctlKey = "net.core.netdev_rss_key".parse().unwrap();
+        let whole = std::fs::read_to_string("/proc/sys/net/core/netdev_rss_key").unwrap();
+        assert!(whole.len() > FIRST_READ);
+        assert_eq!(read(&key).unwrap(), whole.trim_end());
+    }
 
     #[test]
     fn what_is_there_is_read_and_what_is_not_is_not_found() {

@@ -1,39 +1,23 @@
 //! A bad cable: takes frames from one end to the other in user space, and on the way loses, delays and doubles them as
 //! its seed says.
 
-#![allow(unsafe_code)]
-
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io;
-use std::mem::size_of;
 use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
-
-use nix::sys::socket::AddressFamily;
-use nix::sys::socket::MsgFlags;
-use nix::sys::socket::SockFlag;
-use nix::sys::socket::SockProtocol;
-use nix::sys::socket::SockType;
-use nix::sys::socket::recv;
-use nix::sys::socket::send;
-use nix::sys::socket::socket;
 
 use super::stop::PeerThread;
 use super::stop::StopSignal;
 use super::stop::Woken;
 use crate::Namespace;
 use crate::Result;
+use crate::cable::End;
+use crate::cable::MAX_FRAME;
+use crate::cable::Options;
 use crate::clock;
-use crate::error::Context;
-
-/// Room for the largest frame that the kernel puts together, and the virtio header before it, bytes.
-const MAX_FRAME: usize = 65_536 + 64;
 
 /// Frames under way at a time, in both directions; what comes while so many are is lost, as on a full cable.
 const MAX_WAITING: usize = 4_096;
@@ -85,16 +69,18 @@ impl Relay {
         weather: Weather,
         seed: u64,
     ) -> Result<Self> {
-        let [left, right] = ends.map(str::to_owned);
-        let sockets = namespace.enter(move || -> Result<[OwnedFd; 2]> {
-            Ok([
-                open(&left).context(left.clone())?,
-                open(&right).context(right.clone())?,
-            ])
-        })??;
+        let options = Options {
+            outgoing: false,
+            header: true,
+        };
+        let [left, right] = ends;
+        let ends = [
+            End::open(namespace, left, options)?,
+            End::open(namespace, right, options)?,
+        ];
         let tally = Arc::default();
         let cable = Cable {
-            sockets,
+            ends,
             weather,
             chance: Chance(seed),
             waiting: BinaryHeap::new(),
@@ -137,7 +123,7 @@ impl Chance {
 
 /// What goes on under the cable's skin.
 struct Cable {
-    sockets: [OwnedFd; 2],
+    ends: [End; 2],
     weather: Weather,
     chance: Chance,
     /// The next one due first; then in the order of arrival.
@@ -162,7 +148,7 @@ impl Cable {
         loop {
             let due = self.waiting.peek().map(|Reverse(frame)| frame.due);
             let limit = due.map(|due| due.saturating_duration_since(clock::now()));
-            let [left, right] = &self.sockets;
+            let [left, right] = &self.ends;
             match stop.wait_any(&[left.as_fd(), right.as_fd()], limit) {
                 Ok(Woken::Readable) => {
                     self.take(0, &mut buffer);
@@ -177,15 +163,8 @@ impl Cable {
 
     /// Reads what waits at one end and decides about it.
     fn take(&mut self, from: usize, buffer: &mut [u8]) {
-        loop {
-            let Ok(length) = recv(
-                self.sockets[from].as_raw_fd(),
-                buffer,
-                MsgFlags::MSG_DONTWAIT,
-            ) else {
-                return;
-            };
-            self.decide(1 - from, &buffer[..length], clock::now());
+        while let Some(bytes) = self.ends[from].take(buffer) {
+            self.decide(1 - from, bytes, clock::now());
         }
     }
 
@@ -222,11 +201,7 @@ impl Cable {
                 return;
             };
             // A frame that an end does not take is one more that is lost: the link may be down.
-            let sent = send(
-                self.sockets[frame.to].as_raw_fd(),
-                &frame.bytes,
-                MsgFlags::MSG_DONTWAIT,
-            );
+            let sent = self.ends[frame.to].send(&frame.bytes);
             let mut tally = self.tally.lock().expect("no holder of the lock panics");
             match sent {
                 Ok(_) => tally.passed += 1,
@@ -239,81 +214,23 @@ impl Cable {
     }
 }
 
-/// A socket for every frame that comes in at an interface, with the virtio header that keeps what the kernel has put off
-/// (checksums, cutting into segments) put off on the other side as well.
-fn open(interface: &str) -> io::Result<OwnedFd> {
-    let index = nix::net::if_::if_nametoindex(interface)?;
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let none: Option<SockProtocol> = None;
-    let socket = socket(AddressFamily::Packet, SockType::Raw, flags, none)?;
-    for option in [libc::PACKET_VNET_HDR, libc::PACKET_IGNORE_OUTGOING] {
-        let on: libc::c_int = 1;
-        // SAFETY: `on` is an int, lives through the call, and the length is its size.
-        check(unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                option,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        })?;
-    }
-    let membership = libc::packet_mreq {
-        mr_ifindex: index as libc::c_int,
-        mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
-        mr_alen: 0,
-        mr_address: [0; 8],
-    };
-    // SAFETY: `membership` lives through the call and the length is its size.
-    check(unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_ADD_MEMBERSHIP,
-            (&raw const membership).cast(),
-            size_of::<libc::packet_mreq>() as libc::socklen_t,
-        )
-    })?;
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as libc::c_ushort,
-        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
-        sll_ifindex: index as libc::c_int,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    // SAFETY: `address` lives through the call and the length is its size.
-    check(unsafe {
-        libc::bind(
-            socket.as_raw_fd(),
-            (&raw const address).cast(),
-            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-        )
-    })?;
-    Ok(socket)
-}
-
-fn check(result: libc::c_int) -> io::Result<()> {
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use nix::sys::socket::AddressFamily;
+    use nix::sys::socket::SockFlag;
+    use nix::sys::socket::SockType;
+    use nix::sys::socket::socket;
+
     use super::*;
 
     fn cable(weather: Weather, seed: u64) -> Cable {
         let pair = || {
             let flags = SockFlag::SOCK_CLOEXEC;
             let kind = SockType::Datagram;
-            socket(AddressFamily::Unix, kind, flags, None).unwrap()
+            End::from(socket(AddressFamily::Unix, kind, flags, None).unwrap())
         };
         Cable {
-            sockets: [pair(), pair()],
+            ends: [pair(), pair()],
             weather,
             chance: Chance(seed),
             waiting: BinaryHeap::new(),

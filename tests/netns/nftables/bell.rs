@@ -21,7 +21,7 @@ fn only_what_others_do_to_our_table_rings() {
     in_namespace(|| {
         let mut kernel = Nftables::default();
         let mut bells = Bells::default();
-        bells.follow(&Desired::default()).unwrap();
+        bells.follow(&Desired::default(), None).unwrap();
         bells.listen_to_firewall(None).unwrap();
         nft("add table inet init-net").unwrap();
         assert_eq!(rings(&mut bells, None), None, "nobody wants to know");
@@ -52,9 +52,8 @@ fn only_what_others_do_to_our_table_rings() {
             nft(command).unwrap();
             assert_eq!(rings(&mut bells, own), firewall, "{command}");
         }
-        bells
-            .listen_to_firewall(Some(&Observed::default()))
-            .unwrap();
+        let nothing = Observed::default();
+        bells.follow(&Desired::default(), Some(&nothing)).unwrap();
         nft("add table inet init-net").unwrap();
         assert_eq!(rings(&mut bells, own), None, "no longer");
     });

@@ -4,10 +4,13 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use qemu::peer::dnsmasq::Dnsmasq;
 use qemu::{Namespace, process};
 use serde_json::Value;
 
+use super::firewall;
 use super::machine::{Machine, Ran, on_machine};
 use crate::namespace::ip;
 
@@ -385,5 +388,36 @@ fn an_online_target_that_is_not_there() {
             "no connection",
         );
         assert_eq!(machine.run(&["doctor", "--online", "nonsense"]).code, 64);
+    });
+}
+
+#[test]
+fn a_firewall_that_is_gone_and_one_that_cuts_off_who_listens() {
+    on_machine("doctor-firewall", |machine| {
+        firewall::booted(machine, firewall::CONFIG);
+        let _ssh = TcpListener::bind("0.0.0.0:22").unwrap();
+        let _web = TcpListener::bind("[::]:8080").unwrap();
+        let _own = TcpListener::bind("127.0.0.1:9090").unwrap();
+        let of_firewall = || {
+            let (_, found) = examine(machine, &[]);
+            let all = found.into_iter().filter(|f| f["check"] == "firewall");
+            all.collect::<Vec<_>>()
+        };
+        let found = of_firewall();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0]["id"], "tcp/8080");
+        assert_eq!(found[0]["severity"], "warning");
+        let problem = found[0]["problem"].as_str().unwrap();
+        assert!(problem.contains("port 8080 is listened on and nobody reaches it"));
+        // Nobody brings it back.
+        machine.signal(Signal::SIGKILL);
+        firewall::nft("delete table inet init-net");
+        let found = of_firewall();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0]["id"], "inet init-net");
+        assert_eq!(found[0]["severity"], "error");
+        firewall::nft("add table inet init-net");
+        let problem = of_firewall()[0]["problem"].clone();
+        assert_eq!(problem, "is in force, and not the one that is desired");
     });
 }

@@ -2,18 +2,18 @@
 //! goes on counting, and nobody is locked out by accident.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::UdpSocket;
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::io::{ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use qemu::process::Process;
+use serde_json::{Value, json};
 
-use super::machine::{Machine, on_machine};
+use super::machine::{Machine, PATIENCE, on_machine};
 
-const CONFIG: &str = "
+pub const CONFIG: &str = "
 apiVersion: v1alpha1
 kind: LinkConfig
 name: eth0
@@ -31,7 +31,7 @@ portSelector: {ports: [22], protocol: tcp}
 ingress: [{subnet: 10.88.0.0/24}, {subnet: 10.99.0.0/24}, {subnet: 10.101.0.0/16}]
 ";
 
-fn nft(arguments: &str) -> String {
+pub fn nft(arguments: &str) -> String {
     let output = Command::new("nft")
         .args(arguments.split_whitespace())
         .output();
@@ -41,7 +41,7 @@ fn nft(arguments: &str) -> String {
 }
 
 /// Our table, without what it has counted.
-fn table() -> Option<String> {
+pub fn table() -> Option<String> {
     let output = Command::new("nft")
         .args(["-s", "list", "table", "inet", "init-net"])
         .output();
@@ -52,7 +52,7 @@ fn table() -> Option<String> {
         .then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-fn booted(machine: &Machine, config: &str) {
+pub fn booted(machine: &Machine, config: &str) {
     fs::create_dir_all("/etc/init-net").unwrap();
     fs::write("/etc/init-net/machine.yaml", config).unwrap();
     machine.boot("initnet.wait=local");
@@ -220,7 +220,7 @@ fn elements_let_in_count_and_are_explained() {
         for number in 0..LIKE {
             let (port, expected) = (1000 + number, of_lab(number));
             let wait = match expected {
-                true => super::machine::PATIENCE,
+                true => PATIENCE,
                 false => Duration::from_millis(100),
             };
             assert_eq!(answers(machine, port, wait), expected, "{port}");
@@ -261,4 +261,145 @@ fn elements_let_in_count_and_are_explained() {
         machine.until("a repair", || (handle() != before).then_some(()));
         assert_eq!(packets(6), 2);
     });
+}
+#[test]
+fn a_packet_is_explained_by_what_is_in_force() {
+    on_machine("firewall-explain-other", |machine| {
+        booted(machine, CONFIG);
+        // Somebody else's table of our name: the kernel lets nobody but them touch it, for as long as they are there.
+        let mut nft = Command::new("nft")
+            .arg("-i")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = nft.stdin.take().unwrap();
+        let theirs = "delete table inet init-net; add table inet init-net { flags owner; }";
+        writeln!(input, "{theirs}").unwrap();
+        let ask = || {
+            let from = [
+                "explain",
+                "packet",
+                "--from",
+                "192.0.2.9",
+                "--to-port",
+                "22",
+            ];
+            let ran = machine.run(&from);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+            ran.output
+        };
+        machine.until("another firewall", || {
+            let words = ask();
+            (words.starts_with("accept") && words.contains("not the one that is desired"))
+                .then_some(())
+        });
+        drop(input);
+        nft.wait().unwrap();
+        machine.reconcile();
+        machine.until("our firewall", || {
+            let words = ask();
+            (words.starts_with("drop") && !words.contains("desired")).then_some(())
+        });
+    });
+}
+
+#[test]
+fn without_a_firewall_nobody_listens_to_nf_tables() {
+    on_machine("firewall-none", |machine| {
+        machine.boot("ip=10.77.0.9::10.77.0.1:24::eth0:none");
+        machine.answers();
+        machine.reconcile();
+        assert_eq!(machine.plan(), json!([]));
+        assert_eq!(netfilter_sockets(), 0);
+        let apply = |config: &str| {
+            fs::write("/tmp/applied.yaml", config).unwrap();
+            let ran = machine.run(&["apply", "--force", "--config", "/tmp/applied.yaml"]);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+        };
+        apply(CONFIG);
+        machine.until("somebody who listens", || {
+            (netfilter_sockets() == 1).then_some(())
+        });
+        let nothing = CONFIG.split("---").next().unwrap();
+        apply(nothing);
+        assert_eq!(table(), None);
+        machine.until("the end of listening", || {
+            (netfilter_sockets() == 0).then_some(())
+        });
+    });
+}
+
+#[test]
+fn a_watch_tells_of_rules_and_not_of_packets() {
+    on_machine("firewall-watch", |machine| {
+        booted(machine, CONFIG);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let packet = || {
+            let to = socket.local_addr().unwrap();
+            assert_eq!(socket.send_to(b"x", to).unwrap(), 1);
+        };
+        packet();
+        let mut command = machine.command(&["get", "firewall", "--watch", "-o", "json"]);
+        let mut watch = Process::start(command.stdout(Stdio::piped())).unwrap();
+        let log = watch.output(None).unwrap();
+        log.wait_for("prerouting/policy", PATIENCE).unwrap();
+        let counted = |lines: &[String]| {
+            let rows = lines
+                .iter()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            let rows: Vec<Value> = rows.collect();
+            let row = rows.iter().rev().find(|row| {
+                let row = row.get("resource").unwrap_or(row);
+                row["rule"] == "trusted links"
+            });
+            let row = row.unwrap_or_else(|| panic!("{lines:#?}"));
+            row.get("resource").unwrap_or(row)["packets"]
+                .as_u64()
+                .unwrap()
+        };
+        let before = log.lines();
+        assert!(counted(&before) > 0, "{before:#?}");
+        packet();
+        machine.reconcile();
+        // Another rule is told; what was counted meanwhile is not, but for rows that are told anyway.
+        let other = CONFIG.replace("name: ssh", "name: other");
+        fs::write("/tmp/other.yaml", other).unwrap();
+        let ran = machine.run(&["apply", "--config", "/tmp/other.yaml"]);
+        assert_eq!(ran.code, 0, "{}", ran.errors);
+        log.wait_for("\"rule\":\"other\"", PATIENCE).unwrap();
+        let after = log.lines().split_off(before.len());
+        assert!(
+            !after.iter().any(|line| line.contains("trusted links")),
+            "{after:#?}"
+        );
+    });
+}
+
+#[test]
+fn a_scrape_has_what_is_counted_by_then() {
+    on_machine("firewall-metrics", |machine| {
+        booted(machine, CONFIG);
+        let value = |name: &str| {
+            let ran = machine.run(&["metrics"]);
+            assert_eq!(ran.code, 0, "{}", ran.errors);
+            let value = ran.output.lines().find_map(|line| line.strip_prefix(name));
+            let value = value.unwrap_or_else(|| panic!("{name} in {}", ran.output));
+            value.trim().parse::<f64>().unwrap()
+        };
+        assert_eq!(value("initnet_firewall_in_force"), 1.0);
+        let accepted = "initnet_firewall_packets_total{chain=\"ingress\",verdict=\"accepted\"}";
+        let before = value(accepted);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        assert!(value(accepted) > before);
+    });
+}
+
+/// Sockets of NETLINK_NETFILTER (12) in this network, the kernel's own (port 0) left out.
+fn netfilter_sockets() -> usize {
+    let all = fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    let lines = all.lines().map(|line| line.split_whitespace().collect());
+    let ours = |line: &Vec<&str>| line[1] == "12" && line[2] != "0";
+    lines.filter(ours).count()
 }

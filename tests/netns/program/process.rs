@@ -13,6 +13,7 @@ use qemu::peer::dhcp::message_type::{DISCOVER, REQUEST};
 use qemu::process::Process;
 use serde_json::{Value, json};
 
+use super::firewall;
 use super::lease::Grants;
 use super::machine::{Machine, PATIENCE, leased, on_machine};
 use super::watch::Watch;
@@ -102,6 +103,32 @@ fn with_that_everything_is_still_kept() {
                 .contains("node9")
                 .then_some(())
         });
+    });
+}
+
+#[test]
+fn the_firewall_is_replaced_with_what_is_left() {
+    on_machine("privileges-firewall", |machine| {
+        firewall::booted(machine, firewall::CONFIG);
+        let pid = pid(machine);
+        assert_eq!(status(pid, "NoNewPrivs"), "1");
+        assert_eq!(status(pid, "Seccomp"), "2");
+        let set = u64::from_str_radix(&status(pid, "CapEff"), 16).unwrap();
+        assert_eq!(set & !MODULES, NETWORK, "{set:x}");
+        let files = told(machine)["privileges"]["files"].clone();
+        assert!(files.as_str().unwrap().starts_with("only below"), "{files}");
+        let whole = firewall::table().expect("our table");
+        firewall::nft("flush ruleset");
+        machine.until("the table", || {
+            (firewall::table().as_ref() == Some(&whole)).then_some(())
+        });
+        let other = firewall::CONFIG.replace("name: ssh", "name: other");
+        let path = machine.lab.folder().join("other.yaml");
+        fs::write(&path, other).unwrap();
+        let ran = machine.run(&["apply", "--config", path.to_str().unwrap()]);
+        assert_eq!(ran.code, 0, "{}", ran.errors);
+        assert!(firewall::table().unwrap().contains("\"other\""));
+        assert_eq!(pid, self::pid(machine));
     });
 }
 

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::lower::{family_is, protocol_is, rule};
 use super::ranges;
 use super::sets::{Sets, is};
-use crate::state::nft::{Datum, Field, Limit, Match, Rule, Test, Verdict, ct};
+use crate::state::nft::{DEFAULT_ACTION, Datum, Field, Limit, Match, Rule, Test, Verdict, ct};
 use crate::state::{Family, FirewallSpec, IngressSpec, PodsToHostSpec};
 use crate::value::{LinkName, LinkPattern, PortRange, Prefix, Protocol};
 
@@ -263,7 +263,7 @@ pub(super) fn is_local() -> Match {
 pub(super) fn unwanted() -> Vec<Rule> {
     let begins = |protocol| {
         let matches = vec![protocol_is(protocol), super::lower::is_new()];
-        rule(matches, Verdict::Drop, "default action")
+        rule(matches, Verdict::Drop, DEFAULT_ACTION)
     };
     vec![begins(Protocol::Tcp), begins(Protocol::Udp)]
 }

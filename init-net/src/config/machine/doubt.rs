@@ -29,6 +29,8 @@ pub(super) fn of_text(source: &Source<'_>, broken: bool, out: &mut Document) {
 /// Takes in that `node` has errors.
 pub(super) fn of_document(source: &Source<'_>, node: &Node, out: &mut Document) {
     let Value::Map(entries) = &node.value else {
+        // No machine config at all: the page of a captive portal.
+        add(source, node.mark, FirewallFault::LetsInLess, out);
         return;
     };
     let is_rule = match node.at("kind").and_then(Node::text) {

@@ -45,6 +45,11 @@ impl Doubt {
         self.0 & part.0 == part.0
     }
 
+    /// All but what makes up `part`.
+    pub(super) fn without(self, part: Self) -> Self {
+        Self(self.0 & !part.0)
+    }
+
     /// What an op leaves in doubt.
     pub(super) fn after(outcome: &Outcome) -> Self {
         if outcome.result.is_err() {
@@ -147,7 +152,7 @@ impl Core {
             }
         }
         if bell.down.is_empty() && bell.replaced.is_empty() {
-            return self.with_watched(doubt);
+            return self.worth_a_look(doubt);
         }
         let seen = self.observed.iter().flat_map(|seen| &seen.routes);
         for route in seen {
@@ -159,7 +164,7 @@ impl Core {
                 doubt |= Doubt::FOREIGN_ROUTES;
             }
         }
-        self.with_watched(doubt)
+        self.worth_a_look(doubt)
     }
 }
 

@@ -474,8 +474,11 @@ impl Fetches {
                         };
                         let fault = Diagnostic::new(Severity::Error, format!("{name}: {error}"))
                             .with_effect(effect);
-                        effects.push(Effect::Diagnostic(fault.clone()));
-                        self.faults.insert(name.clone(), vec![fault]);
+                        let old = self.faults.insert(name.clone(), vec![fault.clone()]);
+                        // It is asked again and again, and said once.
+                        if old.is_none_or(|old| !old.contains(&fault)) {
+                            effects.push(Effect::Diagnostic(fault));
+                        }
                         cached
                     }
                 };

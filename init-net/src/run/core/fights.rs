@@ -23,7 +23,7 @@ pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// The rest of the firewall, which keeps a machine closed: somebody who flushes it in a loop opens it for this long at most,
 /// and costs a replacement as often.
-const FIREWALL_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const FIREWALL_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is told of an op that rests.
 const UNDONE: &str = "somebody keeps undoing this";

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Core, Outcome};
+use super::{Core, Doubt, Outcome};
 use crate::compile;
-use crate::config::{Document, Meanwhile};
+use crate::config::{Document, FirewallFault, Meanwhile};
 use crate::state::{Desired, FirewallOp, Observed, Op, Unsaid};
 use crate::value::{Duration, Instant, Layer};
 
@@ -171,21 +171,50 @@ impl Core {
         self.firewall.stage = Stage::AfterBoot;
     }
 
-    /// The sources for which the base set is still in force; empty: it is known what the firewall should be.
+    /// The sources for which the base set is still in force, because they have not answered or cannot be used; empty: it is
+    /// known what the firewall should be.
     pub fn closed_for(&self) -> Vec<String> {
         let base = self.desired.firewall.as_ref();
-        let base = base.is_some_and(|spec| spec.layer == Layer::Default);
-        match base && self.firewall.awaited {
-            true => self.fetches.unknown().collect(),
-            false => Vec::new(),
+        if base.is_none_or(|spec| spec.layer != Layer::Default) {
+            return Vec::new();
         }
+        let faults = self.documents.iter().filter_map(|document| {
+            let said = document.firewall.fault.as_ref()?;
+            (said.value == FirewallFault::Unread).then(|| said.origin.source.to_string())
+        });
+        self.fetches.unknown().chain(faults).collect()
     }
 
     /// Whether a table is to be in force.
     pub(super) fn wants_firewall(&self) -> bool {
-        match (&self.desired.firewall, &self.desired.unsaid_firewall) {
-            (Some(spec), _) => spec.wanted().is_some(),
-            (None, unsaid) => matches!(unsaid, Unsaid::Keep(_)),
+        self.desired.table().is_some()
+    }
+
+    /// Whether the table that is to be in force is, by the last look.
+    pub fn firewall_is_in_force(&self) -> bool {
+        let there = self
+            .observed
+            .as_ref()
+            .and_then(|seen| seen.firewall.as_ref());
+        match (self.desired.table(), there) {
+            (Some(table), Some(there)) => !there.foreign && there.table == **table,
+            _ => false,
+        }
+    }
+
+    /// Whether there is something to ask nf_tables for.
+    pub(super) fn uses_firewall(&self) -> bool {
+        let seen = self.observed.as_ref();
+        seen.is_none_or(|seen| seen.firewall.is_some()) || self.wants_firewall()
+    }
+
+    /// What a look shows that is to show `doubt`. To ask nf_tables is to load it, on a kernel that has it as a module: after
+    /// the first look only where there is to be a table of ours, or there was one.
+    pub(super) fn with_firewall_where_used(&self, doubt: Doubt) -> Doubt {
+        if self.uses_firewall() {
+            doubt
+        } else {
+            doubt.without(Doubt::FIREWALL)
         }
     }
 

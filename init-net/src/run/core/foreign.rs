@@ -82,7 +82,8 @@ impl Core {
     }
 
     /// What a look shows that is to show `doubt`: whoever watches routes of others sees no half of them.
-    pub(super) fn with_watched(&self, doubt: Doubt) -> Doubt {
+    pub(super) fn worth_a_look(&self, doubt: Doubt) -> Doubt {
+        let doubt = self.with_firewall_where_used(doubt);
         if doubt.has(Doubt::FOREIGN_ROUTES) && self.record.is_watched(ROUTES) {
             doubt | Doubt::ALL_ROUTES
         } else {

@@ -1,7 +1,7 @@
 //! When the machine is looked at next, and at which parts of it.
 
 use super::Doubt;
-use crate::value::{Duration, Instant};
+use crate::value::{Duration, Instant, earliest};
 
 /// Quiet time between a kernel notice and the dump it causes, when there was a dump just before: swallows the handful
 /// of messages of one link coming up, and is far below the 5 ms in which drift is to be undone.
@@ -30,6 +30,10 @@ pub(super) struct Looks {
     last: Option<Instant>,
     /// None before this moment: somebody undoes our work, or dumps fail.
     not_before: Instant,
+    /// When to look at the firewall alone, in a pause because of something else.
+    firewall_at: Option<Instant>,
+    /// The last look was such a one.
+    in_pause: bool,
     under_way: bool,
     /// Looks in a row that did not come.
     failures: u32,
@@ -46,6 +50,8 @@ impl Looks {
             doubt: Doubt::EVERYTHING,
             last: None,
             not_before: Instant::BOOT,
+            firewall_at: None,
+            in_pause: false,
             under_way: false,
             failures: 0,
             began: now,
@@ -57,14 +63,24 @@ impl Looks {
     pub(super) fn notice(&mut self, doubt: Doubt, now: Instant) {
         self.doubt |= doubt;
         let rest = (self.took * REST).clamp(SETTLE, MAX_REST);
-        let after_last = self.last.map_or(now, |last| last + rest);
-        let at = after_last.max(now).max(self.not_before);
+        let after_last = self.last.map_or(now, |last| last + rest).max(now);
+        self.look_at_firewall(doubt, after_last, now);
+        let at = after_last.max(self.not_before);
         self.at = Some(self.at.map_or(at, |already| already.min(at)));
+    }
+
+    /// A machine whose firewall was flushed is open: nobody else's fight keeps it so. A pause because no look can be had
+    /// holds for this one, too.
+    fn look_at_firewall(&mut self, doubt: Doubt, at: Instant, now: Instant) {
+        if doubt.has(Doubt::FIREWALL) && self.not_before > now && self.failures == 0 {
+            self.firewall_at = Some(self.firewall_at.map_or(at, |already| already.min(at)));
+        }
     }
 
     /// Something is needed, or was just done: look without a rest.
     pub(super) fn need(&mut self, doubt: Doubt, now: Instant) {
         self.doubt |= doubt;
+        self.look_at_firewall(doubt, now, now);
         self.at = Some(now.max(self.not_before));
     }
 
@@ -86,6 +102,7 @@ impl Looks {
         self.under_way = false;
         let wait = DUMP_RETRY.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
+        self.firewall_at = None;
         self.pause(now + wait.min(MAX_DUMP_RETRY));
         self.failures == 1
     }
@@ -100,18 +117,36 @@ impl Looks {
 
     /// What to look at now, when that is due: the look is under way then.
     pub(super) fn begin(&mut self, now: Instant) -> Option<Doubt> {
-        if self.at.is_none_or(|at| at > now) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let whole = due(self.at);
+        if !whole && !due(self.firewall_at) {
             return None;
         }
-        self.at = None;
+        self.firewall_at = None;
+        self.in_pause = !whole;
         self.under_way = true;
         self.began = now;
+        if self.in_pause {
+            return Some(Doubt::FIREWALL);
+        }
+        self.at = None;
         Some(core::mem::take(&mut self.doubt))
+    }
+
+    /// The firewall, too, rests in the pause, until then.
+    pub(super) fn rest_firewall(&mut self, until: Instant) {
+        self.firewall_at = Some(until);
+    }
+
+    /// Whether the last look was one at the firewall alone, in a pause: the rest of what was seen is of before it.
+    pub(super) fn is_in_pause(&self) -> bool {
+        self.in_pause
     }
 
     /// Whether no look is due or under way: what was seen is of before the last ops otherwise.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
-        !self.under_way && self.at.is_none_or(|at| at > now)
+        let mut due = self.at.iter().chain(&self.firewall_at);
+        !self.under_way && due.all(|at| *at > now)
     }
 
     /// Whether none is due, now or later, or under way.
@@ -131,7 +166,7 @@ impl Looks {
 
     /// When the next look is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.at
+        earliest([self.at, self.firewall_at])
     }
 
     /// The end of the pause.

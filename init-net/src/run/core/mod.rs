@@ -190,6 +190,8 @@ impl Core {
                 self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);
                 self.replace_documents(documents);
+                // Another table goes on from what the rules have counted by now, not by the last look.
+                self.looks.need(Doubt::FIREWALL, now);
             }
             Event::Request { id, request } => self.ask(id, request, now, &mut effects),
             Event::Sampled {
@@ -283,7 +285,7 @@ impl Core {
         }
         let fresh = self.looks.is_fresh(now) && self.observed.is_some();
         if self.stale && !self.applying && fresh {
-            self.reconcile(now, effects);
+            self.reconcile(false, now, effects);
         }
         if self.backoff.due(now) && self.looks.may(now) && !self.applying {
             self.looks.notice(Doubt::EVERYTHING, now);
@@ -296,7 +298,7 @@ impl Core {
         if !self.applying
             && let Some(doubt) = self.looks.begin(now)
         {
-            effects.push(Effect::Observe(self.with_watched(doubt)));
+            effects.push(Effect::Observe(self.worth_a_look(doubt)));
         }
         self.probes.turn(
             &self.desired.probes,
@@ -368,15 +370,15 @@ impl Core {
         self.observed = Some(observed);
         self.foreign.fresh = of.has(Doubt::FOREIGN_ROUTES);
         if !self.applying {
-            self.reconcile(now, effects);
+            self.reconcile(self.looks.is_in_pause(), now, effects);
         }
         self.answer_with_routes(of, now, effects);
         let silent = self.depends_on_foreign();
         self.patrol.follow_routes(silent);
     }
 
-    /// Compiles if needed, then plans against the last dump.
-    fn reconcile(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+    /// Compiles if needed, then plans against the last dump. `in_pause`: of that only the firewall is new.
+    fn reconcile(&mut self, in_pause: bool, now: Instant, effects: &mut Vec<Effect>) {
         if let Some(observed) = &mut self.observed {
             // What a dump says of time is absolute: from an older one, lifetimes still count from now.
             observed.at = now;
@@ -439,6 +441,12 @@ impl Core {
         self.backoff.forget_all_but(&ops);
         self.fights.forget_all_but(&ops);
         self.backoff.hold(&mut ops, &observed.links, now);
+        if in_pause {
+            ops.retain(|op| matches!(op, Op::Firewall(_)));
+            if ops.is_empty() {
+                return;
+            }
+        }
         if self.looks_at_foreign_first(&ops, now) {
             return;
         }
@@ -455,6 +463,9 @@ impl Core {
             return;
         }
         if ops.is_empty() {
+            if in_pause {
+                self.looks.rest_firewall(now + fights::FIREWALL_PAUSE);
+            }
             return;
         }
         self.applying = true;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Core, Doubt, Effect};
 use crate::run::facts::Facts;
 use crate::run::kinds;
+use crate::run::metrics;
 use crate::run::sample::Sample;
 use crate::run::state_file::SavedText;
 use crate::value::Instant;
@@ -134,6 +135,8 @@ impl Core {
                 let there = observed.and_then(|observed| observed.firewall.as_ref());
                 there.map(|_| "firewall")
             }
+            // What rules have counted is known to the kernel alone.
+            Request::Metrics if self.uses_firewall() => Some("firewall"),
             _ => None,
         };
         match kind.filter(|kind| self.observed.is_some() && Sample::is_for(kind)) {
@@ -235,7 +238,10 @@ impl Core {
                         .collect(),
                 ))
             }
-            Request::Metrics => Reply::Ok(Value::String(crate::run::metrics::render(self, now))),
+            Request::Metrics => {
+                let filtered = sample.firewall.as_ref();
+                Reply::Ok(Value::String(metrics::render(self, filtered, now)))
+            }
             Request::Reconcile if self.observed.is_none() => not_ready(),
             Request::Reconcile => {
                 self.looks.at_once(Doubt::EVERYTHING, now);

@@ -1,31 +1,65 @@
-//! What drops packets on this machine: rules of others, and kernel parameters that turn things off.
+//! What drops packets on this machine: our firewall where it is not as declared or cuts off who listens, rules of others, and kernel parameters that turn things off.
 
 use super::finding::Finding;
+use super::reach;
 use super::scene::{Scene, is_loopback};
+use crate::state::nft::TABLE;
 use crate::state::{Family, OUR_PROTOCOL, OperatorKind};
 use crate::wire::nf_chains::BaseChain;
 
-/// Our table, which lets through what the network needs (DESIGN §2.3).
-const OURS: &str = "init-net";
+/// Family and name of our table, which lets through what the network needs (DESIGN §2.3).
+const OURS: (&str, &str) = ("inet", TABLE);
 
 /// Hooks that packets of this machine itself pass; `forward` is for those of others.
 const IN_THE_WAY: [&str; 5] = ["input", "output", "prerouting", "postrouting", "ingress"];
 
 pub fn fine(scene: &Scene) -> String {
-    match scene.chains.iter().filter(|c| c.table != OURS).count() {
+    let others = match scene.chains.iter().filter(|chain| !is_ours(chain)).count() {
         0 => "no rules of others".into(),
         1 => "1 chain of others, which accepts what no rule takes".into(),
         count => format!("{count} chains of others, which accept what no rule takes"),
+    };
+    match scene.observed.firewall {
+        Some(_) => format!("ours is in force; {others}"),
+        None => others,
     }
 }
 
 pub fn judge(scene: &Scene) -> Vec<Finding> {
-    let mut found: Vec<Finding> = scene.chains.iter().filter_map(chain).collect();
+    let mut found: Vec<Finding> = in_force(scene).into_iter().collect();
+    found.extend(reach::judge(scene));
+    found.extend(scene.chains.iter().filter_map(chain));
     found.extend(parameters(scene));
     found
 }
 
+fn is_ours(chain: &BaseChain) -> bool {
+    (chain.family, chain.table.as_str()) == OURS
+}
+
+/// Whether the table is the one that should be.
+fn in_force(scene: &Scene) -> Option<Finding> {
+    let op = scene.firewall_op.as_ref()?;
+    let problem = match &scene.observed.firewall {
+        None => "is desired, and not in force",
+        Some(_) if op.starts_with("nft delete") => "is in force, and no source says so",
+        Some(_) => "is in force, and not the one that is desired",
+    };
+    let why = scene.failure(&["nft "]);
+    let why = why.map_or("somebody else changed it, or it was not applied", |why| why);
+    Some(
+        Finding::error(format!("inet {TABLE}"), problem)
+            .why(why)
+            .fix(format!(
+                "init-net apply; `nft list table inet {TABLE}`, init-net plan"
+            )),
+    )
+}
+
 fn chain(chain: &BaseChain) -> Option<Finding> {
+    if is_ours(chain) {
+        return None;
+    }
     let BaseChain {
         family,
         table,
@@ -33,7 +67,7 @@ fn chain(chain: &BaseChain) -> Option<Finding> {
         hook,
         drops,
     } = chain;
-    if !drops || table == OURS || !IN_THE_WAY.contains(hook) {
+    if !drops || !IN_THE_WAY.contains(hook) {
         return None;
     }
     let needs = match (*family, *hook) {

@@ -11,6 +11,7 @@ mod names;
 mod online;
 mod path;
 mod probe;
+mod reach;
 mod routes;
 mod scene;
 mod system;

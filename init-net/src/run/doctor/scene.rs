@@ -7,8 +7,9 @@ use super::probe::Answers;
 use crate::run::kernel::Kernel;
 use crate::run::report::Report;
 use crate::run::wanted::{self, Wanted};
-use crate::run::{RUN_DIR, live, observe, state_file};
+use crate::run::{RUN_DIR, live, observe, offline, state_file};
 use crate::state::{Desired, Family, LinkStatus, Observed, RouteStatus};
+use crate::sys::listening::Listener;
 use crate::sys::netlink::Requests;
 use crate::sys::port::PortState;
 use crate::sys::{self, port};
@@ -90,6 +91,9 @@ pub struct Scene {
     /// Kernel parameters that the judges ask for.
     pub sysctls: BTreeMap<SysctlKey, String>,
     pub chains: Vec<BaseChain>,
+    /// What would be done to our firewall, which is not as it should be then.
+    pub firewall_op: Option<String>,
+    pub listeners: Vec<Listener>,
     pub answers: Answers,
 }
 
@@ -116,6 +120,8 @@ impl Scene {
             report: live::report().ok(),
             resolv_conf: resolv_conf(),
             chains: chains().unwrap_or_default(),
+            firewall_op: offline::firewall_op().unwrap_or_default(),
+            listeners: sys::listening::all(),
             ..Self::default()
         };
         scene.look_at_state();

@@ -1,5 +1,7 @@
 //! The judges, as tables: a healthy machine, one thing broken, the finding that names it.
 
+mod firewall;
+
 use serde_json::{Value, json};
 
 use super::probe::{Gateway, OnlineAnswer, Owned, PathAnswer, Server, ServerAnswer};
@@ -67,7 +69,7 @@ fn route(index: u32, name: &str, dst: &str, gateway: &str, priority: u32) -> Rou
 }
 
 /// What `get` says of the desired side of the machine below.
-fn wanted() -> [Vec<Value>; 7] {
+fn wanted() -> [Vec<Value>; 8] {
     let origin = json!({ "layer": "cmdline", "origin": "cmdline, argument 1" });
     let with = |mut value: Value| {
         let (target, more) = (value.as_object_mut().unwrap(), origin.as_object().unwrap());
@@ -95,6 +97,7 @@ fn wanted() -> [Vec<Value>; 7] {
         vec![with(
             json!({ "id": "hostname", "hostname": "web1", "domainname": "" }),
         )],
+        vec![],
     ]
 }
 
@@ -706,6 +709,17 @@ fn firewalls_and_parameters() {
     let with = |chain| move |scene: &mut Scene| scene.chains = vec![chain];
     check(with(chain("guests", "input", false)), &[]);
     check(with(chain("init-net", "input", true)), &[]);
+    let other = |scene: &mut Scene| {
+        let ours = chain("init-net", "input", true);
+        scene.chains = vec![BaseChain {
+            family: "ip",
+            ..ours
+        }];
+    };
+    check(
+        other,
+        &[(Warning, "firewall", "ip init-net input", "not ours")],
+    );
     check(with(chain("guests", "forward", true)), &[]);
     check(
         with(chain("guests", "input", true)),

@@ -142,7 +142,7 @@ fn everything_is_in_the_grammar() {
     ];
     core.step(Event::DumpFailed(String::new()), START);
     core.step(Event::Applied(outcomes), START);
-    let families = parse(&render(&core, START));
+    let families = parse(&render(&core, None, START));
     check(&families, "initnet_links_up", "", 1.0);
     check(&families, "initnet_ready", "level=\"links\"", 1.0);
     check(&families, "initnet_ready", "level=\"online\"", 0.0);
@@ -153,6 +153,50 @@ fn everything_is_in_the_grammar() {
     check(&families, "initnet_look_seconds", "", 1.0);
     check(&families, "initnet_ops_failing", "", 1.0);
     assert_eq!(families["initnet_lease_remaining_seconds"].samples.len(), 0);
+}
+
+#[test]
+fn packets_by_chain_and_verdict() {
+    let config = "apiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n---\n\
+                  apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: a\nportSelector:\n  \
+                  ports: [22]\n  protocol: tcp\naction: reject\ningress: [{subnet: 10.0.0.0/8}]\n";
+    let documents = [crate::config::machine::parse(config, "test").0];
+    let (desired, _) = crate::compile::compile(&documents, &Default::default());
+    let table = crate::state::nft::Table::clone(desired.table().unwrap());
+    let rules = table.chains.iter().map(|chain| chain.rules.len());
+    let one = Counter {
+        packets: 1,
+        bytes: 100,
+    };
+    let status = TableStatus {
+        counters: rules.map(|count| vec![one; count]).collect(),
+        elements: Vec::new(),
+        table,
+        foreign: false,
+    };
+    let families = parse(&render(&core(), Some(&status), START));
+    let count = |chain: &str, verdict: &Verdict| {
+        let chain = status.table.chains.iter().find(|c| c.name == chain);
+        let rules = chain.unwrap().rules.iter();
+        let same = |rule: &&crate::state::nft::Rule| {
+            core::mem::discriminant(&rule.verdict) == core::mem::discriminant(verdict)
+        };
+        rules.filter(same).count() as f64
+    };
+    let (packets, bytes) = ("initnet_firewall_packets", "initnet_firewall_bytes");
+    let dropped = count("prerouting", &Verdict::Drop);
+    let labels = "chain=\"prerouting\",verdict=\"dropped\"";
+    check(&families, packets, labels, dropped);
+    check(&families, bytes, labels, dropped * 100.0);
+    let labels = "chain=\"ingress\",verdict=\"rejected\"";
+    check(&families, packets, labels, 1.0);
+    let accepted = count("ingress", &Verdict::Accept);
+    let labels = "chain=\"ingress\",verdict=\"accepted\"";
+    check(&families, packets, labels, accepted);
+    check(&families, "initnet_firewall_in_force", "", 0.0);
+    // Nobody looked.
+    let families = parse(&render(&core(), None, START));
+    assert!(!families.contains_key(packets));
 }
 
 #[test]

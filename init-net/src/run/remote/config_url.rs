@@ -106,7 +106,8 @@ impl Source for ConfigUrl {
     fn answer(&mut self, _key: &str, answer: Result<Response, FetchError>, _now: Instant) {
         self.result = Some(match answer {
             Ok(response) => match pin::check(&response.body, self.pin.as_ref()) {
-                Ok(()) => Ok(Fetched {
+                // What is no machine config is no answer: it may say something later.
+                Ok(()) => text(&response.body).map(|_| Fetched {
                     bodies: BTreeMap::from([(self.key(), response.body)]),
                     cached: false,
                 }),
@@ -125,14 +126,11 @@ impl Source for ConfigUrl {
     }
 
     fn config(&self, fetched: &Fetched) -> Option<SavedText> {
-        match userdata::decode(fetched.bodies.get(&self.key())?, Base64::Maybe) {
-            Ok(UserData::Config(text)) => Some(SavedText {
-                name: self.shown().to_owned(),
-                text,
-                preference: preference::NAMED,
-            }),
-            Ok(UserData::Absent | UserData::CloudConfig(_)) | Err(_) => None,
-        }
+        Some(SavedText {
+            name: self.shown().to_owned(),
+            text: text(fetched.bodies.get(&self.key())?).ok()?,
+            preference: preference::NAMED,
+        })
     }
 
     fn asked_for(&self, fetched: &Fetched) -> bool {
@@ -144,24 +142,27 @@ impl Source for ConfigUrl {
             return (Vec::new(), Vec::new());
         };
         let name = self.shown();
-        match userdata::decode(body, Base64::Maybe) {
-            Ok(UserData::Config(text)) => {
+        match text(body) {
+            Ok(text) => {
                 let (mut document, diagnostics) = machine::parse(&text, name);
                 document.preference = preference::NAMED;
                 (vec![document], diagnostics)
             }
-            Ok(UserData::Absent) => (Vec::new(), vec![refused(name, "the answer is empty")]),
-            Ok(UserData::CloudConfig(_)) => (
-                Vec::new(),
-                vec![refused(name, "a #cloud-config is no machine config")],
-            ),
-            Err(error) => (Vec::new(), vec![refused(name, &error.to_string())]),
+            // Of an earlier boot.
+            Err(why) => {
+                let message = format!("{name}: {why}");
+                (Vec::new(), vec![Diagnostic::new(Severity::Error, message)])
+            }
         }
     }
 }
 
-fn refused(name: &str, why: &str) -> Diagnostic {
-    Diagnostic::new(Severity::Error, format!("{name}: {why}"))
-        .with_fix("serve machine config documents in YAML")
-        .with_effect("the boot goes on without this machine config")
+/// The machine config that the body is, or why it is none.
+fn text(body: &[u8]) -> Result<String, String> {
+    match userdata::decode(body, Base64::Maybe) {
+        Ok(UserData::Config(text)) => Ok(text),
+        Ok(UserData::Absent) => Err("the answer is empty".into()),
+        Ok(UserData::CloudConfig(_)) => Err("a #cloud-config is no machine config".into()),
+        Err(error) => Err(error.to_string()),
+    }
 }

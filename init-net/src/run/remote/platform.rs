@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::compile::defaults;
 use crate::config::platform::{self, Answer, Ask, Method, Provider, Session};
-use crate::config::userdata::UserData;
-use crate::config::{Diagnostic, Document, Severity, machine, pin};
+use crate::config::userdata::{UserData, UserDataError};
+use crate::config::{Diagnostic, Document, FirewallFault, Said, Severity, machine, pin};
 use crate::proto::http::{Cause, Fetch, FetchError, Request, Response, Url};
 use crate::run::core::{Fetched, Source};
 use crate::run::sources::preference;
 use crate::run::state_file::SavedText;
 use crate::state::{Observed, Scope};
-use crate::value::{Instant, LinkName};
+use crate::value::{Instant, LinkName, Origin};
 
 /// The source.
 pub struct Metadata {
@@ -285,6 +285,7 @@ impl Source for Metadata {
         match parsed.user_data {
             Ok(UserData::Config(text)) if self.with_user_data => {
                 if let Err(mismatch) = pin::check(text.as_bytes(), self.pin.as_ref()) {
+                    mark_unread(&mut documents, &name);
                     diagnostics.push(
                         Diagnostic::new(Severity::Error, format!("{name}: {mismatch}"))
                             .with_effect("the next source of the machine config is used"),
@@ -304,12 +305,26 @@ impl Source for Metadata {
                 .with_fix("give the machine machine config documents as its user-data")
                 .with_effect("nothing of it applies but its host name"),
             ),
-            Err(error) if self.with_user_data => diagnostics.push(
-                Diagnostic::new(Severity::Error, format!("{name}: {error}"))
-                    .with_effect("the boot goes on without this machine config"),
-            ),
+            Err(error) if self.with_user_data => {
+                // What another tool is to read says nothing to us; everything else might.
+                if !matches!(error, UserDataError::Foreign(_)) {
+                    mark_unread(&mut documents, &name);
+                }
+                diagnostics.push(
+                    Diagnostic::new(Severity::Error, format!("{name}: {error}"))
+                        .with_effect("the boot goes on without this machine config"),
+                );
+            }
             Ok(_) | Err(_) => {}
         }
         (documents, diagnostics)
+    }
+}
+
+/// There is a machine config, and it is not used.
+fn mark_unread(documents: &mut [Document], name: &str) {
+    let origin = Origin::new(name, "user-data", None);
+    if let Some(document) = documents.first_mut() {
+        document.firewall.fault = Some(Said::new(FirewallFault::Unread, origin));
     }
 }

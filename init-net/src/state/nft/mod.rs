@@ -20,6 +20,9 @@ use crate::value::named;
 /// The name of the one table that is ours; its family is `inet` (DESIGN §2.3).
 pub const TABLE: &str = "init-net";
 
+/// Comment of a rule that stands for what happens to what no rule of the configuration matches.
+pub const DEFAULT_ACTION: &str = "default action";
+
 /// A whole table of family `inet`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {

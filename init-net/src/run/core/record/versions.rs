@@ -13,7 +13,10 @@ use serde_json::Value;
 const MAX_RESOURCES: usize = 4096;
 
 /// Fields that change by themselves: no change of the resource.
-const VOLATILE: [(&str, &[&str]); 1] = [("addresses", &["validUntil", "preferredUntil"])];
+const VOLATILE: [(&str, &[&str]); 2] = [
+    ("addresses", &["validUntil", "preferredUntil"]),
+    ("firewall", &["packets", "bytes"]),
+];
 
 /// Fields of the peers of a WireGuard link that change with its traffic.
 const TRAFFIC: [&str; 3] = ["lastHandshakeTime", "receiveBytes", "transmitBytes"];

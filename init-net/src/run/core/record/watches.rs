@@ -182,6 +182,8 @@ impl Core {
                 });
                 return false;
             }
+            // Of the rules that there were when it began; later the last look counts, which a change of them brings about.
+            watch.sample.firewall = None;
             let count = u32::try_from(resources.len()).unwrap_or(u32::MAX);
             watch.not_before = now + REST.saturating_mul(count);
             self.record.stamp(watch.kind, &mut resources);
@@ -273,6 +275,15 @@ mod tests {
             &["+1", "+2"],
         );
         check(&mut events, json!([{"id": "2"}, {"id": "3"}]), &["+3"]);
+    }
+
+    #[test]
+    fn rules_that_count_do_not_change() {
+        let mut rules = watch("firewall", None);
+        let row = |packets: u64, text: &str| json!([{"id": "a/1", "packets": packets, "bytes": packets, "text": text}]);
+        check(&mut rules, row(1, "accept"), &["+a/1"]);
+        check(&mut rules, row(2, "accept"), &[]);
+        check(&mut rules, row(0, "drop"), &[" a/1"]);
     }
 
     #[test]

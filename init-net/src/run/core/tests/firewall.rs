@@ -185,3 +185,108 @@ fn who_flushes_in_a_loop_is_answered_soon() {
         .filter(|line| line.contains("keeps undoing"));
     assert_eq!(told.count(), 1, "{:?}", machine.log);
 }
+
+/// A boot whose machine config by URL is answered with `answer`, after the time in which that is final.
+fn answered(line: &str, answer: &'static str) -> Machine {
+    let mut machine = booting(line);
+    machine.peer = Peer::Answers(answer);
+    machine.run(200);
+    machine
+}
+
+#[test]
+fn a_named_config_that_does_not_come_is_not_known() {
+    for answer in [
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+        // No machine config, whatever the server says.
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n#cloud-config\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<html></html>",
+    ] {
+        let mut machine = answered(AWAITS, answer);
+        assert!(machine.policy_drops(), "{answer}: {:?}", machine.done);
+        let told = |line: &&String| line.contains("initnet.config") || line.contains("10.0.0.9/c");
+        let told: Vec<_> = machine.log.iter().filter(told).collect();
+        assert_eq!(told.len(), 1, "{answer}: {told:?}");
+        // The server has it by now.
+        machine.peer = Peer::Answers("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n---");
+        if !answer.contains("html") {
+            assert_eq!(machine.core.closed_for(), ["initnet.config"], "{answer}");
+            machine.run(400);
+            assert!(machine.kernel.firewall.is_none(), "{:?}", machine.log);
+        }
+    }
+    // Somebody else has a word.
+    let line = format!("{AWAITS} initnet.firewall=accept");
+    let machine = answered(&line, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    assert!(machine.kernel.firewall.is_none());
+}
+
+#[test]
+fn a_fight_over_something_else_does_not_leave_it_open() {
+    let mut machine =
+        booting("ip=10.9.0.2::10.9.0.1:24:web:eth0:none nameserver=10.9.0.1 initnet.firewall=deny");
+    machine.run(1);
+    // For each address of ours that goes, another one comes: nothing is repeated, and everything rests after a while.
+    machine.rival = Some(|kernel| {
+        let count = kernel.generation.unwrap_or(0) + 1;
+        kernel.generation = Some(count);
+        let mut address = kernel.addresses[0].clone();
+        let other = core::net::Ipv4Addr::from_bits(0x0a0a_0000 + count);
+        address.address = format!("{other}/24").parse().unwrap();
+        kernel.addresses.push(address);
+    });
+    machine.kernel.addresses.clear();
+    machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+    let mut paused = 0;
+    for _ in 0..400 {
+        machine.run_until(machine.now + Duration::from_millis(37), |_| false);
+        let pause = machine.core.looks.not_before();
+        let rests = pause > machine.now + Duration::from_millis(5);
+        paused += u32::from(rests);
+        let ops = machine.done.len();
+        machine.kernel.firewall = None;
+        machine.queue.push_back(Event::Changed(Doubt::FIREWALL));
+        machine.run_until(machine.now + Duration::from_millis(5), |_| false);
+        assert!(machine.policy_drops(), "{:?}", machine.done.last());
+        // The rest rests.
+        if rests {
+            let done: Vec<_> = machine.done.iter().skip(ops).collect();
+            assert_eq!(done.len(), 1, "{done:?}");
+        }
+    }
+    assert!(paused > 10, "{paused}");
+}
+
+#[test]
+fn nf_tables_is_asked_only_where_it_is_used() {
+    let asked = |machine: &Machine| {
+        let looks = machine.looks.iter();
+        looks.filter(|doubt| doubt.has(Doubt::FIREWALL)).count()
+    };
+    let everything = |machine: &mut Machine| {
+        machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
+        machine.run(1);
+    };
+    let line = "ip=10.9.0.2::10.9.0.1:24:web:eth0:none";
+    let mut machine = Machine::new(line);
+    machine.run(1);
+    assert_eq!(asked(&machine), 1, "the first look");
+    everything(&mut machine);
+    assert_eq!(asked(&machine), 1, "{:?}", machine.looks);
+    // One of ours that is to go, and has gone.
+    let mut boot = booting("ip=eth0:dhcp initnet.firewall=deny");
+    boot.run(1);
+    let mut machine = Machine::new(line);
+    machine.kernel.firewall = boot.kernel.firewall.clone();
+    machine.run(1);
+    assert!(machine.kernel.firewall.is_none());
+    let before = asked(&machine);
+    everything(&mut machine);
+    assert_eq!(asked(&machine), before);
+    // It is wanted.
+    let before = asked(&boot);
+    everything(&mut boot);
+    assert_eq!(asked(&boot), before + 1);
+}
