@@ -149,7 +149,7 @@ fn one(_: u16) -> String {
 
 /// A network of its own, with a gap after it.
 fn apart(number: u16) -> String {
-    format!("10.{}.{}.0/24", number >> 7, 2 * number & 0xff)
+    format!("10.{}.{}.0/24", number >> 7, (2 * number) & 0xff)
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn a_packet_is_explained_by_its_line() {
 const LIKE: u16 = 40;
 
 fn of_lab(number: u16) -> bool {
-    number % 2 == 0
+    number.is_multiple_of(2)
 }
 
 /// An answer to a connection from the lab, and be it that nobody listens; waits for so long.
