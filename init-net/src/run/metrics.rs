@@ -190,17 +190,15 @@ fn packets(status: &TableStatus, text: &mut Text) {
         }
     }
     let about = "that rules of the firewall decided on, by chain and verdict.";
-    let families: [(&str, &str, &str, fn(&Counter) -> u64); 2] = [
-        ("initnet_firewall_packets", "", "Packets", |sum| sum.packets),
-        ("initnet_firewall_bytes", "bytes", "Bytes", |sum| sum.bytes),
-    ];
-    for (name, unit, what, of) in families {
+    let mut family = |name: &str, unit: &str, what: &str, of: fn(&Counter) -> u64| {
         text.family(name, "counter", unit, &format!("{what} {about}"));
         for ((chain, verdict), sum) in &sums {
             let labels = [("chain", *chain), ("verdict", *verdict)];
             text.sample(&format!("{name}_total"), &labels, of(sum) as f64);
         }
-    }
+    };
+    family("initnet_firewall_packets", "", "Packets", |sum| sum.packets);
+    family("initnet_firewall_bytes", "bytes", "Bytes", |sum| sum.bytes);
 }
 
 /// Runs down with the time; a lease without end has none.
