@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::refusal::{Next, Refusal, lacks_module};
-use super::{Core, Doubt, Outcome};
+use super::{Core, Doubt, Effect, Outcome};
 use crate::compile;
 use crate::config::{Document, FirewallFault, Meanwhile};
 use crate::state::{Desired, FirewallOp, Observed, Op, Unsaid};
@@ -54,7 +54,7 @@ pub(super) struct Firewall {
 
 /// What an outcome is to the firewall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tried {
+enum Tried {
     /// One op like another.
     Done,
     /// It is planned again from what is there by now.
@@ -131,7 +131,7 @@ impl Firewall {
     }
 
     /// Takes an outcome of what was planned for `known`. `loading`: what the kernel lacks may still come.
-    pub(super) fn tried(
+    fn tried(
         &mut self,
         outcome: &Outcome,
         loading: bool,
@@ -236,9 +236,26 @@ impl Core {
         }
     }
 
-    /// Whether the kernel may lack something that a module still brings.
-    pub(super) fn is_loading_modules(&self) -> bool {
-        self.devices.is_loading() || self.drivers_loading
+    /// Takes an outcome. `true`: it is of the firewall, and of that alone something is planned again from what is there by
+    /// now.
+    pub(super) fn tried_firewall(
+        &mut self,
+        outcome: &Outcome,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let loading = self.devices.is_loading() || self.drivers_loading;
+        let known = (&self.desired, self.observed.as_ref());
+        let before = self.firewall.refusal.told(&self.desired);
+        let tried = self.firewall.tried(outcome, loading, known, now);
+        if tried == Tried::Refused {
+            let told = self.firewall.refusal.told(&self.desired);
+            if let Some(told) = told.filter(|told| before.as_ref() != Some(told)) {
+                self.record.tried(outcome, None, now);
+                effects.push(Effect::Log(log::Level::Error, told));
+            }
+        }
+        tried != Tried::Done
     }
 
     /// Whether there is something to ask nf_tables for.

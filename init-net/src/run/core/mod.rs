@@ -57,7 +57,7 @@ use clients::Clients;
 use conflicts::Conflicts;
 use devices::Devices;
 use fights::Fights;
-use firewall::{Firewall, Tried};
+use firewall::Firewall;
 use foreign::Foreign;
 use look::Looks;
 use memory::owned_key;
@@ -513,24 +513,9 @@ impl Core {
         self.applying = false;
         let mut doubt = Doubt::default();
         for outcome in outcomes {
-            let loading = self.is_loading_modules();
-            let known = (&self.desired, self.observed.as_ref());
-            let before = self.firewall.refusal.told(&self.desired);
-            match self.firewall.tried(&outcome, loading, known, now) {
-                Tried::Done => {}
-                Tried::Again => {
-                    doubt |= Doubt::FIREWALL;
-                    continue;
-                }
-                Tried::Refused => {
-                    doubt |= Doubt::FIREWALL;
-                    let told = self.firewall.refusal.told(&self.desired);
-                    if let Some(told) = told.filter(|told| before.as_ref() != Some(told)) {
-                        self.record.tried(&outcome, None, now);
-                        effects.push(Effect::Log(log::Level::Error, told));
-                    }
-                    continue;
-                }
+            if self.tried_firewall(&outcome, now, effects) {
+                doubt |= Doubt::FIREWALL;
+                continue;
             }
             doubt |= Doubt::after(&outcome);
             if let (Op::Firewall(_), Ok(())) = (&outcome.op, &outcome.result) {
@@ -547,14 +532,6 @@ impl Core {
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
         self.looks.need(doubt, now);
-    }
-
-    /// Whether links may still appear because drivers are being loaded.
-    pub fn set_drivers_loading(&mut self, loading: bool) {
-        if self.drivers_loading && !loading {
-            self.firewall.refusal.hurry();
-        }
-        self.drivers_loading = loading;
     }
 
     /// Bodies of an earlier boot, for sources that do not answer in this one.
