@@ -208,7 +208,7 @@ impl SuperviseArgs {
 }
 
 /// The packet of `explain packet`.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct PacketArgs {
     /// Where it comes from
     #[arg(long, value_name = "IP")]
@@ -216,15 +216,15 @@ pub struct PacketArgs {
     /// Where it goes; default: an address of this machine
     #[arg(long, value_name = "IP")]
     to: Option<IpAddr>,
-    /// tcp, udp, icmp or icmpv6
-    #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = parsed::<Protocol>)]
-    proto: Protocol,
-    /// The port that it comes from
-    #[arg(long, value_name = "PORT", default_value = "49152")]
-    from_port: u16,
-    /// The port that it goes to
-    #[arg(long, value_name = "PORT", default_value = "0")]
-    to_port: u16,
+    /// tcp, udp, icmp or icmpv6; default: tcp
+    #[arg(long, value_name = "PROTOCOL", value_parser = parsed::<Protocol>)]
+    proto: Option<Protocol>,
+    /// The port that it comes from, of TCP and UDP; default: 49152
+    #[arg(long, value_name = "PORT")]
+    from_port: Option<u16>,
+    /// The port that it goes to, of TCP and UDP
+    #[arg(long, value_name = "PORT")]
+    to_port: Option<u16>,
     /// Its type, of ICMP; default: an echo request
     #[arg(long, value_name = "TYPE")]
     icmp_type: Option<u8>,
@@ -237,19 +237,53 @@ pub struct PacketArgs {
 }
 
 impl PacketArgs {
-    pub fn asked(&self) -> Option<Asked> {
-        Some(Asked {
-            from: self.from?,
+    /// The packet; an error is one of usage.
+    pub fn asked(&self) -> Result<Asked, String> {
+        let from = self.from.ok_or("packet: --from is missing")?;
+        let protocol = self.proto.unwrap_or(Protocol::Tcp);
+        let family = match protocol {
+            Protocol::Tcp | Protocol::Udp => None,
+            Protocol::Icmp => Some(true),
+            Protocol::Icmpv6 => Some(false),
+        };
+        match family {
+            None if self.to_port.is_none() => {
+                return Err(format!("packet: {protocol} wants --to-port"));
+            }
+            None if self.icmp_type.is_some() => {
+                return Err(format!("packet: {protocol} has no --icmp-type"));
+            }
+            Some(_) if self.from_port.or(self.to_port).is_some() => {
+                return Err(format!("packet: {protocol} has no ports"));
+            }
+            Some(v4) if from.is_ipv4() != v4 => {
+                return Err(format!("packet: no {protocol} comes from {from}"));
+            }
+            None | Some(_) => {}
+        }
+        if self.to.is_some_and(|to| to.is_ipv4() != from.is_ipv4()) {
+            return Err("packet: --from and --to are of different families".into());
+        }
+        Ok(Asked {
+            from,
             to: self.to,
-            protocol: self.proto,
-            from_port: self.from_port,
-            to_port: self.to_port,
+            protocol,
+            from_port: self.from_port.unwrap_or(FROM_PORT),
+            to_port: self.to_port.unwrap_or(0),
             icmp_type: self.icmp_type,
             in_link: self.in_link.clone(),
             established: self.established,
         })
     }
+
+    /// Whether anything is said of a packet.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
+
+/// The first port of those that clients use (RFC 6335 §6).
+const FROM_PORT: u16 = 49_152;
 
 /// Where the configuration is read from; with none of these, what a boot would read.
 #[derive(Debug, Default, clap::Args)]
@@ -267,11 +301,20 @@ pub struct SourceArgs {
     #[arg(long, value_name = "URL", requires = "platform")]
     metadata_url: Option<String>,
     /// Links to compile against: a file that `init-net get links -o json` printed, `kernel`, or `none`
-    #[arg(long, value_name = "FILE|kernel|none", default_value = "kernel")]
+    #[arg(long, value_name = "FILE|kernel|none", default_value = KERNEL)]
     observed: String,
 }
 
+/// The links of this machine.
+const KERNEL: &str = "kernel";
+
 impl SourceArgs {
+    /// Whether nothing is said of sources.
+    pub fn is_empty(&self) -> bool {
+        let sources = self.sources();
+        sources.is_boot() && sources.metadata_url.is_none() && self.observed == KERNEL
+    }
+
     pub fn sources(&self) -> Sources {
         Sources {
             cmdline: self.cmdline.clone(),
@@ -279,7 +322,7 @@ impl SourceArgs {
             platform: self.platform.clone(),
             metadata_url: self.metadata_url.clone(),
             observed: match self.observed.as_str() {
-                "kernel" => ObservedFrom::Kernel,
+                KERNEL => ObservedFrom::Kernel,
                 "none" => ObservedFrom::Nothing,
                 file => ObservedFrom::File(file.into()),
             },
@@ -362,6 +405,66 @@ mod tests {
                 help.lines().all(|line| line.chars().count() <= 100),
                 "{help}"
             );
+        }
+    }
+
+    #[test]
+    fn a_packet_is_whole() {
+        let asked = |words: &str| {
+            let words = format!("init-net explain packet {words}");
+            let Command::Explain { packet, .. } = Args::try_parse_from(words.split_whitespace())
+                .unwrap()
+                .command
+            else {
+                panic!("{words}");
+            };
+            packet.asked().map(|asked| (asked.protocol, asked.to_port))
+        };
+        assert_eq!(
+            asked("--from 10.0.0.9 --to-port 22"),
+            Ok((Protocol::Tcp, 22))
+        );
+        assert_eq!(
+            asked("--from fe80::9 --proto icmpv6"),
+            Ok((Protocol::Icmpv6, 0))
+        );
+        for bad in [
+            "",
+            "--to-port 22",
+            "--from 10.0.0.9",
+            "--from 10.0.0.9 --proto udp",
+            "--from fe80::9 --proto icmp",
+            "--from 10.0.0.9 --proto icmpv6",
+            "--from 10.0.0.9 --proto icmp --to-port 22",
+            "--from 10.0.0.9 --to-port 22 --icmp-type 8",
+            "--from 10.0.0.9 --to fe80::2 --to-port 22",
+        ] {
+            assert!(asked(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_packets_and_sources_is_known() {
+        let empty = |words: &str| {
+            let words = format!("init-net explain firewall {words}");
+            let Command::Explain {
+                packet, sources, ..
+            } = Args::try_parse_from(words.split_whitespace())
+                .unwrap()
+                .command
+            else {
+                panic!("{words}");
+            };
+            packet.is_empty() && sources.is_empty()
+        };
+        assert!(empty(""));
+        for more in [
+            "--established",
+            "--from 10.0.0.9",
+            "--config c.yaml",
+            "--observed none",
+        ] {
+            assert!(!empty(more), "{more}");
         }
     }
 

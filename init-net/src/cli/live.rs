@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::args::{GetOutput, Level};
-use super::{table, yaml};
+use super::args::{GetOutput, Level, PacketArgs, SourceArgs};
+use super::{style, table, yaml};
 use crate::run::explain_packet::Asked;
 use crate::run::sources::Sources;
-use crate::run::{kinds, live, wait as waiting};
+use crate::run::{kinds, live, offline, wait as waiting};
 
 type Exit = Result<u8, String>;
 
@@ -41,8 +41,18 @@ pub fn metrics() -> Exit {
     Ok(0)
 }
 
-/// Where something comes from.
-pub fn explain(id: &str) -> Exit {
+/// Where something comes from, or what the firewall does with a packet.
+pub fn explain(id: &str, packet: &PacketArgs, sources: &SourceArgs) -> Exit {
+    if id == "packet" {
+        return match packet.asked() {
+            Ok(asked) => explain_packet(&sources.sources(), &asked),
+            Err(error) => Ok(misused(&error)),
+        };
+    }
+    if !packet.is_empty() || !sources.is_empty() {
+        let error = format!("{id}: packets and sources are asked about with `explain packet`");
+        return Ok(misused(&error));
+    }
     match live::explain(id)? {
         Some(text) => {
             println!("{text}");
@@ -52,10 +62,16 @@ pub fn explain(id: &str) -> Exit {
     }
 }
 
-/// What the firewall does with a packet.
-pub fn explain_packet(sources: &Sources, asked: &Asked) -> Exit {
-    println!("{}", crate::run::explain_packet::explain(sources, asked)?);
-    Ok(0)
+fn misused(error: &str) -> u8 {
+    eprintln!("init-net: error: {error}");
+    super::EXIT_USAGE
+}
+
+fn explain_packet(sources: &Sources, asked: &Asked) -> Exit {
+    let (text, diagnostics) = crate::run::explain_packet::explain(sources, asked)?;
+    style::print(&diagnostics);
+    println!("{text}");
+    Ok(u8::from(offline::has_errors(&diagnostics)))
 }
 
 /// Another program in place of the supervisor's.

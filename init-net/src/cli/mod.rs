@@ -86,10 +86,7 @@ fn run(command: Command) -> ExitCode {
             id,
             packet,
             sources,
-        } => match packet.asked() {
-            Some(asked) if id == "packet" => live::explain_packet(&sources.sources(), &asked),
-            _ => live::explain(&id),
-        },
+        } => live::explain(&id, &packet, &sources),
         Command::Wait {
             level,
             timeout,

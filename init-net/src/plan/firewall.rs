@@ -130,6 +130,7 @@ mod tests {
                 vrrp: None,
                 management: Vec::new(),
                 table,
+                fallback: Arc::default(),
                 layer: Layer::Default,
                 origin: Origin::builtin(""),
             }),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::core::Doubt;
 use super::generic::Generic;
 use super::rtnetlink::RtnetlinkError;
-use crate::state::{Desired, Observed};
+use crate::state::{Desired, Observed, SysctlSpec};
 use crate::sys::hostname;
 use crate::sys::inotify::Inotify;
 use crate::sys::mount;
@@ -56,21 +56,32 @@ pub struct Bells {
     firewall: Option<Notifications>,
     /// A table of ours is to be in force.
     filters: bool,
+    /// The rest is nobody's business.
+    only_firewall: bool,
 }
 
 impl Bells {
+    /// The one that a boot listens to: nobody but us changes the rest meanwhile, and a machine that was opened stays open for
+    /// as long as the boot waits for its configuration.
+    pub fn of_firewall() -> Self {
+        Self {
+            only_firewall: true,
+            ..Self::default()
+        }
+    }
+
     /// Listens for the files and the host name that are `desired` now. Answers what is to be looked at, because nothing
     /// rang for it before.
     pub fn follow(&mut self, desired: &Desired, observed: Option<&Observed>) -> io::Result<Doubt> {
-        if desired.hostname.is_none() {
+        if desired.hostname.is_none() || self.only_firewall {
             self.hostname = None;
         } else if self.hostname.is_none() {
             self.hostname = Some(hostname::Watch::open()?);
         }
         let mut doubt = Doubt::default();
-        // The look that this asks for is what listens.
+        // The look that this asks for is what listens, where none has since.
         let filters = desired.table().is_some();
-        if filters && !self.filters {
+        if filters && !self.filters && self.firewall.is_none() {
             doubt |= Doubt::FIREWALL;
         }
         self.filters = filters;
@@ -78,7 +89,7 @@ impl Bells {
         if !filters && observed.is_none_or(|look| look.firewall.is_none()) {
             self.firewall = None;
         }
-        if self.paths.iter().eq(desired.files.keys()) {
+        if self.only_firewall || self.paths.iter().eq(desired.files.keys()) {
             return Ok(doubt);
         }
         self.paths = desired.files.keys().cloned().collect();
@@ -103,7 +114,8 @@ impl Bells {
 
     /// Parameters are about to be read. Those of the baseline are not listened to: whoever changes one means it.
     pub fn listen_to_parameters(&mut self, desired: &Desired) -> io::Result<()> {
-        let kept = desired.sysctls.values().filter(|spec| spec.kept);
+        let listens = |spec: &&SysctlSpec| spec.kept && !self.only_firewall;
+        let kept = desired.sysctls.values().filter(listens);
         let keys: Vec<&SysctlKey> = kept.map(|spec| &spec.key).collect();
         if keys.is_empty() {
             self.parameters = None;
@@ -130,7 +142,7 @@ impl Bells {
         self.indexes = names
             .filter_map(|name| Some(observed?.link(name)?.index))
             .gather();
-        if desired.ethernet.is_empty() {
+        if desired.ethernet.is_empty() || self.only_firewall {
             self.cards = None;
         } else if self.cards.is_none() {
             let group = generic.card_monitor()?;
@@ -141,9 +153,13 @@ impl Bells {
     }
 
     /// Our table is about to be read.
-    pub fn listen_to_firewall(&mut self, observed: Option<&Observed>) -> io::Result<()> {
+    pub fn listen_to_firewall(
+        &mut self,
+        desired: &Desired,
+        observed: Option<&Observed>,
+    ) -> io::Result<()> {
         let there = observed.is_some_and(|look| look.firewall.is_some());
-        if (self.filters || there) && self.firewall.is_none() {
+        if (desired.table().is_some() || there) && self.firewall.is_none() {
             self.firewall = Some(Notifications::open_netfilter(nft::GROUP)?);
         }
         Ok(())

@@ -123,6 +123,7 @@ fn bring_up(
     }
     core.set_config_note(slots.as_ref().and_then(Slots::note));
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
+    shell.guard_firewall();
     shell.slots = slots;
     if let Some(slots) = &mut shell.slots {
         slots.begin();

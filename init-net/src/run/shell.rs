@@ -126,6 +126,11 @@ impl Shell {
         }
     }
 
+    /// From now on listens to the firewall as well, in a boot.
+    pub fn guard_firewall(&mut self) {
+        self.bells = Some(Bells::of_firewall());
+    }
+
     /// What is next to become of the sources.
     pub fn next_change(&mut self) -> Option<SourceEvent> {
         self.changes.pop_front()
@@ -431,7 +436,7 @@ impl Shell {
             }
         }
         if doubt.has(Doubt::FIREWALL)
-            && let Err(error) = bells.listen_to_firewall(self.core.last_observed())
+            && let Err(error) = bells.listen_to_firewall(desired, self.core.last_observed())
         {
             failed.push((Doubt::FIREWALL, format!("nf_tables: {error}")));
         }

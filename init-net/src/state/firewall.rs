@@ -35,6 +35,10 @@ pub struct FirewallSpec {
     /// What it comes to in nf_tables.
     #[serde(skip)]
     pub table: Arc<Table>,
+    /// The same without rules: what is in force where the kernel refuses `table` and nothing better is there. No chain: where
+    /// everything is let in by default, nothing is.
+    #[serde(skip)]
+    pub fallback: Arc<Table>,
     /// Rank of the highest source.
     pub layer: Layer,
     /// Where the default action, or the first rule, was said.

@@ -101,6 +101,9 @@ pub struct Desired {
     /// What that comes to where it is `None`.
     #[serde(skip)]
     pub unsaid_firewall: Unsaid,
+    /// What is in force in place of a table that the kernel refuses.
+    #[serde(skip)]
+    pub firewall_stand_in: Option<Arc<nft::Table>>,
     /// Shared addresses by link and address.
     #[serde(serialize_with = "values")]
     pub vips: BTreeMap<(LinkName, IpAddr), VipSpec>,
@@ -165,6 +168,12 @@ pub struct Observed {
 impl Desired {
     /// The table of ours that is to be in force; `None`: none, or whatever is there ([`Unsaid::Leave`]).
     pub fn table(&self) -> Option<&Arc<nft::Table>> {
+        let wanted = self.wanted_table()?;
+        Some(self.firewall_stand_in.as_ref().unwrap_or(wanted))
+    }
+
+    /// The same, whatever the kernel says of it.
+    pub fn wanted_table(&self) -> Option<&Arc<nft::Table>> {
         match (&self.firewall, &self.unsaid_firewall) {
             (Some(spec), _) => spec.wanted(),
             (None, Unsaid::Keep(table)) => Some(table),

@@ -21,13 +21,14 @@ fn only_what_others_do_to_our_table_rings() {
     in_namespace(|| {
         let mut kernel = Nftables::default();
         let mut bells = Bells::default();
-        bells.follow(&Desired::default(), None).unwrap();
-        bells.listen_to_firewall(None).unwrap();
+        let desired = Desired::default();
+        bells.follow(&desired, None).unwrap();
+        bells.listen_to_firewall(&desired, None).unwrap();
         nft("add table inet init-net").unwrap();
         assert_eq!(rings(&mut bells, None), None, "nobody wants to know");
         let mut look = Observed::default();
         (look.firewall, look.generation) = kernel.table();
-        bells.listen_to_firewall(Some(&look)).unwrap();
+        bells.listen_to_firewall(&desired, Some(&look)).unwrap();
         let firewall = Some(Some(Doubt::FIREWALL));
         let rules = vec![rule("ssh", vec![ipv4()], Verdict::Accept)];
         let table = Table {

@@ -75,6 +75,9 @@ pub(super) fn merge(
     };
     around(&mut spec, documents, desired);
     spec.table = Arc::new(lower::table(&spec));
+    let rules = core::mem::take(&mut spec.rules);
+    spec.fallback = Arc::new(lower::table(&spec));
+    spec.rules = rules;
     check::check(&spec, documents, diagnostics);
     desired.firewall = Some(spec);
 }
@@ -91,6 +94,7 @@ fn silent(origin: Origin) -> FirewallSpec {
         vrrp: None,
         management: Vec::new(),
         table: Arc::default(),
+        fallback: Arc::default(),
         layer: Layer::Default,
         origin,
     }

@@ -125,6 +125,14 @@ impl Core {
         self.devices.decided = keys.gather();
     }
 
+    /// Whether links may still appear because drivers are being loaded.
+    pub fn set_drivers_loading(&mut self, loading: bool) {
+        if self.drivers_loading && !loading {
+            self.firewall.refusal.hurry();
+        }
+        self.drivers_loading = loading;
+    }
+
     /// The root is another one: it may have modules that the one before had not.
     pub fn forget_modules(&mut self) {
         self.devices.asked.clear();

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Core, Doubt, Outcome};
+use super::refusal::{Next, Refusal, lacks_module};
+use super::{Core, Doubt, Effect, Outcome};
 use crate::compile;
 use crate::config::{Document, FirewallFault, Meanwhile};
 use crate::state::{Desired, FirewallOp, Observed, Op, Unsaid};
@@ -47,6 +48,19 @@ pub(super) struct Firewall {
     failures: u32,
     /// Tries in a row that came too late.
     restarts: u32,
+    /// What the kernel refuses.
+    pub(super) refusal: Refusal,
+}
+
+/// What an outcome is to the firewall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    /// One op like another.
+    Done,
+    /// It is planned again from what is there by now.
+    Again,
+    /// The same, and the kernel has refused one for good.
+    Refused,
 }
 
 impl Firewall {
@@ -84,9 +98,9 @@ impl Firewall {
         };
     }
 
-    /// Looks over what is planned: no link opens before the firewall is in force, or cannot be brought. `loading`: its modules
-    /// may still come. What is open already stays so.
-    pub(super) fn gate(&mut self, ops: &mut Vec<Op>, wanted: bool, loading: bool) {
+    /// Looks over what is planned: no link opens before the firewall is in force, or cannot be brought. What is open already
+    /// stays so.
+    pub(super) fn gate(&mut self, ops: &mut Vec<Op>, wanted: bool, now: Instant) {
         let planned = ops.iter_mut().find_map(|op| match op {
             Op::Firewall(op) if op.table.is_some() => Some(op),
             _ => None,
@@ -96,15 +110,18 @@ impl Firewall {
             None => {
                 self.passed = wanted;
                 (self.failures, self.restarts) = (0, 0);
+                self.refusal.is_as_planned();
             }
             Some(FirewallOp { generation, .. }) if self.restarts >= MAX_RESTARTS => {
                 *generation = None;
             }
             Some(_) => {}
         }
+        if self.refusal.waits(now) {
+            ops.retain(|op| !matches!(op, Op::Firewall(_)));
+        }
         if self.holds {
-            let waits = |op: &Op| loading && matches!(op, Op::Firewall(_));
-            ops.retain(|op| !waits(op) && !opens_link(op));
+            ops.retain(|op| !opens_link(op));
         }
     }
 
@@ -113,26 +130,43 @@ impl Firewall {
         self.holds
     }
 
-    /// Takes an outcome. `true`: somebody else changed rules in between, so it is planned again from what is there by now.
-    pub(super) fn tried(&mut self, outcome: &Outcome) -> bool {
-        let Op::Firewall(_) = outcome.op else {
-            return false;
+    /// Takes an outcome of what was planned for `known`. `loading`: what the kernel lacks may still come.
+    fn tried(
+        &mut self,
+        outcome: &Outcome,
+        loading: bool,
+        known: (&Desired, Option<&Observed>),
+        now: Instant,
+    ) -> Tried {
+        let Op::Firewall(op) = &outcome.op else {
+            return Tried::Done;
         };
-        match &outcome.result {
-            Ok(()) => {
+        match (&outcome.result, &op.table) {
+            (Ok(()), table) => {
                 self.passed = true;
                 (self.failures, self.restarts) = (0, 0);
+                self.refusal.brought(table.as_ref(), known.0);
             }
-            Err((libc::ERESTART, _)) if self.restarts < MAX_RESTARTS => {
+            // Somebody else changed rules in between.
+            (Err((libc::ERESTART, _)), _) if self.restarts < MAX_RESTARTS => {
                 self.restarts += 1;
-                return true;
+                return Tried::Again;
             }
-            Err((errno, _)) => {
+            (Err((errno, error)), Some(table)) if !may_pass(*errno) => {
+                let lacking = loading && lacks_module(*errno);
+                match self.refusal.refused(table, error, lacking, known, now) {
+                    Next::Later => return Tried::Again,
+                    Next::StandIn => return Tried::Refused,
+                    Next::Nothing => self.passed = true,
+                }
+            }
+            (Err(_), _) => {
                 self.failures += 1;
-                self.passed |= self.failures >= MAX_FAILURES || !may_pass(*errno);
+                self.passed |= self.failures >= MAX_FAILURES;
+                self.refusal.failed(now);
             }
         }
-        false
+        Tried::Done
     }
 }
 
@@ -196,10 +230,32 @@ impl Core {
             .observed
             .as_ref()
             .and_then(|seen| seen.firewall.as_ref());
-        match (self.desired.table(), there) {
+        match (self.desired.wanted_table(), there) {
             (Some(table), Some(there)) => !there.foreign && there.table == **table,
             _ => false,
         }
+    }
+
+    /// Takes an outcome. `true`: it is of the firewall, and of that alone something is planned again from what is there by
+    /// now.
+    pub(super) fn tried_firewall(
+        &mut self,
+        outcome: &Outcome,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let loading = self.devices.is_loading() || self.drivers_loading;
+        let known = (&self.desired, self.observed.as_ref());
+        let before = self.firewall.refusal.told(&self.desired);
+        let tried = self.firewall.tried(outcome, loading, known, now);
+        if tried == Tried::Refused {
+            let told = self.firewall.refusal.told(&self.desired);
+            if let Some(told) = told.filter(|told| before.as_ref() != Some(told)) {
+                self.record.tried(outcome, None, now);
+                effects.push(Effect::Log(log::Level::Error, told));
+            }
+        }
+        tried != Tried::Done
     }
 
     /// Whether there is something to ask nf_tables for.

@@ -23,6 +23,7 @@ mod patrol;
 mod probes;
 mod readiness;
 mod record;
+mod refusal;
 mod requests;
 mod subjects;
 #[cfg(test)]
@@ -170,6 +171,7 @@ impl Core {
             Event::Applied(outcomes) => self.applied(outcomes, now, &mut effects),
             Event::ModulesLoaded => {
                 self.devices.loaded();
+                self.firewall.refusal.hurry();
                 self.looks.notice(Doubt::EVERYTHING, now);
             }
             Event::Dhcp { index, message } => self.clients.receive_dhcp(index, &message, now),
@@ -217,6 +219,11 @@ impl Core {
             look,
             // The look that comes anyway tries it: due before that, it would only ring.
             self.backoff
+                .deadline()
+                .filter(|_| !self.applying && self.looks.is_idle())
+                .map(|at| at.max(self.looks.not_before())),
+            self.firewall
+                .refusal
                 .deadline()
                 .filter(|_| !self.applying && self.looks.is_idle())
                 .map(|at| at.max(self.looks.not_before())),
@@ -289,6 +296,9 @@ impl Core {
         }
         if self.backoff.due(now) && self.looks.may(now) && !self.applying {
             self.looks.notice(Doubt::EVERYTHING, now);
+        }
+        if self.looks.may(now) && !self.applying && self.firewall.refusal.due(now) {
+            self.looks.notice(Doubt::FIREWALL, now);
         }
         if self.looks.may(now)
             && let Some(doubt) = self.patrol.due(now)
@@ -405,7 +415,9 @@ impl Core {
                 self.firewall.keep(&mut desired, &self.desired, observed);
                 if desired.firewall != self.desired.firewall {
                     self.backoff.forget_firewall();
+                    self.firewall.refusal.forget();
                 }
+                desired.firewall_stand_in = self.firewall.refusal.stand_in().cloned();
                 self.record.compiled(desired != self.desired);
                 self.desired = desired;
                 self.foreign.fresh = false;
@@ -428,13 +440,14 @@ impl Core {
             return;
         };
         self.revision += u64::from(self.devices.decide(&self.desired, observed));
+        self.desired.firewall_stand_in = self.firewall.refusal.stand_in().cloned();
         let mut ops = plan(&self.desired, observed);
         let Some(observed) = &self.observed else {
             return;
         };
         ops.retain(|op| !self.may_be_leased(op, observed) && !self.devices.awaits(op));
-        let (wanted, loading) = (self.wants_firewall(), self.devices.is_loading());
-        self.firewall.gate(&mut ops, wanted, loading);
+        let wanted = self.wants_firewall();
+        self.firewall.gate(&mut ops, wanted, now);
         if wanted {
             self.timeline.begin("firewall", now);
         }
@@ -500,7 +513,7 @@ impl Core {
         self.applying = false;
         let mut doubt = Doubt::default();
         for outcome in outcomes {
-            if self.firewall.tried(&outcome) {
+            if self.tried_firewall(&outcome, now, effects) {
                 doubt |= Doubt::FIREWALL;
                 continue;
             }
@@ -519,11 +532,6 @@ impl Core {
         }
         // The dump is the truth: whatever the acknowledgements said, look again.
         self.looks.need(doubt, now);
-    }
-
-    /// Whether links may still appear because drivers are being loaded.
-    pub fn set_drivers_loading(&mut self, loading: bool) {
-        self.drivers_loading = loading;
     }
 
     /// Bodies of an earlier boot, for sources that do not answer in this one.

@@ -136,6 +136,7 @@ impl Core {
         readiness.online = readiness.routable && readiness.probes;
         missing.extend(failing);
         missing.extend(self.fetches.waiting());
+        missing.extend(self.firewall.refusal.told(&self.desired));
         for (op, error) in self.backoff.failures() {
             missing.push(format!("{op}: {error}"));
         }

@@ -231,7 +231,10 @@ impl Core {
                 let Some(observed) = &self.observed else {
                     return not_ready();
                 };
-                let ops = crate::plan::plan(&self.desired, observed);
+                // What the kernel refuses is wanted all the same.
+                let mut desired = self.desired.clone();
+                desired.firewall_stand_in = None;
+                let ops = crate::plan::plan(&desired, observed);
                 Reply::Ok(Value::Array(
                     ops.iter()
                         .map(|op| Value::String(format!("{op:#}")))

@@ -58,6 +58,10 @@ struct Machine {
     refused: Option<&'static str>,
     /// With this.
     errno: i32,
+    /// So does a firewall with this in its text.
+    refused_rule: Option<&'static str>,
+    /// Modules that are asked for never come.
+    loads: bool,
     /// So many changes of the firewall come too late: somebody else changed rules before.
     late: u32,
     /// What somebody else does after each of our changes.
@@ -127,6 +131,8 @@ impl Machine {
             server: Server::Silent,
             refused: None,
             errno: libc::EINVAL,
+            refused_rule: None,
+            loads: true,
             late: 0,
             rival: None,
             done: Vec::new(),
@@ -198,6 +204,7 @@ impl Machine {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::LoadModules(_) if !self.loads => {}
             Effect::LoadModules(_) => self.queue.push_back(Event::ModulesLoaded),
             Effect::Observe(doubt) => {
                 let (now, kernel) = (self.now, &mut self.kernel);
@@ -292,9 +299,12 @@ impl Machine {
 
     fn apply(&mut self, op: Op) -> Outcome {
         self.done.push((self.elapsed(), op.to_string()));
+        let firewall = matches!(op, Op::Firewall(_));
+        let in_rule = |text| firewall && format!("{op:#}").contains(text);
         if self
             .refused
             .is_some_and(|text| op.to_string().contains(text))
+            || self.refused_rule.is_some_and(in_rule)
         {
             let result = Err((self.errno, "refused".to_owned()));
             return Outcome { op, result };

@@ -290,3 +290,181 @@ fn nf_tables_is_asked_only_where_it_is_used() {
     everything(&mut boot);
     assert_eq!(asked(&boot), before + 1);
 }
+
+/// One rule that a kernel may refuse: by its log.
+const LOGGED: &str = "apiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n---\n\
+     apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: web\nlog: {prefix: web}\n\
+     portSelector: {ports: [80], protocol: tcp}\ningress: [{subnet: 10.0.0.0/8}]\n";
+
+/// A machine with DHCP and `config`, on a kernel without `nft_log`.
+fn logged(config: &str) -> Machine {
+    let mut machine = Machine::new("").with(Server::Grants);
+    let (line, _) = cmdline::parse("ip=eth0:dhcp", "test");
+    let (config, faults) = crate::config::machine::parse(config, "c.yaml");
+    assert!(faults.is_empty(), "{faults:?}");
+    machine.core = Core::new(
+        vec![line, config],
+        SavedLeases::default(),
+        Rng::new(1),
+        START,
+    );
+    machine.core.close_meanwhile();
+    (machine.refused_rule, machine.errno) = (Some("log prefix"), libc::EINVAL);
+    machine
+}
+
+fn missing(machine: &Machine) -> Vec<String> {
+    let missing = machine.core.readiness().missing.into_iter();
+    missing.filter(|line| line.contains("firewall")).collect()
+}
+
+#[test]
+fn the_base_set_stands_in_for_what_the_kernel_refuses() {
+    let mut machine = logged(LOGGED);
+    machine.run(1);
+    assert!(machine.policy_drops(), "{:?}", machine.done);
+    let text = |machine: &Machine| machine.kernel.firewall.clone().unwrap().table.to_string();
+    assert!(!text(&machine).contains("web"));
+    assert!(machine.first(UP).is_some());
+    let last = machine
+        .done
+        .iter()
+        .rposition(|(_, op)| op.starts_with("nft "));
+    assert!(last < machine.first(UP), "{:?}", machine.done);
+    let why = "firewall: refused, the base set stands in: refused";
+    assert_eq!(missing(&machine), [why]);
+    assert!(!machine.core.firewall_is_in_force());
+    assert_eq!(
+        machine.log.iter().filter(|line| line.contains(why)).count(),
+        1
+    );
+    // Who flushes it does not open the machine.
+    machine.kernel.firewall = None;
+    machine.queue.push_back(Event::Changed(Doubt::FIREWALL));
+    machine.run(1);
+    assert!(machine.policy_drops());
+    // It is tried again, seldom, and told no more.
+    let tried = machine.firewall_ops().len();
+    machine.run(600);
+    assert_eq!(machine.firewall_ops().len(), tried + 10);
+    assert_eq!(
+        machine.log.iter().filter(|line| line.contains(why)).count(),
+        1
+    );
+    // By now there is a log.
+    machine.refused_rule = None;
+    machine.queue.push_back(Event::ModulesLoaded);
+    machine.run(1);
+    assert!(text(&machine).contains("log prefix"), "{:?}", machine.done);
+    assert!(missing(&machine).is_empty());
+    assert!(machine.core.firewall_is_in_force());
+}
+
+#[test]
+fn what_was_accepted_last_stands_in_for_what_the_kernel_refuses() {
+    let before = LOGGED.replace("log: {prefix: web}\n", "");
+    let mut machine = logged(&before);
+    machine.run(1);
+    let brought = machine.kernel.firewall.clone();
+    let there = brought.clone().unwrap().table;
+    assert!(there.to_string().contains("web"));
+    let documents = |config: &str| {
+        let (line, _) = cmdline::parse("ip=eth0:dhcp", "test");
+        vec![line, crate::config::machine::parse(config, "c.yaml").0]
+    };
+    let event = Event::Documents(documents(LOGGED), Vec::new());
+    machine.queue.push_back(event);
+    for _ in 0..2 {
+        machine.run(1);
+        let now = machine.kernel.firewall.clone().unwrap().table;
+        assert_eq!(now, there, "{:?}", machine.done);
+        let why = "firewall: refused, the one before stays in force: refused";
+        assert_eq!(missing(&machine), [why]);
+        machine.kernel.firewall = None;
+        machine.queue.push_back(Event::Changed(Doubt::FIREWALL));
+    }
+    machine.run(1);
+    // The plan says what is wanted.
+    machine.queue.push_back(Event::Request {
+        id: 1,
+        request: Request::Plan,
+    });
+    machine.run(1);
+    let reply = format!("{:?}", machine.replies.last());
+    assert!(reply.contains("log prefix"), "{reply}");
+    // Another config is tried at once.
+    let other = before.replace("[80]", "[81]");
+    let event = Event::Documents(documents(&other), Vec::new());
+    machine.queue.push_back(event);
+    machine.run(1);
+    let now = machine.kernel.firewall.clone().unwrap().table;
+    assert!(now.to_string().contains("dport 81"), "{now}");
+    assert!(missing(&machine).is_empty());
+    // A supervisor that finds the table of the stage before.
+    let mut machine = logged(LOGGED);
+    machine.core.stay_closed_meanwhile();
+    machine.kernel.firewall = brought;
+    machine.run(1);
+    assert_eq!(machine.kernel.firewall.clone().unwrap().table, there);
+}
+
+#[test]
+fn only_where_nothing_can_be_in_force_links_open_without() {
+    let mut machine = logged(LOGGED);
+    machine.refused_rule = Some("table");
+    machine.run(1);
+    assert!(machine.kernel.firewall.is_none());
+    assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+    assert_eq!(missing(&machine), ["firewall: not in force: refused"]);
+    // Nothing stands in for a firewall that lets in by default.
+    let mut machine = logged(
+        &LOGGED
+            .replace("block", "accept")
+            .replace("log:", "action: drop\nlog:"),
+    );
+    machine.run(1);
+    assert!(machine.kernel.firewall.is_none());
+    assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+    assert_eq!(missing(&machine), ["firewall: not in force: refused"]);
+}
+
+#[test]
+fn modules_are_waited_for_only_where_they_are_missing_and_not_for_ever() {
+    // Something else loads for ever: the batch goes at once.
+    let mut machine = logged(LOGGED);
+    machine.core.set_drivers_loading(true);
+    (machine.loads, machine.refused_rule) = (false, None);
+    machine.run(1);
+    assert!(machine.core.firewall_is_in_force());
+    assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+    // It comes after a while: soon after it is in force.
+    let mut machine = logged(LOGGED);
+    (machine.loads, machine.errno) = (false, libc::ENOENT);
+    machine.run(2);
+    assert_eq!(machine.first(UP), None, "{:?}", machine.done);
+    assert!(machine.kernel.firewall.is_none());
+    machine.refused_rule = None;
+    machine.run_until(machine.now + Duration::from_millis(110), |_| false);
+    assert!(machine.core.firewall_is_in_force(), "{:?}", machine.done);
+    assert!(!machine.log.iter().any(|line| line.contains("refused")));
+    // Loading ends, and it has not come.
+    let mut machine = logged(LOGGED);
+    (machine.loads, machine.errno) = (false, libc::ENOENT);
+    machine.run(1);
+    machine.queue.push_back(Event::ModulesLoaded);
+    machine.run_until(machine.now + Duration::from_millis(50), |_| false);
+    assert!(machine.policy_drops(), "{:?}", machine.done);
+    assert!(machine.first(UP).is_some());
+    // It never ends: what stands in, and where that cannot be either, nothing.
+    for rule in ["log prefix", "table"] {
+        let mut machine = logged(LOGGED);
+        (machine.loads, machine.errno) = (false, libc::ENOENT);
+        machine.refused_rule = Some(rule);
+        machine.run(9);
+        assert_eq!(machine.first(UP), None, "{:?}", machine.done);
+        machine.run(2);
+        assert!(machine.first(UP).is_some(), "{:?}", machine.done);
+        assert_eq!(machine.policy_drops(), rule != "table");
+        assert_eq!(missing(&machine).len(), 1, "{:?}", missing(&machine));
+    }
+}
