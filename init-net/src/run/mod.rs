@@ -33,6 +33,7 @@ pub mod offline_platform;
 pub mod outgoing;
 pub mod privileges;
 pub mod process;
+mod reachable;
 pub mod remote;
 pub mod report;
 pub mod rtnetlink;
