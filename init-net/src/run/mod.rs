@@ -23,6 +23,7 @@ mod ibft;
 pub mod kernel;
 pub mod kinds;
 pub mod live;
+pub mod managed;
 pub mod metrics;
 pub mod modules;
 pub mod nftables;

@@ -9,7 +9,8 @@ use super::kernel::Kernel;
 use super::sources::{self, ObservedFrom, Read, Sources};
 use super::state_file::SavedText;
 use super::{
-    apply as apply_ops, boot, control, modules, observe, offline_platform, remote, supervise,
+    apply as apply_ops, boot, control, managed, modules, observe, offline_platform, remote,
+    supervise,
 };
 use crate::config::diagnostic::Severity;
 use crate::config::{Diagnostic, Document, Meanwhile};
@@ -36,21 +37,19 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
 fn compile_read(sources: &Sources, mut read: Read) -> Result<(Desired, Vec<Diagnostic>), String> {
     let links = sources.links()?;
     read.documents.push(meanwhile(sources, &read));
-    let (desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
+    let (mut desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
     // What this boot has leased and fetched counts, too, where its links are meant.
     let kept = if sources.observed == ObservedFrom::Kernel {
         kept(sources, &read, &desired)
     } else {
         Vec::new()
     };
-    if kept.is_empty() {
-        read.diagnostics.extend(diagnostics);
-        return Ok((desired, read.diagnostics));
+    if !kept.is_empty() {
+        read.documents.extend(kept);
+        (desired, diagnostics) = crate::compile::compile(&read.documents, &links);
     }
-    read.documents.extend(kept);
-    let (desired, again) = crate::compile::compile(&read.documents, &links);
-    diagnostics = again;
     read.diagnostics.extend(diagnostics);
+    read.diagnostics.extend(managed::warnings(&desired));
     Ok((desired, read.diagnostics))
 }
 
