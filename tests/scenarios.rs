@@ -27,6 +27,7 @@ fn run(folder: &Path) -> BTreeMap<&'static str, String> {
     }
     let (desired, compiled) = compile::compile(&documents, &links());
     diagnostics.extend(compiled);
+    diagnostics.extend(init_net::run::managed::warnings(&desired));
     let observed = Observed {
         links: links(),
         ..Observed::default()

@@ -76,7 +76,8 @@ pub fn columns(kind: &str) -> &'static [(&'static str, &'static str)] {
             ("RULE", "rule"),
             ("PACKETS", "packets"),
             ("BYTES", "bytes"),
-            ("TEXT", "text"),
+            ("VERDICT", "verdict"),
+            ("TEXT", "match"),
         ],
         "firewallspecs" => &[
             ("ACCEPT BY DEFAULT", "acceptByDefault"),

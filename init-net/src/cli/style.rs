@@ -4,11 +4,14 @@ use std::io::IsTerminal as _;
 
 use crate::config::diagnostic::{Diagnostic, Severity};
 
+/// Before each of them.
+const PREFIX: &str = "init-net: ";
+
 /// Prints diagnostics on stderr.
 pub fn print(diagnostics: &[Diagnostic]) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for diagnostic in diagnostics {
-        let text = diagnostic.to_string();
+        let text = format!("{diagnostic:width$}", width = PREFIX.len());
         let code = match diagnostic.severity {
             Severity::Note => "36",
             Severity::Warning => "33",
@@ -16,9 +19,9 @@ pub fn print(diagnostics: &[Diagnostic]) {
         };
         match text.split_once(": ").filter(|_| colour) {
             Some((severity, rest)) => {
-                eprintln!("init-net: \x1b[1;{code}m{severity}\x1b[0m: {rest}")
+                eprintln!("{PREFIX}\x1b[1;{code}m{severity}\x1b[0m: {rest}")
             }
-            None => eprintln!("init-net: {text}"),
+            None => eprintln!("{PREFIX}{text}"),
         }
     }
 }

@@ -66,6 +66,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     sysctl::merge(&documents, &names, &mut desired, &mut diagnostics);
     probe::merge(&documents, &mut desired, &mut diagnostics);
     meanwhile::merge(&documents, &mut desired, &mut diagnostics);
+    firewall::check_members(&desired, links, &mut diagnostics);
     hostname::merge(&documents, &names, &mut desired);
     resolver::merge(&documents, &mut desired);
     desired.node_addresses = node_address::merge(&documents);

@@ -103,32 +103,34 @@ const MAX_LINE: usize = 100;
 const MAX_TEXT: usize = 96;
 
 impl fmt::Display for Diagnostic {
-    /// Several lines, without a line end after the last one. Control bytes of the source are shown as `?`.
+    /// Several lines, without a line end after the last one. Control bytes of the source are shown as `?`. A width is what
+    /// stands before the first line already, columns.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
             Severity::Note => "note: ",
             Severity::Warning => "warning: ",
             Severity::Error => "error: ",
         };
-        write_wrapped(f, severity, &self.message)?;
+        let before = f.width().unwrap_or_default();
+        write_wrapped(f, before, severity, &self.message)?;
         if let Some(place) = &self.place {
             write!(f, "\n  {}, {}", place.source, place.position)?;
             write_caret(f, place)?;
         }
         if let Some(fix) = &self.fix {
-            write_wrapped(f, "\n  ", fix)?;
+            write_wrapped(f, 0, "\n  ", fix)?;
         }
         match &self.effect {
-            Some(effect) => write_wrapped(f, "\n  effect: ", effect),
+            Some(effect) => write_wrapped(f, 0, "\n  effect: ", effect),
             None => Ok(()),
         }
     }
 }
 
 /// `head` and `text` in lines that a terminal shows whole. Only a word that is too long for one is not broken.
-fn write_wrapped(f: &mut fmt::Formatter<'_>, head: &str, text: &str) -> fmt::Result {
+fn write_wrapped(f: &mut fmt::Formatter<'_>, before: usize, head: &str, text: &str) -> fmt::Result {
     f.write_str(head)?;
-    let mut column = head.len();
+    let mut column = before + head.len();
     for (at, word) in text.split(' ').enumerate() {
         let width = word.chars().count();
         if at > 0 && column + 1 + width > MAX_LINE {
@@ -233,6 +235,11 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= MAX_LINE), "{text}");
         let words: Vec<&str> = text.split_whitespace().collect();
         assert_eq!(words.join(" "), format!("error: {rule}"));
+        // Something stands before the first line.
+        let fault = Diagnostic::new(Severity::Error, rule);
+        let first = |text: String| text.lines().next().unwrap_or_default().len();
+        let (alone, prefixed) = (first(fault.to_string()), first(format!("{fault:10}")));
+        assert_eq!((alone, prefixed), (96, 86));
     }
 
     #[test]

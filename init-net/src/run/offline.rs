@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
+use super::change::lockout::Around;
 use super::change::{self, Net};
 use super::core::{Reply, Request, needs};
 use super::kernel::Kernel;
 use super::sources::{self, ObservedFrom, Read, Sources};
 use super::state_file::SavedText;
 use super::{
-    apply as apply_ops, boot, control, modules, observe, offline_platform, remote, supervise,
+    apply as apply_ops, boot, control, managed, modules, observe, offline_platform, remote,
+    supervise,
 };
 use crate::config::diagnostic::Severity;
 use crate::config::{Diagnostic, Document, Meanwhile};
@@ -35,21 +37,19 @@ pub fn compile(sources: &Sources) -> Result<(Desired, Vec<Diagnostic>), String> 
 fn compile_read(sources: &Sources, mut read: Read) -> Result<(Desired, Vec<Diagnostic>), String> {
     let links = sources.links()?;
     read.documents.push(meanwhile(sources, &read));
-    let (desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
+    let (mut desired, mut diagnostics) = crate::compile::compile(&read.documents, &links);
     // What this boot has leased and fetched counts, too, where its links are meant.
     let kept = if sources.observed == ObservedFrom::Kernel {
         kept(sources, &read, &desired)
     } else {
         Vec::new()
     };
-    if kept.is_empty() {
-        read.diagnostics.extend(diagnostics);
-        return Ok((desired, read.diagnostics));
+    if !kept.is_empty() {
+        read.documents.extend(kept);
+        (desired, diagnostics) = crate::compile::compile(&read.documents, &links);
     }
-    read.documents.extend(kept);
-    let (desired, again) = crate::compile::compile(&read.documents, &links);
-    diagnostics = again;
     read.diagnostics.extend(diagnostics);
+    read.diagnostics.extend(managed::warnings(&desired));
     Ok((desired, read.diagnostics))
 }
 
@@ -208,7 +208,7 @@ fn guard_change(
         cmdline: Some(cmdline),
         ..Sources::default()
     };
-    guard(&compile_read(&whole, read)?.0, force)
+    guard(&compile_read(&whole, read)?.0, None, force)
 }
 
 /// Waits for the supervisor; `Ok(false)`: some ops fail.
@@ -233,7 +233,7 @@ fn apply_here(
     if has_errors(&faults) {
         return Err(NOTHING_APPLIED.into());
     }
-    guard(&desired, net.force)?;
+    guard(&desired, sources.metadata_url.as_deref(), net.force)?;
     // Nothing made it before us where no boot ran.
     boot::create_run_dir()?;
     modules::load(&needs(&desired));
@@ -276,57 +276,64 @@ fn apply_here(
     ))
 }
 
-/// Refuses what would lock people out, unless they mean it.
-fn guard(desired: &Desired, force: bool) -> Result<(), String> {
+/// How it is known who would be locked out.
+const COMPARED: &str = "new connections get through what is in force, and not through this";
+
+/// Refuses what would lock people out, unless they mean it. `url`: `--metadata-url`.
+fn guard(desired: &Desired, url: Option<&str>, force: bool) -> Result<(), String> {
     if force {
         return Ok(());
     }
-    let cut = locked_out(desired, &mut open()?)?;
+    let cut = locked_out(desired, url, &mut open()?)?;
     if cut.is_empty() {
         return Ok(());
     }
     let cut = cut.join("; ");
     Err(format!(
-        "nothing is applied: the firewall would cut {cut}; --force applies it all the same"
+        "nothing is applied: the firewall would cut {cut} ({COMPARED}); --force applies it all the same"
     ))
 }
 
 /// Who gets through the firewall in force, and not through the one that is desired.
-fn locked_out(desired: &Desired, kernel: &mut Kernel) -> Result<Vec<String>, String> {
+fn locked_out(
+    desired: &Desired,
+    url: Option<&str>,
+    kernel: &mut Kernel,
+) -> Result<Vec<String>, String> {
     let observed = look(kernel, desired)?;
     let before = observed.firewall.as_ref().map(|there| &there.table);
-    let session = sys::session::ssh_connection();
-    let platform = desired.metadata.contains_key("platform") || supervisor_has_platform();
-    Ok(change::lockout::cut(
-        before,
-        desired,
-        &observed,
-        session.as_deref(),
-        platform,
-    ))
+    let platform = desired.metadata.get("platform").cloned();
+    let platform = platform.or_else(platform_of_the_supervisor);
+    let around = Around {
+        session: sys::session::ssh_connection(),
+        metadata: change::lockout::metadata(platform.as_deref(), url),
+    };
+    Ok(change::lockout::cut(before, desired, &observed, &around))
 }
 
-/// Whether the supervisor has metadata of a platform: sources that are named need not say so.
-fn supervisor_has_platform() -> bool {
+/// The platform of which the supervisor has metadata: sources that are named need not say so.
+fn platform_of_the_supervisor() -> Option<String> {
     let kind = "metadata".to_owned();
     match control::ask(&Request::Get { kind }) {
         Ok(Some(Reply::Ok(Value::Array(rows)))) => {
-            rows.iter().any(|row| row.get("platform").is_some())
+            let mut named = rows.iter().filter_map(|row| row.get("platform")?.as_str());
+            named.next().map(str::to_owned)
         }
-        _ => false,
+        _ => None,
     }
 }
 
-/// What applying `desired` on this machine would cut, as warnings of `check`. Nothing where nobody keeps this machine: then
-/// it is about another one.
+/// What applying `desired` on this machine would cut, as warnings of `check`: what `apply` refuses, supervisor or not. Nothing
+/// where the sources are not for this machine, or the kernel does not tell what is in force.
 pub fn lockout(sources: &Sources, desired: &Desired) -> Vec<Diagnostic> {
-    if sources.observed != ObservedFrom::Kernel || supervise::state_of_this_boot().is_none() {
+    if sources.observed != ObservedFrom::Kernel {
         return Vec::new();
     }
-    let cut = open().and_then(|mut kernel| locked_out(desired, &mut kernel));
+    let url = sources.metadata_url.as_deref();
+    let cut = open().and_then(|mut kernel| locked_out(desired, url, &mut kernel));
     let warning = |what| {
         Diagnostic::new(Severity::Warning, format!("the firewall would cut {what}"))
-            .with_effect("apply refuses it without --force")
+            .with_effect(format!("apply refuses it without --force: {COMPARED}"))
     };
     cut.unwrap_or_default().into_iter().map(warning).collect()
 }

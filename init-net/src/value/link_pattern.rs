@@ -29,7 +29,9 @@ impl fmt::Display for LinkPatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(error) => error.fmt(f),
-            Self::Everything => f.write_str("\"*\" alone is every link: leave it out"),
+            Self::Everything => f.write_str(
+                "expected links by name: without interfaces a rule is about all, and ingress: accept trusts all",
+            ),
             Self::Inside => {
                 f.write_str("expected a name, or the start of one and \"*\" at the end: cali*")
             }

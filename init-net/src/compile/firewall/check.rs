@@ -3,7 +3,7 @@
 use super::lower::{Part, meaning, only_family};
 use super::ranges::Range;
 use crate::config::{Diagnostic, Document, Severity};
-use crate::state::{Family, FirewallRuleSpec, FirewallSpec, ManagementSpec, RuleVerdict};
+use crate::state::{Family, FirewallRuleSpec, FirewallSpec, RuleVerdict};
 use crate::value::{LinkPattern, PortRange, Protocol};
 
 /// Most rules of which each is compared with all before it: the work is the square.
@@ -51,19 +51,6 @@ pub(super) fn check(spec: &FirewallSpec, documents: &[&Document], faults: &mut V
                 "give a subnet of each family, or action: drop",
                 &effect,
             );
-        }
-    }
-    if !spec.accept_by_default {
-        for port in &spec.management {
-            if !reaches.iter().any(|reach| reach.opens(port)) {
-                let (protocol, ports) = (port.protocol, port.ports);
-                let message =
-                    format!("no rule lets {protocol} port {ports} in, which is for management");
-                let fault = Diagnostic::new(Severity::Warning, message);
-                let fault = fault.with_place((&port.origin).into());
-                let fix = "write a NetworkRuleConfig for it";
-                faults.push(fault.with_fix(fix).with_effect("nobody reaches it"));
-            }
         }
     }
     let pods = documents
@@ -172,16 +159,6 @@ impl<'s> Reach<'s> {
             (false, true) => Some("IPv4"),
             (true, true) | (false, false) => None,
         }
-    }
-
-    /// Whether somebody gets through to that port.
-    fn opens(&self, port: &ManagementSpec) -> bool {
-        self.action == RuleVerdict::Accept
-            && !self.rule.is_egress()
-            && self.never().is_none()
-            && self.selectors.iter().any(|(protocol, ports)| {
-                *protocol == port.protocol && ports_cover(ports, &[port.ports])
-            })
     }
 }
 

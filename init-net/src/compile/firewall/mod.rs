@@ -5,6 +5,7 @@
 mod base;
 mod check;
 mod lower;
+mod members;
 mod ranges;
 mod runs;
 mod sets;
@@ -14,6 +15,8 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub(super) use members::check as check_members;
 
 use super::node_address;
 use crate::config::{

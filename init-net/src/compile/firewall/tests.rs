@@ -433,25 +433,63 @@ fn a_family_that_is_left_open_is_said() {
 }
 
 #[test]
-fn management_needs_a_rule() {
-    let block = "kind: NetworkDefaultActionConfig\ningress: block\nmanagement: [apid]";
-    let message = "Warning: no rule lets tcp port 50000 in, which is for management";
-    says(&[block], &[message]);
-    let drop = rule("api", "portSelector: {services: [apid]}\naction: drop");
-    says(&[block, &drop], &[message]);
-    let accept = rule(
-        "api",
-        "portSelector: {services: [apid]}\ningress: [{subnet: 192.0.2.0/24}]",
-    );
-    says(&[block, &accept], &[]);
-}
-
-#[test]
 fn pods_need_a_network() {
     let block = "kind: NetworkDefaultActionConfig\ningress: block\nallowPodsToHost: all";
     says(
         &[block],
         &["Warning: allowPodsToHost: no network of pods is known"],
+    );
+}
+
+#[test]
+fn words_of_others_mean_the_same() {
+    let block = table(&[BLOCK]);
+    for word in ["deny", "drop", "BLOCK"] {
+        assert_eq!(table(&[&BLOCK.replace("block", word)]), block);
+    }
+    let drops = |word: &str| {
+        let action = format!("portSelector: {{ports: [22], protocol: tcp}}\naction: {word}");
+        table(&[&rule("x", &action)])
+    };
+    assert_eq!(drops("block"), drops("drop"));
+    assert_eq!(drops("deny"), drops("drop"));
+}
+
+#[test]
+fn networks_peers_and_links_have_their_own_words() {
+    let bad = |said: &str, more: &str| {
+        let (document, faults) = machine::parse(
+            &format!("apiVersion: v1alpha1\nkind: {said}\n{more}\n"),
+            "c",
+        );
+        let first = faults.first().unwrap();
+        let nothing = document.firewall.rules.is_empty();
+        assert!(nothing, "{first}");
+        (first.message.clone(), first.fix.clone().unwrap_or_default())
+    };
+    let rule = "NetworkRuleConfig\nname: x\nportSelector: {ports: [1], protocol: tcp}";
+    let (message, fix) = bad(rule, "ingress: [{subnet: 10.0.0.1}]");
+    assert!(
+        message.ends_with("expected a network: an address and a prefix length"),
+        "{message}"
+    );
+    assert_eq!(fix, "10.0.0.1/32 for this address alone");
+    let (message, fix) = bad(rule, "ingress: [{subnet: '::/0'}]\ninterfaces: []");
+    assert!(
+        message.ends_with("interfaces has at least one link"),
+        "{message}"
+    );
+    assert_eq!(fix, "leave interfaces out for all links");
+    let default = "NetworkDefaultActionConfig\ningress: block";
+    let (message, _) = bad(default, "vrrpPeers: [nobody]");
+    assert!(
+        message.ends_with("expected an address, or a network: 192.0.2.7, 192.0.2.0/24"),
+        "{message}"
+    );
+    let (message, _) = bad(default, "trustedLinks: ['*']");
+    assert!(
+        message.ends_with("and ingress: accept trusts all"),
+        "{message}"
     );
 }
 

@@ -282,7 +282,15 @@ fn path(argument: &Argument<'_>) -> Result<String, Fault> {
 }
 
 fn firewall(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
-    let policy = word(argument, &[("accept", "accept"), ("deny", "deny")])?;
+    let policy = word(
+        argument,
+        &[
+            ("accept", "accept"),
+            ("deny", "deny"),
+            ("block", "deny"),
+            ("drop", "deny"),
+        ],
+    )?;
     let twice = set(
         &mut reading.document.boot.firewall,
         policy.to_owned(),
@@ -388,7 +396,7 @@ mod tests {
             PathBuf::from("/run/metrics/init-net.prom")
         );
         assert_eq!(
-            boot("initnet.firewall=deny").firewall.unwrap().value,
+            boot("initnet.firewall=block").firewall.unwrap().value,
             "deny"
         );
         assert_eq!(
@@ -516,9 +524,9 @@ mod tests {
             "begin it with /",
         );
         check(
-            "initnet.firewall=drop",
-            "initnet.firewall=: \"drop\" is not known",
-            "write one of accept, deny",
+            "initnet.firewall=shut",
+            "initnet.firewall=: \"shut\" is not known",
+            "write one of accept, deny, block, drop",
         );
         check(
             "initnet.log=loud",

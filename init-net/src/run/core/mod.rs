@@ -408,6 +408,7 @@ impl Core {
                 documents.push(self.firewall.document(unknown, observed));
                 let (mut desired, compiled) = compile::compile(&documents, &observed.links);
                 diagnostics.extend(compiled);
+                diagnostics.extend(crate::run::managed::warnings(&desired));
                 let new = diagnostics
                     .iter()
                     .filter(|new| !self.diagnostics.contains(new));

@@ -13,7 +13,7 @@ mod value_text;
 pub use datum::{Datum, MAX_DATUM};
 pub use rule::{Field, Limit, Log, Match, Reject, Rule, Test, Verdict, ct};
 pub use set::{Element, KeyType, Set};
-pub use text::ElementText;
+pub use text::{ElementText, ElementValue, MatchText};
 
 use crate::value::named;
 

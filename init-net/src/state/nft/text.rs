@@ -73,6 +73,58 @@ impl Display for ElementText<'_> {
     }
 }
 
+/// The same without what it is called: `10.0.0.0/8 . tcp . 22`.
+pub struct ElementValue<'s>(pub &'s Set, pub &'s Element);
+
+impl Display for ElementValue<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        element_value(f, &self.0.key, self.1)
+    }
+}
+
+/// What a rule matches, and how often: `tcp dport 22 limit rate 5/second burst 5 packets`. Empty: everything.
+pub struct MatchText<'r>(pub &'r Rule);
+
+impl Display for MatchText<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut space = "";
+        let matches = &self.0.matches;
+        for (at, found) in matches.iter().enumerate() {
+            let rest = matches.get(at + 1..).unwrap_or_default();
+            let before = matches.get(..at).unwrap_or_default();
+            if !is_implied(found, rest) {
+                f.write_str(space)?;
+                write_match(f, found, protocol(before))?;
+                space = " ";
+            }
+        }
+        if let Some(limit) = self.0.limit {
+            let unit = match limit.unit {
+                1 => "second",
+                60 => "minute",
+                3600 => "hour",
+                _ => "day",
+            };
+            let (rate, burst) = (limit.rate, limit.burst);
+            write!(f, "{space}limit rate {rate}/{unit} burst {burst} packets")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accept => f.write_str("accept"),
+            Self::Drop => f.write_str("drop"),
+            Self::Reject(how) => write!(f, "reject with {how}"),
+            Self::Jump(chain) => write!(f, "jump {chain}"),
+            Self::Return => f.write_str("return"),
+            Self::Continue => f.write_str("continue"),
+        }
+    }
+}
+
 fn write_chain(f: &mut Formatter<'_>, chain: &Chain) -> fmt::Result {
     writeln!(f, "\tchain {} {{", chain.name)?;
     if let Some(Base {
@@ -99,43 +151,19 @@ impl Display for Rule {
         if self.matches.iter().any(|m| matches!(m, Match::Foreign(_))) {
             f.write_str("# ")?;
         }
-        for (at, found) in self.matches.iter().enumerate() {
-            let rest = self.matches.get(at + 1..).unwrap_or_default();
-            let before = self.matches.get(..at).unwrap_or_default();
-            if !is_implied(found, rest) {
-                write_match(f, found, protocol(before))?;
-                f.write_str(" ")?;
-            }
-        }
-        if let Some(limit) = self.limit {
-            let unit = match limit.unit {
-                1 => "second",
-                60 => "minute",
-                3600 => "hour",
-                _ => "day",
-            };
-            write!(
-                f,
-                "limit rate {}/{unit} burst {} packets ",
-                limit.rate, limit.burst
-            )?;
-        }
-        let mut space = "";
+        let matched = MatchText(self).to_string();
+        let mut space = if matched.is_empty() { "" } else { " " };
+        f.write_str(&matched)?;
         if self.counter {
-            f.write_str("counter")?;
+            write!(f, "{space}counter")?;
             space = " ";
         }
         if let Some(log) = &self.log {
             write!(f, "{space}log prefix {} level info", quoted(&log.prefix))?;
             space = " ";
         }
-        match &self.verdict {
-            Verdict::Accept => write!(f, "{space}accept")?,
-            Verdict::Drop => write!(f, "{space}drop")?,
-            Verdict::Reject(how) => write!(f, "{space}reject with {how}")?,
-            Verdict::Jump(chain) => write!(f, "{space}jump {chain}")?,
-            Verdict::Return => write!(f, "{space}return")?,
-            Verdict::Continue => {}
+        if self.verdict != Verdict::Continue {
+            write!(f, "{space}{}", self.verdict)?;
         }
         match &self.comment {
             Some(comment) => write!(f, " comment {}", quoted(comment)),

@@ -31,8 +31,12 @@ keys! {
 }
 
 impl Names for DefaultAction {
-    const NAMES: &'static [(&'static str, Self)] =
-        &[("accept", Self::Accept), ("block", Self::Block)];
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("accept", Self::Accept),
+        ("block", Self::Block),
+        ("deny", Self::Block),
+        ("drop", Self::Block),
+    ];
 }
 
 /// `all`, or a list of ports.
@@ -66,7 +70,11 @@ impl Scalar for Peer {
     fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
         match text.parse() {
             Ok(address) => Ok(Self(Prefix::host(address))),
-            Err(_) => <Prefix as Scalar>::read(node, text).map(|prefix| Self(prefix.network())),
+            Err(_) => match <Prefix as Scalar>::read(node, text) {
+                Ok(prefix) => Ok(Self(prefix.network())),
+                Err(wrong) if text.contains('/') => Err(wrong),
+                Err(_) => Err("expected an address, or a network: 192.0.2.7, 192.0.2.0/24".into()),
+            },
         }
     }
 

@@ -40,9 +40,9 @@ keys! {
     /// A network, and what of it does not count.
     pub struct SubnetKeys("ingress") whole {
         /// The network.
-        required "subnet" subnet: Prefix,
+        required "subnet" subnet: Network,
         /// But not this part of it.
-        "except" except: Prefix,
+        "except" except: Network,
     }
 }
 
@@ -64,6 +64,27 @@ keys! {
     }
 }
 
+/// A network, without the bits of hosts.
+#[derive(Clone, Copy, Debug)]
+pub struct Network(Prefix);
+
+impl Scalar for Network {
+    fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
+        match (text.parse(), <Prefix as Scalar>::read(node, text)) {
+            (_, Ok(prefix)) => Ok(Self(prefix.network())),
+            (Ok(address), Err(_)) => Err(Wrong {
+                rule: "expected a network: an address and a prefix length".into(),
+                fix: Some(format!("{} for this address alone", Prefix::host(address))),
+            }),
+            (Err(_), Err(wrong)) => Err(wrong),
+        }
+    }
+
+    fn schema() -> Json {
+        <Prefix as Scalar>::schema()
+    }
+}
+
 /// Most packets at once: nft_limit has 64 bits for the nanoseconds of all of them, at one a day.
 const MAX_BURST: u32 = 100_000;
 
@@ -74,6 +95,8 @@ impl Names for RuleVerdict {
     const NAMES: &'static [(&'static str, Self)] = &[
         ("accept", Self::Accept),
         ("drop", Self::Drop),
+        ("block", Self::Drop),
+        ("deny", Self::Drop),
         ("reject", Self::Reject),
     ];
 }
@@ -151,6 +174,11 @@ impl Kind for NetworkRuleKeys {
             let fix = "[{subnet: 0.0.0.0/0}, {subnet: \"::/0\"}] for all of them";
             return self.refuse(source, &self.egress, rule, Some(fix));
         }
+        if self.interfaces.as_ref().is_some_and(|list| list.is_empty()) {
+            let rule = "interfaces has at least one link";
+            let fix = "leave interfaces out for all links";
+            return self.refuse(source, &self.interfaces, rule, Some(fix));
+        }
         let origin = self.origin(source);
         let name = self.name.value.0;
         out.firewall.rules.push(FirewallRuleConfig {
@@ -191,8 +219,8 @@ fn subnets(list: Option<At<Vec<SubnetKeys>>>, source: &Source<'_>) -> Option<Vec
             return None;
         }
         subnets.push(IngressConfig {
-            subnet: keys.subnet.value.network(),
-            except: keys.except.map(|except| except.value.network()),
+            subnet: keys.subnet.value.0,
+            except: keys.except.map(|except| except.value.0),
         });
     }
     Some(subnets)
@@ -204,7 +232,7 @@ impl SubnetKeys {
         let Some(except) = &self.except else {
             return true;
         };
-        let subnet = &self.subnet;
+        let (subnet, Network(except)) = (self.subnet.value.0, except.value);
         let inside = subnet.contains(except.address()) && except.len() >= subnet.len();
         if !inside {
             let rule = "except is not inside of subnet";
