@@ -1,4 +1,4 @@
-//! Leaves out of the shipped binary what only unwinding reads, and what is there twice.
+//! Leaves out of the shipped binary what only unwinding reads.
 //!
 //! A panic aborts there, and the symbols that would make a trace readable are stripped: the tables that the compiler
 //! and the C library write for every function are an eighth of the file, and nothing reads them. Debug builds keep
@@ -11,9 +11,5 @@ fn main() {
     if shipped && linux {
         let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/no-unwind-tables.ld");
-        // Functions that are the same, byte by byte, once. rustc's own linker can, and is the default here alone.
-        if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64") {
-            println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
-        }
     }
 }

@@ -77,6 +77,23 @@ pub struct Rule {
     pub ingress: Vec<(Net, Option<Net>)>,
     /// To where: a rule about what goes out.
     pub egress: Vec<(Net, Option<Net>)>,
+    /// By name, in place of a protocol and ports.
+    pub services: Vec<Service>,
+    /// It matches so often, and no more for a day: [`Policy::ingress`] says what becomes of the first ones.
+    pub limit: Option<u32>,
+    /// Whether what it matches is logged.
+    pub log: bool,
+}
+
+/// What listens at ports that its makers name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// 6443/tcp.
+    KubernetesApi,
+    /// 53 of both protocols.
+    Dns,
+    /// 7946 of both protocols.
+    Metallb,
 }
 
 /// A whole config of the firewall.
@@ -88,6 +105,8 @@ pub struct Policy {
     pub egress: Option<Default>,
     /// In order.
     pub rules: Vec<Rule>,
+    /// Ports of this machine that pods reach without a rule, lowest and highest.
+    pub pods_to_host: Vec<(Protocol, u16, u16)>,
     /// Networks of pods and services.
     pub cluster: Vec<Net>,
 }
@@ -172,7 +191,33 @@ impl Rule {
             icmp_types: Vec::new(),
             ingress: nets(ingress),
             egress: Vec::new(),
+            services: Vec::new(),
+            limit: None,
+            log: false,
         }
+    }
+
+    /// About services.
+    #[track_caller]
+    pub fn of(name: &str, services: &[Service], ingress: &[&str]) -> Self {
+        Self {
+            services: services.to_vec(),
+            ..Self::new(name, Protocol::Tcp, &[], ingress)
+        }
+    }
+
+    /// So often and no more.
+    #[must_use]
+    pub fn limited(mut self, times: u32) -> Self {
+        self.limit = Some(times);
+        self
+    }
+
+    /// Told to the log.
+    #[must_use]
+    pub fn logged(mut self) -> Self {
+        self.log = true;
+        self
     }
 
     /// With an action of its own.
@@ -210,6 +255,16 @@ impl Rule {
             Some(start) => question.link.starts_with(start),
             None => *pattern == question.link,
         };
+        let link = self.interfaces.is_empty() || self.interfaces.iter().any(link);
+        if !self.services.is_empty() {
+            let asked = (question.protocol, question.number);
+            let is_asked = |service: &Service| match service {
+                Service::KubernetesApi => asked == (Protocol::Tcp, 6443),
+                Service::Dns => [(Protocol::Tcp, 53), (Protocol::Udp, 53)].contains(&asked),
+                Service::Metallb => [(Protocol::Tcp, 7946), (Protocol::Udp, 7946)].contains(&asked),
+            };
+            return link && self.services.iter().any(is_asked);
+        }
         let number = match self.protocol {
             Protocol::Tcp | Protocol::Udp => self
                 .ports
@@ -223,9 +278,7 @@ impl Rule {
                         .any(|kind| u16::from(*kind) == question.number)
             }
         };
-        self.protocol == question.protocol
-            && number
-            && (self.interfaces.is_empty() || self.interfaces.iter().any(link))
+        self.protocol == question.protocol && number && link
     }
 
     /// As a document.
@@ -248,6 +301,15 @@ impl Rule {
         if !self.icmp_types.is_empty() {
             write!(selector, ", icmpTypes: {:?}", self.icmp_types).unwrap();
         }
+        if !self.services.is_empty() {
+            let name = |service: &Service| match service {
+                Service::KubernetesApi => "kubernetes-api",
+                Service::Dns => "dns",
+                Service::Metallb => "metallb",
+            };
+            let names: Vec<&str> = self.services.iter().map(name).collect();
+            selector = format!("services: [{}]", names.join(", "));
+        }
         write!(
             text,
             "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: {}\n\
@@ -265,6 +327,12 @@ impl Rule {
         }
         if !self.interfaces.is_empty() {
             writeln!(text, "interfaces: {:?}", self.interfaces).unwrap();
+        }
+        if let Some(times) = self.limit {
+            writeln!(text, "limit: {{rate: 1/day, burst: {times}}}").unwrap();
+        }
+        if self.log {
+            text.push_str("log: {}\n");
         }
         for (key, nets) in [("ingress", &self.ingress), ("egress", &self.egress)] {
             if !nets.is_empty() {
@@ -287,6 +355,7 @@ impl Policy {
             default,
             egress: None,
             rules: Vec::new(),
+            pods_to_host: Vec::new(),
             cluster: Vec::new(),
         }
     }
@@ -310,6 +379,17 @@ impl Policy {
         );
         if let Some(egress) = self.egress {
             writeln!(text, "egress: {}", word(egress)).unwrap();
+        }
+        if !self.pods_to_host.is_empty() {
+            let ports = self.pods_to_host.iter().map(|(protocol, low, high)| {
+                let protocol = match protocol {
+                    Protocol::Udp => "udp",
+                    _ => "tcp",
+                };
+                format!("{{port: {low}-{high}, protocol: {protocol}}}")
+            });
+            let ports: Vec<String> = ports.collect();
+            writeln!(text, "allowPodsToHost: [{}]", ports.join(", ")).unwrap();
         }
         if !self.cluster.is_empty() {
             let nets = self.cluster.iter();

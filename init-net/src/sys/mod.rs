@@ -37,8 +37,6 @@ pub mod root;
 pub mod seccomp;
 pub mod session;
 pub mod signal;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
-mod stack;
 pub mod switch_root;
 pub mod sysctl;
 pub mod tcp;

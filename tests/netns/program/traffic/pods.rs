@@ -13,7 +13,7 @@ use qemu::peer::pods::{Pod, iptables};
 use qemu::traffic::{Body, Packet, Stranger, tcp};
 use qemu::{Deadline, Namespace};
 use serde_json::json;
-use tests::traffic::policy::{Default, Policy, Protocol, Rule};
+use tests::traffic::policy::{Default, Policy, Protocol, Rule, net};
 
 use super::super::machine::{Machine, PATIENCE, on_machine};
 use super::stage::{V4, V6, documents, nft, stranger, wild_cable};
@@ -26,6 +26,9 @@ const CLOSED: u16 = 8081;
 /// What the host itself serves to pods, and what it does not.
 const SERVED: u16 = 6443;
 const UNSERVED: u16 = 10_250;
+
+/// What it serves to pods once a config says so without a rule.
+const ALLOWED: u16 = 9105;
 
 /// Where a pod listens.
 const WEB: u16 = 80;
@@ -99,11 +102,11 @@ fn asks(namespace: Option<&Namespace>, address: &str, port: u16) -> String {
     answer.unwrap_or_else(|error| panic!("{to}: {error}"))
 }
 
-/// Whether the open port answers and the closed one does not, to who asks from outside: the closed one is asked first.
+/// Whether the open port answers and the closed ones do not, to who asks from outside: the closed ones are asked first.
 #[track_caller]
 fn from_outside(outside: &mut Stranger, own: &str, from: &str, serial: u16) {
     let (own, from): (IpAddr, IpAddr) = (own.parse().unwrap(), from.parse().unwrap());
-    for port in [CLOSED, OPEN] {
+    for port in [CLOSED, ALLOWED, OPEN] {
         assert!(outside.send(&Packet::syn(from, serial, own, port, 1)));
     }
     let deadline = Deadline::after(PATIENCE);
@@ -150,14 +153,21 @@ impl Cluster {
         }
     }
 
-    /// A pod does not reach what the host serves to others: what it asks for behind that has its answer.
+    /// A pod does not reach what the host serves to others.
     #[track_caller]
     fn may_not(&self) {
+        self.does_not_reach([10, 244, 0, 1], UNSERVED);
+        self.does_not_reach([10, 88, 0, 2], ALLOWED);
+    }
+
+    /// Nobody answers a pod there: what it asks for behind that has its answer.
+    #[track_caller]
+    fn does_not_reach(&self, [a, b, c, d]: [u8; 4], port: u16) {
         let inside = Some(&self.pods[0].namespace);
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let begin = || {
+        let begin = move || {
             let socket = socket(AddressFamily::Inet, SockType::Stream, flags, None).unwrap();
-            let to = SockaddrIn::new(10, 244, 0, 1, UNSERVED);
+            let to = SockaddrIn::new(a, b, c, d, port);
             let begun = connect(socket.as_raw_fd(), &to);
             assert_eq!(begun, Err(nix::errno::Errno::EINPROGRESS));
             socket
@@ -166,7 +176,7 @@ impl Cluster {
         assert_eq!(asks(inside, "10.244.0.1", SERVED), "host");
         let mut answer = [PollFd::new(asking.as_fd(), PollFlags::POLLOUT)];
         let answered = poll(&mut answer, PollTimeout::ZERO).unwrap();
-        assert_eq!(answered, 0, "no rule lets pods there: {answer:?}");
+        assert_eq!(answered, 0, "no rule lets pods to {port}: {answer:?}");
     }
 }
 
@@ -224,6 +234,7 @@ fn pods_of_real_plugins_live_behind_it() {
         serve(Some(&two.namespace), WEB, "two");
         serve(None, SERVED, "host");
         serve(None, UNSERVED, "host");
+        serve(None, ALLOWED, "host");
         let mut cluster = Cluster {
             pods: [one, two],
             outside: stranger(&far, 1),
@@ -270,6 +281,25 @@ fn pods_of_real_plugins_live_behind_it() {
         cluster.works(5000);
         cluster.may_not();
         same("ours is flushed by others");
+
+        // A range that is for pods alone, at whatever address of the host.
+        let allowing = Policy {
+            cluster: vec![net("10.244.0.0/24"), net("fd00:10:244::/64")],
+            pods_to_host: vec![(Protocol::Tcp, 9100, 9110)],
+            ..policy()
+        };
+        fs::write(&file, documents(&allowing)).unwrap();
+        let ran = machine.run(&["apply", "--config", file.to_str().unwrap()]);
+        assert_eq!(ran.code, 0, "{}", ran.errors);
+        settled(machine);
+        let inside = Some(&cluster.pods[0].namespace);
+        for own in [V4, V6] {
+            assert_eq!(asks(inside, own, ALLOWED), "host", "allowed");
+        }
+        cluster.does_not_reach([10, 88, 0, 2], UNSERVED);
+        for (own, stranger) in [(V4, "203.0.113.9"), (V6, "2001:db8:cc::9")] {
+            from_outside(&mut cluster.outside, own, stranger, 6000);
+        }
         for pod in &cluster.pods {
             pods.delete(pod).unwrap();
         }
