@@ -99,6 +99,29 @@ fn what_somebody_changes_comes_back() {
     });
 }
 
+#[test]
+fn a_boot_that_waits_is_not_opened() {
+    on_machine("firewall-boot-drift", |machine| {
+        // Nobody leases an address, so the boot waits.
+        let line = "initnet.config=http://10.77.0.9/c ip=eth0:dhcp";
+        let mut command = machine.command(&["boot", "--hook", "--no-supervisor"]);
+        let boot = Process::start(command.args(["--cmdline", line])).unwrap();
+        let whole = machine.until("the base set", table);
+        machine.until("a link", || {
+            let links = fs::read_to_string("/sys/class/net/eth0/operstate").ok()?;
+            (links.trim() == "up").then_some(())
+        });
+        // The first may be seen for another reason; then nothing else happens.
+        for round in 0..5 {
+            nft("delete table inet init-net");
+            machine.until(&format!("repair {round}"), || {
+                (table().as_ref() == Some(&whole)).then_some(())
+            });
+        }
+        drop(boot);
+    });
+}
+
 /// The kernel's number of our table, which a replacement changes.
 fn handle() -> String {
     let text = nft("-a list table inet init-net");
