@@ -4,6 +4,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -34,8 +35,8 @@ tables
 poweroff -f
 "#;
 
-/// An ext4 image of a small OS whose `/sbin/init` is a script.
-fn real_root(bench: &Bench) -> PathBuf {
+/// An ext4 image of a small OS whose `/sbin/init` is `init`, a script, with one more program in `/bin` if need be.
+pub fn real_root(bench: &Bench, init: &str, more: Option<(&str, &Path)>) -> PathBuf {
     let tree = bench.lab.folder().join("root");
     for folder in ["bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp"] {
         fs::create_dir_all(tree.join(folder)).unwrap();
@@ -47,12 +48,15 @@ fn real_root(bench: &Bench) -> PathBuf {
     for (path, program) in programs {
         fs::copy(program, tree.join(path)).unwrap();
     }
+    if let Some((name, program)) = more {
+        fs::copy(program, tree.join("bin").join(name)).unwrap();
+    }
     for applet in guest::APPLETS {
         symlink("busybox", tree.join("bin").join(applet)).unwrap();
     }
-    let init = tree.join("sbin/init");
-    fs::write(&init, script(AFTER)).unwrap();
-    fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = tree.join("sbin/init");
+    fs::write(&path, script(init)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(tree.join("etc/os-release"), "ID=lab\n").unwrap();
 
     let image = bench.lab.folder().join("root.ext4");
@@ -68,7 +72,7 @@ fn real_root(bench: &Bench) -> PathBuf {
 fn form_a_switches_to_a_real_root() {
     let bench = Bench::new("handoff-real-root");
     let dnsmasq = bench.dhcp().start(&bench.lab).unwrap();
-    let root = real_root(&bench);
+    let root = real_root(&bench, AFTER, None);
     let vm = bench
         .guest("echo '@ end payload in place of the real root'\npoweroff -f\n")
         .cmdline("root=/dev/vda rootfstype=ext4 rw")
@@ -162,7 +166,7 @@ fn form_c_returns_to_a_foreign_init() {
 fn form_c_survives_a_switch_root_done_by_others() {
     let bench = Bench::new("handoff-hook-switch");
     let dnsmasq = bench.dhcp().start(&bench.lab).unwrap();
-    let root = real_root(&bench);
+    let root = real_root(&bench, AFTER, None);
     let init = "mount -t proc proc /proc\nmount -t sysfs sys /sys\nmount -t devtmpfs dev /dev\nmount -t tmpfs run /run\n\
          init-net boot --hook\necho \"@ hook $?\"\nmkdir -p /newroot\n\
          busybox mount -t ext4 /dev/vda /newroot\n\

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tests::traffic::probe::{Post, Prober};
 
 use crate::bench::{ADDRESS, BOOT, Bench, MAC, ROUTER, on_both_kernels};
 use crate::guest::Guest;
+use crate::handoff::real_root;
 
 /// The program as it was built with this test.
 const LISTENER: &str = env!("CARGO_BIN_EXE_listener");
@@ -42,6 +44,8 @@ struct Tally {
     closed: u64,
     open: u64,
     opened: u64,
+    /// Answers of the open port that nobody listens there yet.
+    refused: u64,
     leaked: Vec<Packet>,
 }
 
@@ -85,6 +89,9 @@ fn knock(mut stranger: Stranger, done: &AtomicBool) -> Tally {
                 (Some(OPEN), Body::Tcp { flags, .. }) if *flags == tcp::SYN | tcp::ACK => {
                     tally.opened += 1;
                     stranger.send(&packet.reset().unwrap());
+                }
+                (Some(OPEN), Body::Tcp { flags, .. }) if *flags == tcp::RST | tcp::ACK => {
+                    tally.refused += 1;
                 }
                 // Neither a connection nor a datagram: neighbours.
                 (None, _) => {}
@@ -136,6 +143,50 @@ fn no_packet_comes_through_before_the_config_is_there(bench: Bench) {
         std::thread::sleep(LATE);
         done.store(true, Ordering::Release);
         assert!(handed_off.unwrap().ends_with("@ hook 0"));
+        knocks.join().unwrap()
+    });
+    eprintln!(
+        "rounds: {} before it is up, {} closed, {} open; {} answers",
+        tally.before, tally.closed, tally.open, tally.opened
+    );
+    assert_eq!(tally.leaked, Vec::new(), "a closed port answers");
+    assert_eq!(service.log().count("GET /machine.yaml 200"), 1);
+    assert!(tally.before > 100 && tally.closed > 100, "{tally:?}");
+    assert!(tally.opened > 100, "the open port answers: {tally:?}");
+    // It is closed before somebody listens.
+    assert_eq!(tally.refused, 0, "{tally:?}");
+}
+
+/// The same for process 1, from before there is a link until the real root's programs listen.
+#[test]
+fn no_packet_comes_through_a_switch_to_a_real_root() {
+    let bench = Bench::new("traffic-real-root");
+    let _dnsmasq = bench.dhcp().start(&bench.lab).unwrap();
+    let everybody = ["0.0.0.0/0", "::/0"];
+    let open = Rule::new("open", Protocol::Tcp, &[(OPEN, OPEN)], &everybody);
+    let policy = Policy::new(Default::Block).rule(open);
+    let route = Route::get("/machine.yaml", policy.documents()).delay(LATE);
+    let service = HttpServer::start(&bench.lab, &format!("{ROUTER}:8080"), vec![route]).unwrap();
+    let init =
+        format!("listener {CLOSED} {OPEN} &\necho \"@ started $(cat /proc/1/comm)\"\nsleep 1000\n");
+    let root = real_root(&bench, &init, Some(("listener", Path::new(LISTENER))));
+    let vm = bench.guest("echo '@ started payload'\npoweroff -f\n");
+    let vm = vm
+        .cmdline(&format!(
+            "root=/dev/vda rootfstype=ext4 rw initnet.config=http://{ROUTER}:8080/machine.yaml"
+        ))
+        .nic("port0", MAC)
+        .disk(root);
+    let stranger = stranger(&bench);
+    let done = AtomicBool::new(false);
+    let tally = std::thread::scope(|scope| {
+        let knocks = scope.spawn(|| knock(stranger, &done));
+        let vm = vm.start(&bench.lab).unwrap();
+        let started = vm.wait_for_line("@ started", BOOT);
+        // And some time after that.
+        std::thread::sleep(LATE);
+        done.store(true, Ordering::Release);
+        assert_eq!(started.unwrap(), "@ started init");
         knocks.join().unwrap()
     });
     eprintln!(
