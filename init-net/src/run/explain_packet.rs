@@ -170,6 +170,7 @@ fn packet(asked: &Asked, observed: &Observed) -> Result<Packet, String> {
             IpAddr::V4(to) if to.is_broadcast() => Destination::Broadcast,
             _ => Destination::Local,
         },
+        translated: false,
         over_limit: false,
     })
 }

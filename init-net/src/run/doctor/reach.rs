@@ -140,6 +140,7 @@ fn packet(protocol: Protocol, port: u16, to: IpAddr, link: &LinkName) -> Packet 
         hop_limit: 64,
         ct_state: ct::NEW,
         destination: Destination::Local,
+        translated: false,
         over_limit: false,
     }
 }
