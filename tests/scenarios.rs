@@ -41,7 +41,10 @@ fn run(folder: &Path) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("check.txt", check),
         ("desired.yaml", init_net::cli::yaml::render(&value)),
-        ("plan.txt", ops.iter().map(|op| format!("{op:#}\n")).collect()),
+        (
+            "plan.txt",
+            ops.iter().map(|op| format!("{op:#}\n")).collect(),
+        ),
     ])
 }
 

@@ -174,7 +174,7 @@ impl Place {
             .ok_or_else(|| format!("no link {name}"))
         };
         let resolv_conf = root.join("etc/resolv.conf");
-        let (firewall, _) = kernel.nft.table();
+        let (firewall, _) = kernel.nft.table()?;
         Ok(Self {
             eth0: at("eth0")?,
             leg0: at("leg0")?,
@@ -276,7 +276,7 @@ impl Place {
             Kind::File => fs::read(&self.resolv_conf).is_ok_and(|it| it == self.right),
             Kind::Hostname => hostname::read()?.as_deref() == Some("kept"),
             Kind::Table | Kind::Flush | Kind::FirewallRule | Kind::Element => {
-                let (there, _) = self.kernel.nft.table();
+                let (there, _) = self.kernel.nft.table()?;
                 there.is_some_and(|there| !there.foreign && there.table == self.firewall)
             }
         })

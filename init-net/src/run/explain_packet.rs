@@ -237,6 +237,7 @@ fn packet(asked: &Asked, all: &[Own]) -> Result<Packet, String> {
             false => ct::NEW,
         },
         destination: destination(to, all),
+        translated: false,
         over_limit: false,
     })
 }

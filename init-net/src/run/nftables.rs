@@ -52,11 +52,10 @@ impl fmt::Display for NftablesError {
 
 impl std::error::Error for NftablesError {}
 
-/// The sequence numbers, and who we were last.
+/// The sequence numbers, and what stays open.
 #[derive(Default)]
 pub struct Nftables {
     seq: u32,
-    port: Option<u32>,
     /// That of the last change.
     socket: Option<Requests>,
 }
@@ -99,8 +98,8 @@ impl Nftables {
     }
 
     /// Our table, `None` where there is none, and the generation of the rules. A kernel without nf_tables, or one that does
-    /// not tell us, has neither.
-    pub fn table(&mut self) -> (Option<TableStatus>, Option<u32>) {
+    /// not tell us, has neither; any other failure says nothing of what is in force.
+    pub fn table(&mut self) -> Result<(Option<TableStatus>, Option<u32>), RtnetlinkError> {
         let stays = self.socket.is_some();
         let looked = self.open().map_err(RtnetlinkError::Socket);
         let looked = looked.and_then(|mut socket| {
@@ -115,10 +114,13 @@ impl Nftables {
             self.socket = stays.then_some(socket);
             Ok(seen)
         });
-        looked.unwrap_or_else(|error| {
-            log::debug!("nf_tables: {error}");
-            (None, None)
-        })
+        match looked {
+            Err(error) if is_none(&error) => {
+                log::debug!("nf_tables: {error}");
+                Ok((None, None))
+            }
+            looked => looked,
+        }
     }
 
     fn look(&mut self, socket: &mut Requests) -> Result<Reading, RtnetlinkError> {
@@ -151,9 +153,10 @@ impl Nftables {
         Ok(reading)
     }
 
-    /// The port of the last conversation: notices with it tell of what we did ourselves.
+    /// The port of the socket that stays: notices with it tell of what we did ourselves. Once that is closed, the kernel gives
+    /// the port to whoever asks next with our process number, which somebody in another PID namespace may have.
     pub fn port(&self) -> Option<u32> {
-        self.port
+        self.socket.as_ref().map(Requests::port)
     }
 
     /// Nothing is left to do: time to close what stays.
@@ -165,8 +168,56 @@ impl Nftables {
         if let Some(socket) = self.socket.take() {
             return Ok(socket);
         }
-        let socket = Requests::open_netfilter()?;
-        self.port = Some(socket.port());
-        Ok(socket)
+        Requests::open_netfilter()
+    }
+}
+
+/// Whether a look failed because there is nothing to see: a kernel without nf_tables (EINVAL: nfnetlink alone is there,
+/// `nfnetlink_rcv_msg`), or not for us.
+fn is_none(error: &RtnetlinkError) -> bool {
+    const NOT_FOR_US: [i32; 2] = [libc::EPERM, libc::EACCES];
+    const NO_PROTOCOL: [i32; 3] = [
+        libc::EPROTONOSUPPORT,
+        libc::EAFNOSUPPORT,
+        libc::ESOCKTNOSUPPORT,
+    ];
+    const NO_SUBSYSTEM: [i32; 2] = [libc::EINVAL, libc::EOPNOTSUPP];
+    match error {
+        RtnetlinkError::Refused(refusal) => {
+            NO_SUBSYSTEM.contains(&refusal.errno) || NOT_FOR_US.contains(&refusal.errno)
+        }
+        RtnetlinkError::Socket(error) => error
+            .raw_os_error()
+            .is_some_and(|errno| NO_PROTOCOL.contains(&errno) || NOT_FOR_US.contains(&errno)),
+        RtnetlinkError::Wire(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Refusal;
+
+    #[test]
+    fn only_what_says_that_there_is_none_is_none() {
+        let socket = |errno| RtnetlinkError::Socket(io::Error::from_raw_os_error(errno));
+        let refused = |errno| {
+            RtnetlinkError::Refused(Refusal {
+                errno,
+                text: String::new(),
+                offset: None,
+            })
+        };
+        for errno in [libc::EPROTONOSUPPORT, libc::EAFNOSUPPORT, libc::EPERM] {
+            assert!(is_none(&socket(errno)), "{errno}");
+        }
+        for errno in [libc::EINVAL, libc::EOPNOTSUPP, libc::EPERM] {
+            assert!(is_none(&refused(errno)), "{errno}");
+        }
+        for errno in [libc::EAGAIN, libc::ENOBUFS, libc::ENOMEM, libc::EMFILE] {
+            assert!(!is_none(&socket(errno)), "{errno}");
+            assert!(!is_none(&refused(errno)), "{errno}");
+        }
+        assert!(!is_none(&socket(libc::EINVAL)));
     }
 }

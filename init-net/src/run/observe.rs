@@ -69,7 +69,7 @@ pub fn observe(
         look.rules = rtnetlink.rules(at)?;
     }
     if doubt.has(Doubt::FIREWALL) {
-        (look.firewall, look.generation) = kernel.nft.table();
+        (look.firewall, look.generation) = kernel.nft.table()?;
     }
     let links = match known {
         Some(known) if !doubt.has(Doubt::LINKS) => known,

@@ -62,7 +62,10 @@ impl Sample {
             return sample;
         }
         if kind == "firewall" {
-            sample.firewall = kernel.nft.table().0;
+            match kernel.nft.table() {
+                Ok((table, _)) => sample.firewall = table,
+                Err(error) => log::warn!("nf_tables: {error}"),
+            }
             return sample;
         }
         if !Self::is_for(kind) {

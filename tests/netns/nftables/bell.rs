@@ -27,7 +27,7 @@ fn only_what_others_do_to_our_table_rings() {
         nft("add table inet init-net").unwrap();
         assert_eq!(rings(&mut bells, None), None, "nobody wants to know");
         let mut look = Observed::default();
-        (look.firewall, look.generation) = kernel.table();
+        (look.firewall, look.generation) = kernel.table().unwrap();
         bells.listen_to_firewall(&desired, Some(&look)).unwrap();
         let firewall = Some(Some(Doubt::FIREWALL));
         let rules = vec![rule("ssh", vec![ipv4()], Verdict::Accept)];
@@ -35,7 +35,7 @@ fn only_what_others_do_to_our_table_rings() {
             sets: Vec::new(),
             chains: vec![ingress(Policy::Accept, rules)],
         };
-        kernel.apply(&op(table)).unwrap();
+        kernel.apply(&op(table.clone())).unwrap();
         let own = kernel.port();
         assert_eq!(rings(&mut bells, own), Some(None), "done by ourselves");
         assert_eq!(rings(&mut bells, own), None, "once");
@@ -53,6 +53,19 @@ fn only_what_others_do_to_our_table_rings() {
             nft(command).unwrap();
             assert_eq!(rings(&mut bells, own), firewall, "{command}");
         }
+        // Once our socket is closed, its port may be that of the next one with our process number.
+        kernel.apply(&op(table)).unwrap();
+        let own = kernel.port();
+        assert_eq!(rings(&mut bells, own), Some(None), "done by ourselves");
+        kernel.rest();
+        assert_eq!(kernel.port(), None, "that may be somebody else's now");
+        let mut other = Nftables::default();
+        let gone = FirewallOp {
+            table: None,
+            ..op(Table::default())
+        };
+        other.apply(&gone).unwrap();
+        assert_eq!(rings(&mut bells, kernel.port()), firewall, "by others");
         let nothing = Observed::default();
         bells.follow(&Desired::default(), Some(&nothing)).unwrap();
         nft("add table inet init-net").unwrap();

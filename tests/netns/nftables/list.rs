@@ -108,6 +108,18 @@ fn cases() -> Vec<(Rule, &'static str)> {
             "fib daddr type != local accept",
         ),
         (
+            plain(vec![is(Field::DaddrTypeByIif, Test::Ne(Datum::word(2)))]),
+            "fib daddr . iif type != local accept",
+        ),
+        (
+            plain(vec![is(Field::CtStatus, Test::NoneOf(ct::DNAT))]),
+            "ct status ! dnat accept",
+        ),
+        (
+            plain(vec![is(Field::CtStatus, Test::AnyOf(ct::DNAT))]),
+            "ct status dnat accept",
+        ),
+        (
             plain(vec![ipv4(), looked_up(&[Field::Saddr(v4)], "nets", true)]),
             "ip saddr != @nets accept",
         ),

@@ -10,7 +10,7 @@ use super::*;
 fn random_tables_load_and_read_back_equal() {
     in_namespace(|| {
         let mut kernel = Nftables::default();
-        let (none, generation) = kernel.table();
+        let (none, generation) = kernel.table().unwrap();
         assert_eq!(none, None);
         assert!(generation.is_some());
         for seed in 0..300 {
@@ -36,7 +36,7 @@ fn random_tables_load_and_read_back_equal() {
         // Also where there is none.
         for _ in 0..2 {
             kernel.apply(&gone).unwrap();
-            assert_eq!(kernel.table().0, None);
+            assert_eq!(kernel.table().unwrap().0, None);
         }
     });
 }

@@ -48,7 +48,7 @@ fn op(table: Table) -> FirewallOp {
 /// The table as it is read back.
 #[track_caller]
 fn seen(kernel: &mut Nftables) -> TableStatus {
-    kernel.table().0.expect("a table")
+    kernel.table().unwrap().0.expect("a table")
 }
 
 /// A rule that takes everything.

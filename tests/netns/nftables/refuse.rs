@@ -28,13 +28,17 @@ fn fine() -> Table {
 
 #[track_caller]
 fn refused(kernel: &mut Nftables, wanted: &FirewallOp, errno: i32, words: &str) {
-    let before = kernel.table();
+    let before = kernel.table().unwrap();
     let error = kernel.apply(wanted).unwrap_err();
     assert_eq!(
         (error.errno(), error.to_string().as_str()),
         (Some(errno), words)
     );
-    assert_eq!(kernel.table(), before, "what was in force still is");
+    assert_eq!(
+        kernel.table().unwrap(),
+        before,
+        "what was in force still is"
+    );
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn rules_that_changed_since_the_look_are_not_replaced() {
             generation,
             ..op(fine())
         };
-        let (_, seen) = kernel.table();
+        let (_, seen) = kernel.table().unwrap();
         nft("add table inet other").unwrap();
         refused(
             &mut kernel,
@@ -125,7 +129,7 @@ fn rules_that_changed_since_the_look_are_not_replaced() {
             libc::ERESTART,
             "the batch: the rules are no longer those that this was planned for",
         );
-        let (_, seen) = kernel.table();
+        let (_, seen) = kernel.table().unwrap();
         kernel.apply(&at(seen)).unwrap();
     });
 }
@@ -149,7 +153,7 @@ fn tables_of_others_stay_and_are_not_read() {
             lists.map(|list| nft(list).unwrap())
         };
         let before = others();
-        assert_eq!(kernel.table().0, None);
+        assert_eq!(kernel.table().unwrap().0, None);
         kernel.apply(&op(fine())).unwrap();
         assert_eq!(seen(&mut kernel).table, fine());
         let gone = FirewallOp {
@@ -177,7 +181,7 @@ fn differs(command: &str) {
     let seen_before = seen(&mut kernel);
     assert!(seen_before.table == table && !seen_before.foreign);
     nft(command).unwrap();
-    match kernel.table().0 {
+    match kernel.table().unwrap().0 {
         None => assert!(command.starts_with("delete table"), "{command}"),
         Some(now) => assert!(now.table != table || now.foreign, "{command}"),
     }

@@ -247,16 +247,22 @@ pub(super) fn messages() -> Vec<Rule> {
 /// What is not for this machine, or for many, is none of the business of the chain before routing.
 pub(super) fn elsewhere() -> Rule {
     let other = Test::Ne(Datum::word(RTN_LOCAL));
-    rule(
-        vec![is(Field::DaddrType, other)],
-        Verdict::Accept,
-        "not for this machine",
-    )
+    // An address of a link in a VRF is known by the link alone, one of another link by all links together.
+    let matches = vec![
+        is(Field::DaddrType, other),
+        is(Field::DaddrTypeByIif, other),
+    ];
+    rule(matches, Verdict::Accept, "not for this machine")
 }
 
 /// That a packet is for an address of this machine.
 pub(super) fn is_local() -> Match {
     is(Field::DaddrType, Test::Eq(Datum::word(RTN_LOCAL)))
+}
+
+/// That the chain before routing saw a packet with this destination: one that was for elsewhere until NAT, it did not judge.
+pub(super) fn is_as_sent() -> Match {
+    is(Field::CtStatus, Test::NoneOf(ct::DNAT))
 }
 
 /// What begins a connection that nothing let in: dropped where its port is still the one it was sent to.

@@ -157,7 +157,7 @@ impl<'s> Making<'s> {
             let counts = spec.limit.is_some() || spec.log.is_some();
             if counts && action == RuleVerdict::Accept {
                 let mut judged = matches;
-                judged.extend([is_new(), base::is_local()]);
+                judged.extend([is_new(), base::is_local(), base::is_as_sent()]);
                 ingress.push(rule(judged, Verdict::Accept, &spec.name));
             }
             ingress.push(judging);

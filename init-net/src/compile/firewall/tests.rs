@@ -137,7 +137,7 @@ fn a_limit_counts_once_for_both_chains() {
     assert_eq!(
         lines(&table, "ingress", "few"),
         [
-            "tcp dport 22 ct state new fib daddr type local".to_owned(),
+            "tcp dport 22 ct state new fib daddr type local ct status ! dnat".to_owned(),
             format!("tcp dport 22 {jump}")
         ]
     );
@@ -226,7 +226,7 @@ fn a_run_of_like_rules_is_a_set() {
     assert_eq!(runs(&table), [("rules-v4", 32)]);
     let lookup = "th dport . meta l4proto . ip saddr @rules-v4";
     assert_eq!(lines(&table, "ingress", "like rules"), [lookup]);
-    let early = format!("ct state new {lookup}");
+    let early = format!("meta nfproto ipv4 ct state new {lookup}");
     assert_eq!(lines(&table, "prerouting", "like rules"), [early]);
     let text = table.to_string();
     let element = "1031 . tcp . 10.0.0.0/8 counter comment \"p1031\" }";
@@ -269,7 +269,7 @@ fn a_run_has_both_families_and_the_ways_of_its_links() {
             format!("iifname \"cali*\" {v4} {end}"),
             format!("iifname \"eth0\" {v6} {end}"),
             format!("iifname \"cali*\" {v6} {end}"),
-            "tcp dport . meta l4proto . ip6 saddr @rules-v6-2 counter reject with tcp reset comment \"like rules\"".to_owned(),
+            "meta nfproto ipv6 tcp dport . meta l4proto . ip6 saddr @rules-v6-2 counter reject with tcp reset comment \"like rules\"".to_owned(),
         ]
     );
 }

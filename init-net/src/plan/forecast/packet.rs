@@ -8,7 +8,7 @@ use core::net::IpAddr;
 
 use crate::state::Family;
 use crate::state::nft::{
-    Chain, Datum, Element, Field, Hook, Match, Policy, Rule, Set, Table, Test, Verdict,
+    Chain, Datum, Element, Field, Hook, Match, Policy, Rule, Set, Table, Test, Verdict, ct,
 };
 use crate::value::LinkName;
 
@@ -33,6 +33,8 @@ pub struct Packet {
     pub ct_state: u32,
     /// What kind of address `dst` is to this machine.
     pub destination: Destination,
+    /// Whether it had another destination, not of this machine, until NAT gave it this one: before routing nobody judged it.
+    pub translated: bool,
     /// Whether it is one too many for every limit.
     pub over_limit: bool,
 }
@@ -100,6 +102,7 @@ pub enum Outcome {
 pub fn decide<'t>(table: &'t Table, packet: &Packet) -> Decision<'t> {
     let passed_on = packet.destination == Destination::Unicast;
     let hooks: &[Hook] = match packet.in_link {
+        Some(_) if packet.translated && !passed_on => &[Hook::Input],
         Some(_) if passed_on => &[Hook::Prerouting],
         Some(_) => &[Hook::Prerouting, Hook::Input],
         None => &[Hook::Output],
@@ -245,7 +248,13 @@ impl<'t> Walk<'t, '_> {
             Field::NfProto => Some(Datum::byte(if v4 { 2 } else { 10 })),
             Field::L4Proto => Some(Datum::byte(packet.protocol)),
             Field::CtState => Some(Datum::word(packet.ct_state)),
+            Field::CtStatus => Some(Datum::word(if packet.translated { ct::DNAT } else { 0 })),
             Field::DaddrType => Some(Datum::word(packet.destination as u32)),
+            // Of the packets that come in: nothing is said here of which link has the address.
+            Field::DaddrTypeByIif => {
+                let there = packet.in_link.is_some();
+                there.then(|| Datum::word(packet.destination as u32))
+            }
             Field::Saddr(Family::Inet4) => at(12, 4),
             Field::Saddr(Family::Inet6) => at(8, 16),
             Field::Daddr(Family::Inet4) => at(16, 4),
@@ -315,10 +324,13 @@ fn passes(value: &Datum, test: &Test) -> bool {
         Test::Outside(first, last) => !within(first, last),
         Test::Inside(prefix) => inside(bytes, prefix),
         Test::NotInside(prefix) => !inside(bytes, prefix),
-        Test::AnyOf(bits) => {
-            <[u8; 4]>::try_from(bytes).is_ok_and(|bytes| u32::from_ne_bytes(bytes) & bits != 0)
-        }
+        Test::AnyOf(bits) => bits_of(bytes).is_some_and(|own| own & bits != 0),
+        Test::NoneOf(bits) => bits_of(bytes).is_some_and(|own| own & bits == 0),
     }
+}
+
+fn bits_of(bytes: &[u8]) -> Option<u32> {
+    bytes.try_into().ok().map(u32::from_ne_bytes)
 }
 
 /// Whether the first bits of `bytes` are those of the network.

@@ -266,6 +266,7 @@ fn incoming(from: SocketAddr, to: SocketAddr, protocol: u8, link: Option<LinkNam
         hop_limit: 64,
         ct_state: ct::NEW,
         destination: Destination::Local,
+        translated: false,
         over_limit: false,
     }
 }

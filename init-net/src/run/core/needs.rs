@@ -52,8 +52,11 @@ fn of_rule(rule: &Rule) -> impl Iterator<Item = &'static str> {
     // nf_log_syslog is what `log` asks for when a rule with it is made, and what writes the line.
     let logged: &[_] = &["nf_log_syslog", "nft_log"];
     let parts = [
-        (has(Field::CtState), tracked),
-        (has(Field::DaddrType), &["nft_fib_inet"]),
+        (has(Field::CtState) || has(Field::CtStatus), tracked),
+        (
+            has(Field::DaddrType) || has(Field::DaddrTypeByIif),
+            &["nft_fib_inet"],
+        ),
         (rule.limit.is_some(), &["nft_limit"]),
         (rule.log.is_some(), logged),
         (

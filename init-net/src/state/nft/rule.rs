@@ -57,6 +57,8 @@ pub enum Field {
     L4Proto,
     /// `ct state`: a word of bits.
     CtState,
+    /// `ct status`: a word of bits.
+    CtStatus,
     /// `ip saddr`, `ip6 saddr`. Without [`Field::NfProto`] before it, bytes of the other family are compared.
     Saddr(Family),
     /// `ip daddr`, `ip6 daddr`.
@@ -71,8 +73,10 @@ pub enum Field {
     IcmpType(Family),
     /// `icmp code`, `icmpv6 code`: 1 byte.
     IcmpCode(Family),
-    /// `fib daddr type`: a word, RTN_LOCAL and so on.
+    /// `fib daddr type`: a word, RTN_LOCAL and so on. An address of a link in a VRF is in the table of that, and not local here.
     DaddrType,
+    /// `fib daddr . iif type`: the same for the link by which the packet comes in; an address of another link is not local here.
+    DaddrTypeByIif,
 }
 
 /// How a field is compared.
@@ -92,6 +96,8 @@ pub enum Test {
     NotInside(Prefix),
     /// One of these bits is set.
     AnyOf(u32),
+    /// None of these bits is set.
+    NoneOf(u32),
 }
 
 /// Bits of `ct state` (NF_CT_STATE_BIT, include/uapi/linux/netfilter/nf_conntrack_common.h).
@@ -106,6 +112,9 @@ pub mod ct {
     pub const NEW: u32 = 8;
     /// Is not tracked: neighbour discovery, and what was told not to be.
     pub const UNTRACKED: u32 = 64;
+
+    /// Bit of `ct status`: its destination was another one (IPS_DST_NAT, same file).
+    pub const DNAT: u32 = 1 << 5;
 }
 
 /// `limit rate RATE/UNIT burst BURST packets`.

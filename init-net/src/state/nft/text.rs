@@ -5,7 +5,9 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::value_text::{Priority, Value, element_value, joined, protocol_name, quoted};
-use super::{Base, Chain, Element, Field, KeyType, Match, Rule, Set, TABLE, Table, Test, Verdict};
+use super::{
+    Base, Chain, Element, Field, KeyType, Match, Rule, Set, TABLE, Table, Test, Verdict, ct,
+};
 use crate::state::Family;
 
 impl Display for Table {
@@ -192,7 +194,8 @@ fn fields(found: &Match) -> &[Field] {
     }
 }
 
-/// Whether one of the matches after it says the same by the name of its field.
+/// Whether the match after it says the same by the name of its field. nft(8) asks where the field is compared, so that a later
+/// one would make another order of it.
 fn is_implied(found: &Match, rest: &[Match]) -> bool {
     let Match::Is {
         field,
@@ -202,7 +205,7 @@ fn is_implied(found: &Match, rest: &[Match]) -> bool {
         return false;
     };
     let number = datum.bytes().first().copied().unwrap_or_default();
-    let mut later = rest.iter().flat_map(fields);
+    let mut later = rest.first().into_iter().flat_map(fields);
     match field {
         Field::NfProto => {
             later.any(|later| family(*later).is_some_and(|f| family_number(f) == number))
@@ -225,11 +228,13 @@ const fn family(field: Field) -> Option<Family> {
         | Field::NfProto
         | Field::L4Proto
         | Field::CtState
+        | Field::CtStatus
         | Field::Sport
         | Field::Dport
         | Field::IcmpType(_)
         | Field::IcmpCode(_)
-        | Field::DaddrType => None,
+        | Field::DaddrType
+        | Field::DaddrTypeByIif => None,
     }
 }
 
@@ -290,6 +295,7 @@ fn write_field(f: &mut Formatter<'_>, field: Field, protocol: Option<u8>) -> fmt
         Field::NfProto => f.write_str("meta nfproto"),
         Field::L4Proto => f.write_str("meta l4proto"),
         Field::CtState => f.write_str("ct state"),
+        Field::CtStatus => f.write_str("ct status"),
         Field::Saddr(family) => write!(f, "{} saddr", ip(family)),
         Field::Daddr(family) => write!(f, "{} daddr", ip(family)),
         Field::HopLimit(Family::Inet4) => f.write_str("ip ttl"),
@@ -299,6 +305,7 @@ fn write_field(f: &mut Formatter<'_>, field: Field, protocol: Option<u8>) -> fmt
         Field::IcmpType(family) => write!(f, "{} type", icmp(family)),
         Field::IcmpCode(family) => write!(f, "{} code", icmp(family)),
         Field::DaddrType => f.write_str("fib daddr type"),
+        Field::DaddrTypeByIif => f.write_str("fib daddr . iif type"),
     }
 }
 
@@ -312,9 +319,22 @@ fn write_test(f: &mut Formatter<'_>, field: Field, test: &Test) -> fmt::Result {
         Test::Outside(first, last) => write!(f, " != {:#}-{:#}", value(first), value(last)),
         Test::Inside(prefix) => write!(f, " {prefix}"),
         Test::NotInside(prefix) => write!(f, " != {prefix}"),
-        Test::AnyOf(bits) if field == Field::CtState => {
-            write!(f, " {}", super::value_text::states(*bits))
-        }
-        Test::AnyOf(bits) => write!(f, " & {bits} != 0"),
+        Test::AnyOf(bits) => match bit_names(field, *bits) {
+            Some(names) => write!(f, " {names}"),
+            None => write!(f, " & {bits} != 0"),
+        },
+        Test::NoneOf(bits) => match bit_names(field, *bits) {
+            Some(names) => write!(f, " ! {names}"),
+            None => write!(f, " & {bits} == 0"),
+        },
+    }
+}
+
+/// Names of bits, where all of them have one.
+fn bit_names(field: Field, bits: u32) -> Option<String> {
+    match (field, bits) {
+        (Field::CtState, _) => Some(super::value_text::states(bits)),
+        (Field::CtStatus, ct::DNAT) => Some("dnat".to_owned()),
+        _ => None,
     }
 }

@@ -97,11 +97,11 @@ impl Display for Value<'_> {
             (Field::NfProto, [10]) => f.write_str("ipv6"),
             (Field::IcmpCode(Family::Inet4), [4]) if !f.alternate() => f.write_str("frag-needed"),
             (Field::IcmpType(family), [number]) if !f.alternate() => icmp(f, family, *number),
-            (Field::DaddrType | Field::CtState, bytes) => {
+            (Field::DaddrType | Field::DaddrTypeByIif | Field::CtState, bytes) => {
                 let number = <[u8; 4]>::try_from(bytes).map_or(0, u32::from_ne_bytes);
                 match self.field {
-                    Field::DaddrType => address_type(f, number),
-                    _ => f.write_str(&states(number)),
+                    Field::CtState => f.write_str(&states(number)),
+                    _ => address_type(f, number),
                 }
             }
             (Field::Saddr(_) | Field::Daddr(_), bytes) => match ip(bytes) {

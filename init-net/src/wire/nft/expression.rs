@@ -3,6 +3,8 @@
 //! A value is loaded into registers, masked, and compared or looked up; a step that does not match ends the rule.
 //! Registers are counted here in words of four bytes from the first one that holds data (`NFT_REG32_00`).
 
+use core::fmt;
+
 use super::super::attribute::{attributes, text_of};
 use super::buffer::Buffer;
 use super::{DATA_VALUE, DATA_VERDICT, LIST_ELEMENT, long, number};
@@ -21,9 +23,8 @@ const WORDS: u32 = 4;
 
 /// NFT_LOGLEVEL_INFO.
 const LEVEL_INFO: u32 = 6;
-/// NFT_FIB_RESULT_ADDRTYPE, and NFTA_FIB_F_DADDR.
+/// NFT_FIB_RESULT_ADDRTYPE.
 const RESULT_TYPE: u32 = 3;
-const OF_DESTINATION: u32 = 2;
 /// NFT_RANGE_NEQ, NFT_LOOKUP_F_INV.
 const RANGE_NOT: u32 = 1;
 const LOOKUP_NOT: u32 = 1;
@@ -35,8 +36,8 @@ const REJECT_RESET: u32 = 1;
 pub(super) enum Load {
     /// NFT_META_*.
     Meta(u32),
-    /// NFT_CT_STATE.
-    CtState,
+    /// NFT_CT_*, of no direction.
+    Ct(u32),
     /// Bytes of a header.
     Payload {
         /// NFT_PAYLOAD_NETWORK_HEADER or _TRANSPORT_HEADER.
@@ -46,8 +47,8 @@ pub(super) enum Load {
         /// Bytes.
         len: u32,
     },
-    /// What kind of address the destination is here.
-    DestinationType,
+    /// What kind of address it is here; of NFTA_FIB_F_*.
+    AddressType(u32),
 }
 
 /// NFT_CMP_*.
@@ -77,6 +78,8 @@ pub(super) enum Decision<'a> {
 pub(super) enum Expression<'a> {
     /// A value into the registers from this word on.
     Load(Load, u32),
+    /// Nothing: nft(8) turns around the bytes of what has only one of them.
+    Nothing,
     /// The first register: only these bits stay.
     Mask(Datum),
     /// Against this.
@@ -101,6 +104,7 @@ mod nfta {
     pub const META_KEY: u16 = 2;
     pub const CT_DREG: u16 = 1;
     pub const CT_KEY: u16 = 2;
+    pub const CT_DIRECTION: u16 = 3;
     pub const PAYLOAD_DREG: u16 = 1;
     pub const PAYLOAD_BASE: u16 = 2;
     pub const PAYLOAD_OFFSET: u16 = 3;
@@ -108,6 +112,10 @@ mod nfta {
     pub const FIB_DREG: u16 = 1;
     pub const FIB_RESULT: u16 = 2;
     pub const FIB_FLAGS: u16 = 3;
+    pub const BYTEORDER_SREG: u16 = 1;
+    pub const BYTEORDER_DREG: u16 = 2;
+    pub const BYTEORDER_LEN: u16 = 4;
+    pub const BYTEORDER_SIZE: u16 = 5;
     pub const BITWISE_SREG: u16 = 1;
     pub const BITWISE_DREG: u16 = 2;
     pub const BITWISE_LEN: u16 = 3;
@@ -216,9 +224,10 @@ impl Expression<'_> {
     const fn name(&self) -> &'static str {
         match self {
             Self::Load(Load::Meta(_), _) => "meta",
-            Self::Load(Load::CtState, _) => "ct",
+            Self::Load(Load::Ct(_), _) => "ct",
             Self::Load(Load::Payload { .. }, _) => "payload",
-            Self::Load(Load::DestinationType, _) => "fib",
+            Self::Load(Load::AddressType(_), _) => "fib",
+            Self::Nothing => "byteorder",
             Self::Mask(_) => "bitwise",
             Self::Compare(..) => "cmp",
             Self::Outside(..) => "range",
@@ -250,9 +259,9 @@ impl Expression<'_> {
                 b.put_number(META_KEY, *key);
                 b.put_number(META_DREG, register(*word));
             }
-            Self::Load(Load::CtState, word) => {
+            Self::Load(Load::Ct(key), word) => {
                 b.put_number(CT_DREG, register(*word));
-                b.put_number(CT_KEY, 0);
+                b.put_number(CT_KEY, *key);
             }
             Self::Load(Load::Payload { base, offset, len }, word) => {
                 b.put_number(PAYLOAD_DREG, register(*word));
@@ -260,11 +269,13 @@ impl Expression<'_> {
                 b.put_number(PAYLOAD_OFFSET, *offset);
                 b.put_number(PAYLOAD_LEN, *len);
             }
-            Self::Load(Load::DestinationType, word) => {
-                b.put_number(FIB_FLAGS, OF_DESTINATION);
+            Self::Load(Load::AddressType(flags), word) => {
+                b.put_number(FIB_FLAGS, *flags);
                 b.put_number(FIB_RESULT, RESULT_TYPE);
                 b.put_number(FIB_DREG, register(*word));
             }
+            // Never written.
+            Self::Nothing => {}
             Self::Mask(mask) => {
                 let zeros = [0; crate::state::nft::MAX_DATUM];
                 let length = mask.bytes().len();
@@ -337,6 +348,58 @@ fn put_decision(b: &mut Buffer, decision: &Decision<'_>) {
     }
 }
 
+impl fmt::Display for Load {
+    /// Bytes of headers as nft(8) has them where it has no name for them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Meta(key) => write!(f, "meta key {key}"),
+            Self::Ct(key) => write!(f, "ct key {key}"),
+            Self::Payload { base, offset, len } => {
+                let header = match base {
+                    0 => "ll",
+                    1 => "nh",
+                    2 => "th",
+                    _ => "ih",
+                };
+                let bits = |bytes: &u32| u64::from(*bytes) * 8;
+                write!(f, "@{header},{},{}", bits(offset), bits(len))
+            }
+            Self::AddressType(flags) => write!(f, "fib flags {flags} type"),
+        }
+    }
+}
+
+impl fmt::Display for Expression<'_> {
+    /// For people who look at what others made: the kernel's name of its kind, and what it is about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Load(load, _) => load.fmt(f),
+            Self::Nothing => f.write_str(name),
+            Self::Mask(mask) => write!(f, "{name} and 0x{mask:?}"),
+            Self::Compare(compare, datum) => {
+                let how = match compare {
+                    Compare::Eq => "eq",
+                    Compare::Ne => "neq",
+                    Compare::Lte => "lte",
+                    Compare::Gte => "gte",
+                };
+                write!(f, "{name} {how} 0x{datum:?}")
+            }
+            Self::Outside(from, to) => write!(f, "{name} neq 0x{from:?} 0x{to:?}"),
+            Self::Lookup { set, not } => {
+                write!(f, "{name}{} @{set}", if *not { " not in" } else { "" })
+            }
+            Self::Limit(_) | Self::Counter(_) | Self::Log(_) => f.write_str(name),
+            Self::Reject(how) => write!(f, "{name} with {how}"),
+            Self::Decide(Decision::Accept) => f.write_str("accept"),
+            Self::Decide(Decision::Drop) => f.write_str("drop"),
+            Self::Decide(Decision::Return) => f.write_str("return"),
+            Self::Decide(Decision::Jump(chain)) => write!(f, "jump {chain}"),
+        }
+    }
+}
+
 /// Reads the inside of an element of a list. The name of its kind where it is nothing that this program writes.
 pub(super) fn read(element: &[u8]) -> Result<Expression<'_>, String> {
     let fields = Fields::of(element);
@@ -353,10 +416,9 @@ fn read_data<'a>(name: &str, body: &Fields<'a>) -> Option<Expression<'a>> {
     let first = |kind| is(kind, FIRST_REGISTER).then_some(());
     Some(match name {
         "meta" => Expression::Load(Load::Meta(body.number(META_KEY)?), destination(META_DREG)?),
-        // Anything with a direction is another key.
         "ct" => {
-            is(CT_KEY, 0).then_some(())?;
-            Expression::Load(Load::CtState, destination(CT_DREG)?)
+            body.get(CT_DIRECTION).is_none().then_some(())?;
+            Expression::Load(Load::Ct(body.number(CT_KEY)?), destination(CT_DREG)?)
         }
         "payload" => {
             let load = Load::Payload {
@@ -367,9 +429,15 @@ fn read_data<'a>(name: &str, body: &Fields<'a>) -> Option<Expression<'a>> {
             Expression::Load(load, destination(PAYLOAD_DREG)?)
         }
         "fib" => {
-            let ours = is(FIB_RESULT, RESULT_TYPE) && is(FIB_FLAGS, OF_DESTINATION);
-            ours.then_some(())?;
-            Expression::Load(Load::DestinationType, destination(FIB_DREG)?)
+            is(FIB_RESULT, RESULT_TYPE).then_some(())?;
+            let load = Load::AddressType(body.number(FIB_FLAGS)?);
+            Expression::Load(load, destination(FIB_DREG)?)
+        }
+        // Whole numbers of this size alone are turned around (`nft_byteorder_eval`).
+        "byteorder" => {
+            let same = body.number(BYTEORDER_SREG)? == body.number(BYTEORDER_DREG)?;
+            let less = body.number(BYTEORDER_LEN)? < body.number(BYTEORDER_SIZE)?;
+            (same && less).then_some(Expression::Nothing)?
         }
         "bitwise" => {
             first(BITWISE_SREG)?;

@@ -24,6 +24,14 @@ const OIFNAME: u32 = 7;
 const NFPROTO: u32 = 15;
 const L4PROTO: u32 = 16;
 
+/// NFT_CT_STATE, NFT_CT_STATUS.
+const STATE: u32 = 0;
+const STATUS: u32 = 2;
+
+/// NFTA_FIB_F_DADDR, and with NFTA_FIB_F_IIF.
+const DESTINATION: u32 = 2;
+const DESTINATION_BY_IIF: u32 = 2 | 8;
+
 /// Where addresses and the hop limit are in their headers, bytes (RFC 791 §3.1, RFC 8200 §3).
 const SOURCE_4: u32 = 12;
 const DESTINATION_4: u32 = 16;
@@ -49,7 +57,8 @@ fn load_of(field: Field) -> Load {
         Field::Oifname => Load::Meta(OIFNAME),
         Field::NfProto => Load::Meta(NFPROTO),
         Field::L4Proto => Load::Meta(L4PROTO),
-        Field::CtState => Load::CtState,
+        Field::CtState => Load::Ct(STATE),
+        Field::CtStatus => Load::Ct(STATUS),
         Field::Saddr(Family::Inet4) => payload(NETWORK, SOURCE_4, 4),
         Field::Saddr(Family::Inet6) => payload(NETWORK, SOURCE_6, 16),
         Field::Daddr(Family::Inet4) => payload(NETWORK, DESTINATION_4, 4),
@@ -60,7 +69,8 @@ fn load_of(field: Field) -> Load {
         Field::Dport => payload(TRANSPORT, 2, 2),
         Field::IcmpType(_) => payload(TRANSPORT, 0, 1),
         Field::IcmpCode(_) => payload(TRANSPORT, 1, 1),
-        Field::DaddrType => Load::DestinationType,
+        Field::DaddrType => Load::AddressType(DESTINATION),
+        Field::DaddrTypeByIif => Load::AddressType(DESTINATION_BY_IIF),
     }
 }
 
@@ -91,9 +101,11 @@ fn field_of(load: Load, family: Option<Family>) -> Option<(Field, Option<u8>)> {
         Load::Meta(OIFNAME) => whole(Field::Oifname),
         Load::Meta(NFPROTO) => whole(Field::NfProto),
         Load::Meta(L4PROTO) => whole(Field::L4Proto),
-        Load::Meta(_) => None,
-        Load::CtState => whole(Field::CtState),
-        Load::DestinationType => whole(Field::DaddrType),
+        Load::Ct(STATE) => whole(Field::CtState),
+        Load::Ct(STATUS) => whole(Field::CtStatus),
+        Load::AddressType(DESTINATION) => whole(Field::DaddrType),
+        Load::AddressType(DESTINATION_BY_IIF) => whole(Field::DaddrTypeByIif),
+        Load::Meta(_) | Load::Ct(_) | Load::AddressType(_) => None,
         Load::Payload { base, offset, len } => match (base, offset, len) {
             (TRANSPORT, 0, 2) => whole(Field::Sport),
             (TRANSPORT, 2, 2) => whole(Field::Dport),
@@ -107,6 +119,32 @@ fn field_of(load: Load, family: Option<Family>) -> Option<(Field, Option<u8>)> {
             (NETWORK, DESTINATION_6, len) => address(Field::Daddr(Family::Inet6), len, 16),
             _ => None,
         },
+    }
+}
+
+/// Two fields side by side that nft(8) compares as one, each with its length, bytes. It does so with single values of at most
+/// 16 bytes together (`payload_can_merge`, src/payload.c): of what this program compares, these.
+fn pair_of(
+    load: Load,
+    family: Option<Family>,
+    protocol: Option<u8>,
+) -> Option<[(Field, usize); 2]> {
+    let Load::Payload { base, offset, len } = load else {
+        return None;
+    };
+    let of_family = family.unwrap_or(Family::Inet4);
+    let is_icmp = matches!(protocol, Some(ICMP | ICMPV6));
+    match (base, offset, len) {
+        (TRANSPORT, 0, 2) if is_icmp => Some([
+            (Field::IcmpType(of_family), 1),
+            (Field::IcmpCode(of_family), 1),
+        ]),
+        (TRANSPORT, 0, 4) if !is_icmp => Some([(Field::Sport, 2), (Field::Dport, 2)]),
+        (NETWORK, SOURCE_4, 8) if family == Some(Family::Inet4) => {
+            let family = Family::Inet4;
+            Some([(Field::Saddr(family), 4), (Field::Daddr(family), 4)])
+        }
+        _ => None,
     }
 }
 
@@ -186,11 +224,17 @@ fn put_test(buffer: &mut Buffer, field: Field, test: Test) {
                 ]),
             }
         }
-        Test::AnyOf(bits) => put(&[
-            loaded,
-            Expression::Mask(Datum::word(bits)),
-            Expression::Compare(Compare::Ne, Datum::word(0)),
-        ]),
+        Test::AnyOf(bits) | Test::NoneOf(bits) => {
+            let compare = match test {
+                Test::AnyOf(_) => Compare::Ne,
+                _ => Compare::Eq,
+            };
+            put(&[
+                loaded,
+                Expression::Mask(Datum::word(bits)),
+                Expression::Compare(compare, Datum::word(0)),
+            ]);
+        }
     }
 }
 
@@ -243,7 +287,7 @@ pub(super) fn read(expressions: &[u8], userdata: &[u8]) -> (Rule, Counter) {
         let taken = match expression::read(element) {
             Ok(expression) => reader
                 .take(&expression)
-                .ok_or_else(|| format!("{expression:?}")),
+                .ok_or_else(|| expression.to_string()),
             Err(name) => Err(name),
         };
         if let Err(words) = taken {
@@ -278,6 +322,7 @@ struct Reader {
     mask: Option<Datum>,
     from: Option<Datum>,
     family: Option<Family>,
+    protocol: Option<u8>,
 }
 
 impl Default for Reader {
@@ -297,6 +342,7 @@ impl Default for Reader {
             mask: None,
             from: None,
             family: None,
+            protocol: None,
         }
     }
 }
@@ -310,6 +356,7 @@ impl Reader {
                 self.mask.is_none().then_some(())?;
                 self.loaded.push((*load, *word));
             }
+            Expression::Nothing => {}
             Expression::Mask(mask) => {
                 self.only()?;
                 self.mask.replace(*mask).is_none().then_some(())?;
@@ -387,11 +434,22 @@ impl Reader {
                 (Field::NfProto, [IPV6]) | (Field::L4Proto, [ICMPV6]) => Some(Family::Inet6),
                 _ => self.family,
             };
+            if field == Field::L4Proto {
+                self.protocol = datum.bytes().first().copied();
+            }
         }
         self.rule.matches.push(Match::Is { field, test });
     }
 
     fn compare(&mut self, compare: Compare, datum: Datum) -> Option<()> {
+        let plain = compare == Compare::Eq && self.mask.is_none() && self.from.is_none();
+        let pair = pair_of(self.only()?, self.family, self.protocol);
+        if let Some([(first, len), (second, _)]) = pair.filter(|_| plain) {
+            let (start, end) = datum.bytes().split_at_checked(len)?;
+            self.matched(first, Test::Eq(Datum::new(start)?));
+            self.matched(second, Test::Eq(Datum::new(end)?));
+            return Some(());
+        }
         let (field, part) = field_of(self.only()?, self.family)?;
         let family = match field {
             Field::Saddr(family) | Field::Daddr(family) => Some(family),
@@ -410,6 +468,9 @@ impl Reader {
             }
             (Compare::Ne, None, Some(mask), None) if datum == Datum::word(0) => {
                 Test::AnyOf(u32::from_ne_bytes(mask.bytes().try_into().ok()?))
+            }
+            (Compare::Eq, None, Some(mask), None) if datum == Datum::word(0) => {
+                Test::NoneOf(u32::from_ne_bytes(mask.bytes().try_into().ok()?))
             }
             (Compare::Eq, None, None, None) => Test::Eq(datum),
             (Compare::Ne, None, None, None) => Test::Ne(datum),

@@ -7,3 +7,4 @@ mod pods;
 mod replace;
 mod stage;
 mod text;
+mod virtual_address;
