@@ -292,6 +292,7 @@ pub(super) fn read(expressions: &[u8], userdata: &[u8]) -> (Rule, Counter) {
         };
         if let Err(words) = taken {
             reader.rule.matches.push(Match::Foreign(words));
+            reader.loaded.clear();
             break;
         }
     }

@@ -1,5 +1,6 @@
 //! Whole tables there and back, refusals, and netlink-packet-netfilter as the oracle.
 
+mod merged;
 mod random;
 
 use core::net::IpAddr;

@@ -188,6 +188,10 @@ fn matches(rng: &mut Rng, sets: &[Set]) -> Vec<Match> {
         all.push(is(Field::CtState, Test::AnyOf(bits)));
     }
     if yes(rng) {
+        let tests = [Test::AnyOf(ct::DNAT), Test::NoneOf(ct::DNAT)];
+        all.push(is(Field::CtStatus, pick(rng, &tests)));
+    }
+    if yes(rng) {
         let local = Datum::word(2);
         let test = pick(rng, &[Test::Eq(local), Test::Ne(local)]);
         all.push(is(Field::DaddrType, test));
