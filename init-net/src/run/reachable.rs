@@ -49,7 +49,7 @@ pub fn edges<'t>(tables: impl IntoIterator<Item = &'t Table>, range: PortRange) 
                     Test::Between(first, last) | Test::Outside(first, last) => {
                         add(number(first.bytes()), number(last.bytes()));
                     }
-                    Test::Inside(_) | Test::NotInside(_) | Test::AnyOf(_) => {}
+                    Test::Inside(_) | Test::NotInside(_) | Test::AnyOf(_) | Test::NoneOf(_) => {}
                 },
                 Match::In { fields, set, .. } => {
                     let part = fields.iter().position(|field| *field == Field::Dport);
@@ -165,6 +165,7 @@ fn packet(protocol: Protocol, port: u16, to: IpAddr, link: &LinkName) -> Packet 
         hop_limit: 64,
         ct_state: ct::NEW,
         destination: Destination::Local,
+        translated: false,
         over_limit: false,
     }
 }
