@@ -387,7 +387,9 @@ impl Rule {
         if let Some(action) = self.action {
             writeln!(text, "action: {action}").unwrap();
         }
-        writeln!(text, "interfaces: {:?}", self.links).unwrap();
+        if !self.links.is_empty() {
+            writeln!(text, "interfaces: {:?}", self.links).unwrap();
+        }
         if self.limit {
             text.push_str("limit: 10/second\n");
         }
