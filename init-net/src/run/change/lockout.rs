@@ -466,12 +466,14 @@ mod tests {
     fn without_a_session_somebody_who_gets_in_is_enough() {
         let cut = |rules: &str| {
             let after = rules.replace("ingress: block", MANAGED);
-            let mut observed = Observed::default();
-            // A pod's, and somebody else's link.
-            observed.addresses = vec![
-                address("eth0", 2, "10.1.0.2/24"),
-                address("cni0", 3, "10.244.0.1/24"),
-            ];
+            // The second is a pod's, and its link somebody else's.
+            let observed = Observed {
+                addresses: vec![
+                    address("eth0", 2, "10.1.0.2/24"),
+                    address("cni0", 3, "10.244.0.1/24"),
+                ],
+                ..Observed::default()
+            };
             cut(
                 None,
                 &desired(&after, "ip=eth0:dhcp"),
