@@ -48,14 +48,14 @@ fn reads(before: Vec<Expression<'static>>, merged: [Expression<'static>; 2], tex
 #[test]
 fn two_fields_that_are_compared_as_one_are_two() {
     let v4 = of(2, 17);
-    let text = "meta nfproto ipv4 udp sport 67 udp dport 68 ";
+    let text = "meta nfproto ipv4 udp sport 67 udp dport 68";
     reads(v4, payload(TRANSPORT, 0, &[0, 67, 0, 68]), text);
-    let text = "meta nfproto ipv4 icmp type destination-unreachable icmp code frag-needed ";
+    let text = "meta nfproto ipv4 icmp type destination-unreachable icmp code frag-needed";
     reads(of(2, 1), payload(TRANSPORT, 0, &[3, 4]), text);
-    let text = "meta nfproto ipv6 icmpv6 type destination-unreachable icmpv6 code 4 ";
+    let text = "meta nfproto ipv6 icmpv6 type destination-unreachable icmpv6 code 4";
     reads(of(10, 58), payload(TRANSPORT, 0, &[1, 4]), text);
     let family = loaded(Load::Meta(15), &[2]).to_vec();
-    let text = "ip saddr 192.0.2.1 ip daddr 192.0.2.2 ";
+    let text = "ip saddr 192.0.2.1 ip daddr 192.0.2.2";
     reads(
         family,
         payload(NETWORK, 12, &[192, 0, 2, 1, 192, 0, 2, 2]),
@@ -66,7 +66,7 @@ fn two_fields_that_are_compared_as_one_are_two() {
 #[test]
 fn what_others_compare_is_shown_in_words() {
     let odd = payload(TRANSPORT, 4, &[0, 67, 0, 68]);
-    assert_eq!(read_back(&odd).to_string(), "# cmp eq 0x00430044 ");
+    assert_eq!(read_back(&odd).to_string(), "# cmp eq 0x00430044");
     let accept = Expression::Decide(Decision::Accept);
     let late = [vec![accept], odd.to_vec()].concat();
     assert_eq!(read_back(&late).to_string(), "# @th,32,32 accept");
