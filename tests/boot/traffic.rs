@@ -49,6 +49,20 @@ struct Tally {
     leaked: Vec<Packet>,
 }
 
+impl Tally {
+    /// No closed port answered, the open one did, and there was knocking in each part of the boot.
+    #[track_caller]
+    fn check(&self) {
+        eprintln!(
+            "rounds: {} before it is up, {} closed, {} open; {} answers",
+            self.before, self.closed, self.open, self.opened
+        );
+        assert_eq!(self.leaked, Vec::new(), "a closed port answers");
+        assert!(self.before > 100 && self.closed > 100, "{self:?}");
+        assert!(self.opened > 100, "the open port answers: {self:?}");
+    }
+}
+
 /// Knocks until `done`.
 fn knock(mut stranger: Stranger, done: &AtomicBool) -> Tally {
     let mut tally = Tally::default();
@@ -145,14 +159,8 @@ fn no_packet_comes_through_before_the_config_is_there(bench: Bench) {
         assert!(handed_off.unwrap().ends_with("@ hook 0"));
         knocks.join().unwrap()
     });
-    eprintln!(
-        "rounds: {} before it is up, {} closed, {} open; {} answers",
-        tally.before, tally.closed, tally.open, tally.opened
-    );
-    assert_eq!(tally.leaked, Vec::new(), "a closed port answers");
+    tally.check();
     assert_eq!(service.log().count("GET /machine.yaml 200"), 1);
-    assert!(tally.before > 100 && tally.closed > 100, "{tally:?}");
-    assert!(tally.opened > 100, "the open port answers: {tally:?}");
     // It is closed before somebody listens.
     assert_eq!(tally.refused, 0, "{tally:?}");
 }
@@ -189,14 +197,8 @@ fn no_packet_comes_through_a_switch_to_a_real_root() {
         assert_eq!(started.unwrap(), "@ started init");
         knocks.join().unwrap()
     });
-    eprintln!(
-        "rounds: {} before it is up, {} closed, {} open; {} answers",
-        tally.before, tally.closed, tally.open, tally.opened
-    );
-    assert_eq!(tally.leaked, Vec::new(), "a closed port answers");
+    tally.check();
     assert_eq!(service.log().count("GET /machine.yaml 200"), 1);
-    assert!(tally.before > 100 && tally.closed > 100, "{tally:?}");
-    assert!(tally.opened > 100, "the open port answers: {tally:?}");
 }
 
 /// Ports of the matrix: somebody listens at all of them.

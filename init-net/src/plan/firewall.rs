@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::state::FirewallSpec;
     use crate::state::nft::{Datum, Verdict};
-    use crate::value::{Layer, Origin};
+    use crate::value::Origin;
 
     fn rule(comment: &str) -> Rule {
         Rule {
@@ -121,18 +121,8 @@ mod tests {
     fn wants(table: Arc<Table>) -> Desired {
         Desired {
             firewall: Some(FirewallSpec {
-                accept_by_default: false,
-                egress_accept_by_default: None,
-                trusted_links: Vec::new(),
-                rules: Vec::new(),
-                cluster_subnets: Vec::new(),
-                pods_to_host: None,
-                vrrp: None,
-                management: Vec::new(),
                 table,
-                fallback: Arc::default(),
-                layer: Layer::Default,
-                origin: Origin::builtin(""),
+                ..FirewallSpec::closed(Origin::builtin(""))
             }),
             ..Desired::default()
         }

@@ -58,6 +58,24 @@ pub enum Unsaid {
 }
 
 impl FirewallSpec {
+    /// Everything is dropped, and no table made of it yet.
+    pub fn closed(origin: Origin) -> Self {
+        Self {
+            accept_by_default: false,
+            egress_accept_by_default: None,
+            trusted_links: Vec::new(),
+            rules: Vec::new(),
+            cluster_subnets: Vec::new(),
+            pods_to_host: None,
+            vrrp: None,
+            management: Vec::new(),
+            table: Arc::default(),
+            fallback: Arc::default(),
+            layer: Layer::Default,
+            origin,
+        }
+    }
+
     /// The table that should be there; `None`: nothing is filtered, and there is none.
     pub fn wanted(&self) -> Option<&Arc<Table>> {
         Some(&self.table).filter(|table| !table.chains.is_empty())

@@ -74,7 +74,7 @@ pub(super) fn merge(
         egress_accept_by_default: egress.map(|(action, _, _)| action == DefaultAction::Accept),
         rules: rules.iter().map(|(_, rule)| rule_spec(rule)).collect(),
         layer: highest.map_or(layer, |highest| highest.max(layer)),
-        ..silent(origin.clone())
+        ..FirewallSpec::closed(origin.clone())
     };
     around(&mut spec, documents, desired);
     spec.table = Arc::new(lower::table(&spec));
@@ -83,24 +83,6 @@ pub(super) fn merge(
     spec.rules = rules;
     check::check(&spec, documents, diagnostics);
     desired.firewall = Some(spec);
-}
-
-/// Everything is dropped.
-fn silent(origin: Origin) -> FirewallSpec {
-    FirewallSpec {
-        accept_by_default: false,
-        egress_accept_by_default: None,
-        trusted_links: Vec::new(),
-        rules: Vec::new(),
-        cluster_subnets: Vec::new(),
-        pods_to_host: None,
-        vrrp: None,
-        management: Vec::new(),
-        table: Arc::default(),
-        fallback: Arc::default(),
-        layer: Layer::Default,
-        origin,
-    }
 }
 
 /// What is not a rule: all documents add to it, but for what pods may reach, where the highest layer counts.

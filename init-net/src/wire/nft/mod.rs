@@ -100,3 +100,8 @@ pub(super) fn number(value: &[u8]) -> Option<u32> {
 fn long(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_be_bytes)
 }
+
+/// A text without the NUL that it ends with, as it is; `None`: not UTF-8.
+fn text(value: &[u8]) -> Option<&str> {
+    core::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
+}

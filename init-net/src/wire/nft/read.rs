@@ -9,7 +9,7 @@ use super::super::attribute::attributes;
 use super::batch::{CHAIN_TYPE, nfta_rule};
 use super::buffer::Buffer;
 use super::set::{Elements, list};
-use super::{HEADER, INET, chain, hook, kind, number, rule, set, table};
+use super::{HEADER, INET, chain, hook, kind, number, rule, set, table, text};
 use crate::state::nft::{Base, Chain, Counter, Hook, Policy, TABLE, Table, TableStatus};
 
 /// NFTA_GEN_ID.
@@ -214,10 +214,6 @@ fn find(body: &[u8], wanted: u16) -> Option<&[u8]> {
 
 fn find_number(body: &[u8], wanted: u16) -> Option<u32> {
     find(body, wanted).and_then(number)
-}
-
-fn text(value: &[u8]) -> Option<&str> {
-    core::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
 }
 
 /// The name of the table is the first attribute of every kind of object (NFTA_*_TABLE, NFTA_TABLE_NAME).

@@ -7,7 +7,7 @@ use super::super::attribute::attributes;
 use super::buffer::Buffer;
 use super::expression::{self, Expression};
 use super::user_data::{self, ByteOrder};
-use super::{DATA_VALUE, LIST_ELEMENT, number};
+use super::{DATA_VALUE, LIST_ELEMENT, number, text};
 use crate::state::nft::{Counter, Datum, Element, KeyType, MAX_DATUM, Set};
 
 /// NFTA_SET_*.
@@ -191,7 +191,7 @@ pub(super) fn read(body: &[u8]) -> Option<Set> {
     let (mut name, mut flags, mut kind, mut counter, mut strange) = (None, 0, 0, false, false);
     for (attribute, value) in attributes(body) {
         match attribute {
-            nfta::NAME => name = text(value),
+            nfta::NAME => name = text(value).map(str::to_owned),
             nfta::FLAGS => flags = number(value)?,
             nfta::KEY_TYPE => kind = number(value)?,
             nfta::DATA_TYPE | nfta::TIMEOUT => strange = true,
@@ -231,11 +231,6 @@ pub(super) fn read(body: &[u8]) -> Option<Set> {
 /// `None`: an expression that is none.
 fn is_counter(value: &[u8]) -> Option<bool> {
     matches!(expression::read(value), Ok(Expression::Counter(_))).then_some(true)
-}
-
-fn text(value: &[u8]) -> Option<String> {
-    let value = value.strip_suffix(&[0]).unwrap_or(value);
-    String::from_utf8(value.to_vec()).ok()
 }
 
 /// Collects the elements of a set.
