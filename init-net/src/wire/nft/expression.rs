@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::super::attribute::{attributes, text_of};
 use super::buffer::Buffer;
-use super::{DATA_VALUE, DATA_VERDICT, LIST_ELEMENT, long, number};
+use super::{DATA_VALUE, DATA_VERDICT, LIST_ELEMENT, long, number, text};
 use crate::state::nft::{Counter, Datum, Limit, Reject};
 
 /// NFTA_EXPR_*.
@@ -214,8 +214,7 @@ impl<'a> Fields<'a> {
 
     /// Text of the kernel without its NUL, as it is; not UTF-8: `None`.
     fn text(&self, kind: u16) -> Option<&'a str> {
-        let value = self.get(kind)?;
-        core::str::from_utf8(value.strip_suffix(&[0]).unwrap_or(value)).ok()
+        self.get(kind).and_then(text)
     }
 }
 
@@ -405,8 +404,7 @@ pub(super) fn read(element: &[u8]) -> Result<Expression<'_>, String> {
     let fields = Fields::of(element);
     let name = fields.get(NAME).unwrap_or_default();
     let body = Fields::of(fields.get(DATA).unwrap_or_default());
-    let known = core::str::from_utf8(name.strip_suffix(&[0]).unwrap_or(name));
-    let read = known.ok().and_then(|name| read_data(name, &body));
+    let read = text(name).and_then(|name| read_data(name, &body));
     read.ok_or_else(|| text_of(name))
 }
 
