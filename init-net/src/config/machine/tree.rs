@@ -207,6 +207,54 @@ pub fn parse(text: &str) -> (Vec<Node>, Vec<Fault>) {
     (builder.documents, builder.faults)
 }
 
+/// [`parse`], for a text that may be JSON as other programs write it: with characters above U+FFFF as two escapes
+/// (RFC 8259 §7), which are none in YAML. A text of JSON has no places but its first line.
+pub fn parse_any(text: &str) -> (Vec<Node>, Vec<Fault>) {
+    let begins = text.trim_start().trim_start_matches('\u{feff}');
+    if begins.starts_with(['{', '[']) && text.len() <= MAX_BYTES {
+        let mut nodes = 0;
+        let read = serde_json::from_str(begins).ok();
+        if let Some(node) = read.and_then(|value| from_json(value, 1, &mut nodes)) {
+            return (vec![node], Vec::new());
+        }
+    }
+    parse(text)
+}
+
+/// `value` as a node; `None`: too deep or too large.
+fn from_json(value: serde_json::Value, depth: usize, nodes: &mut usize) -> Option<Node> {
+    *nodes += 1;
+    if depth > MAX_DEPTH || *nodes > MAX_NODES {
+        return None;
+    }
+    let mark = Mark {
+        line: 1,
+        column: 1,
+        span: Span::default(),
+    };
+    let plain = |text: String| Value::Scalar { text, plain: true };
+    let value = match value {
+        serde_json::Value::Null => plain("null".to_owned()),
+        serde_json::Value::Bool(truth) => plain(truth.to_string()),
+        serde_json::Value::Number(number) => plain(number.to_string()),
+        serde_json::Value::String(text) => Value::Scalar { text, plain: false },
+        serde_json::Value::Array(items) => {
+            let items = items
+                .into_iter()
+                .map(|item| from_json(item, depth + 1, nodes));
+            Value::List(items.collect::<Option<_>>()?)
+        }
+        serde_json::Value::Object(entries) => {
+            let entries = entries.into_iter().map(|(text, value)| {
+                *nodes += 1;
+                Some((Key { text, mark }, from_json(value, depth + 1, nodes)?))
+            });
+            Value::Map(entries.collect::<Option<_>>()?)
+        }
+    };
+    Some(Node { value, mark })
+}
+
 /// Character indices to byte offsets: only texts that are not ASCII need a table.
 struct Offsets(Option<Vec<u32>>, usize);
 

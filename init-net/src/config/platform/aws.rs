@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::facts::Facts;
-use super::{Answer, Answers, Ask, Bodies, Method, Parsed, Provider};
+use super::{Answer, Answers, Ask, Bodies, Known, Method, Parsed, Provider, fixed};
 use crate::config::userdata::Base64;
 use crate::config::{AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, Said};
 use crate::value::{Mac, Prefix};
@@ -58,8 +58,8 @@ impl Provider for Aws {
         "aws"
     }
 
-    fn bases(&self) -> &'static [&'static str] {
-        &["http://169.254.169.254", "http://[fd00:ec2::254]"]
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        fixed(&["http://169.254.169.254", "http://[fd00:ec2::254]"])
     }
 
     fn wanted(&self, answers: &Answers) -> Vec<Ask> {

@@ -1,12 +1,16 @@
 //! [`Facts`]: bodies read as short texts, hostile ones dropped with a word.
 
 use super::{Bodies, Parsed};
+use crate::config::machine::tree::{self, Node};
 use crate::config::userdata::{self, Base64, UserData};
 use crate::config::{Diagnostic, Document, Said, Severity};
 use crate::value::{Hostname, Layer, Origin};
 
 /// Longest fact, bytes: a list of hundreds of addresses.
 const MAX_FACT: usize = 64 * 1024;
+
+/// Longest text of one value, bytes: an identifier with its path.
+const MAX_WORD: usize = 1024;
 
 /// The bodies of one cloud, and the document they become.
 pub struct Facts<'b> {
@@ -98,12 +102,7 @@ impl<'b> Facts<'b> {
         if self.document.hostnames.is_empty()
             && let Some(hostname) = self.value::<Hostname>(key)
         {
-            self.document
-                .metadata
-                .push(("hostname", hostname.to_string()));
-            self.document
-                .hostnames
-                .push(Said::new(hostname, self.origin(key)));
+            self.set_hostname(hostname, key);
         }
     }
 
@@ -116,6 +115,65 @@ impl<'b> Facts<'b> {
             self.warn(key, "holds lines that are not what they should be");
         }
         values
+    }
+
+    /// The body of `key` as a tree: JSON or YAML. A damaged one is told and is `None`, or what of it is whole.
+    pub fn tree(&mut self, key: &str) -> Option<Node> {
+        let text = self.text(key)?;
+        let (documents, faults) = tree::parse_any(text);
+        if let Some(fault) = faults.first() {
+            let rule = format!("is damaged at line {}: {}", fault.mark.line, fault.message);
+            self.warn(key, &rule);
+        }
+        documents.into_iter().next().filter(|root| !root.is_null())
+    }
+
+    /// The text at `node`'s `key`, parsed; told when it is there and is not what it should be. An empty text is none.
+    pub fn read<T: core::str::FromStr>(&mut self, node: &Node, key: &str, body: &str) -> Option<T> {
+        let value = node.at(key)?;
+        let text = value.text().map(str::trim);
+        if text == Some("") {
+            return None;
+        }
+        let parsed = text.and_then(|text| text.parse().ok());
+        if parsed.is_none() {
+            self.warn(body, &format!("has a {key} that is not what it should be"));
+        }
+        parsed
+    }
+
+    /// The text at `node`'s `key`, when it is one line without control characters.
+    pub fn word(&mut self, node: &Node, key: &str, body: &str) -> Option<String> {
+        let text = node.at(key)?.text()?.trim();
+        if text.len() > MAX_WORD || text.chars().any(char::is_control) {
+            self.warn(body, &format!("has a {key} that is too long or holds control characters"));
+            return None;
+        }
+        Some(text.to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Copies the text at `node`'s `key` into the instance facts, under `name`.
+    pub fn fact_at(&mut self, node: &Node, key: &str, name: &'static str, body: &str) {
+        if let Some(word) = self.word(node, key, body) {
+            self.document.metadata.push((name, word));
+        }
+    }
+
+    /// The host name at `node`'s `key`, when there is none yet.
+    pub fn hostname_at(&mut self, node: &Node, key: &str, body: &str) {
+        if let Some(hostname) = self.read::<Hostname>(node, key, body) {
+            self.set_hostname(hostname, body);
+        }
+    }
+
+    fn set_hostname(&mut self, hostname: Hostname, body: &str) {
+        if self.document.hostnames.is_empty() {
+            self.document
+                .metadata
+                .push(("hostname", hostname.to_string()));
+            let origin = self.origin(body);
+            self.document.hostnames.push(Said::new(hostname, origin));
+        }
     }
 
     /// Keeps a fault of the body `key`.

@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 
 use super::facts::Facts;
-use super::{Answer, Answers, Ask, Bodies, Parsed, Provider};
+use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::{self, Node};
 use crate::config::netdata::v1;
 use crate::config::userdata::Base64;
@@ -46,11 +46,11 @@ impl Provider for Hcloud {
         "hcloud"
     }
 
-    fn bases(&self) -> &'static [&'static str] {
-        &[
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        fixed(&[
             "http://169.254.169.254",
             "http://[fe80::a9fe:a9fe%25{link}]",
-        ]
+        ])
     }
 
     fn wanted(&self, answers: &Answers) -> Vec<Ask> {
@@ -61,10 +61,6 @@ impl Provider for Hcloud {
             asks.push(Ask::optional("userdata", format!("{ROOT}/userdata")));
         }
         asks
-    }
-
-    fn is_secret(&self, _key: &str) -> bool {
-        false
     }
 
     fn parse(&self, bodies: &Bodies) -> Parsed {

@@ -24,13 +24,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Nothing asked yet.
-    pub fn new(provider: &'static dyn Provider) -> Self {
+    /// Nothing asked yet; `local` is what the media said.
+    pub fn new(provider: &'static dyn Provider, local: Bodies) -> Self {
+        let bytes = local.values().map(Vec::len).sum();
+        let local = local.into_iter();
         Self {
             provider,
             asked: BTreeMap::new(),
-            answers: Answers::new(),
-            bytes: 0,
+            answers: local.map(|(key, body)| (key, Answer::Body(body))).collect(),
+            bytes,
         }
     }
 
@@ -60,9 +62,18 @@ impl Session {
         self.answers.insert(key.to_owned(), answer);
     }
 
-    /// Whether every request is answered and the answers lead to no other.
+    /// Whether every request is answered and the answers, with what the media said, lead to no other.
     pub fn is_done(&self) -> bool {
-        self.answers.len() == self.asked.len() && self.wanted().is_empty() && !self.asked.is_empty()
+        !self.answers.is_empty()
+            && self.asked.keys().all(|key| self.answers.contains_key(key))
+            && self.wanted().is_empty()
+    }
+
+    /// Forgets the answer to `key`: it is asked again.
+    pub fn repeat(&mut self, key: &str) {
+        if self.asked.remove(key).is_some() {
+            self.answers.remove(key);
+        }
     }
 
     /// The bodies so far, without secrets of the session.
@@ -97,10 +108,10 @@ impl Session {
     fn wanted(&self) -> Vec<Ask> {
         let left = MAX_ASKS.saturating_sub(self.asked.len());
         let mut wanted = self.provider.wanted(&self.answers);
-        wanted.retain(|ask| {
-            self.asked
-                .get(&ask.key)
-                .is_none_or(|made| *made < ask.attempt)
+        wanted.retain(|ask| match self.asked.get(&ask.key) {
+            Some(made) => *made < ask.attempt,
+            // What a medium said is not asked for.
+            None => !self.answers.contains_key(&ask.key),
         });
         wanted.truncate(left);
         wanted

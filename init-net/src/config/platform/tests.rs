@@ -263,7 +263,7 @@ fn converse(
     provider: &'static dyn Provider,
     service: impl Fn(&Ask) -> Answer,
 ) -> (Session, Vec<Vec<String>>) {
-    let mut session = Session::new(provider);
+    let mut session = Session::new(provider, Bodies::new());
     let mut rounds = Vec::new();
     while !session.is_done() {
         let asks = session.asks();
@@ -357,7 +357,7 @@ fn an_expired_token_is_renewed_once() {
     assert!(rounds[3].iter().all(|ask| ask.ends_with("attempt 2)")) && rounds[3].len() == 2);
 
     let (session, rounds) = converse(&Aws, |ask| match ask.method {
-        Method::Put => Answer::Body(b"refused".to_vec()),
+        Method::Put | Method::Post | Method::Patch => Answer::Body(b"refused".to_vec()),
         Method::Get => Answer::Status(401),
     });
     assert_eq!(rounds.len(), 4, "no third token");
@@ -393,7 +393,7 @@ fn a_listing_does_not_lead_to_endless_requests() {
 fn bases_name_the_link() {
     let link = "eth0".parse().unwrap();
     assert_eq!(
-        base_urls(&Hcloud, &link),
+        base_urls(&Hcloud, &Known::default(), &link),
         ["http://169.254.169.254", "http://[fe80::a9fe:a9fe%25eth0]",]
     );
 }

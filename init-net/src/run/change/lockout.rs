@@ -3,7 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::platform::{PLATFORMS, base_urls};
+use crate::config::platform::{Known, PLATFORMS, base_urls};
 use crate::plan::forecast::packet::{Destination, Outcome, Packet, Payload, decide};
 use crate::proto::http::Url;
 use crate::run::reachable::{ANYWHERE, Lenient, any_link, edges};
@@ -51,7 +51,7 @@ pub fn metadata(platform: Option<&str>, url: Option<&str>) -> Vec<SocketAddr> {
     let provider = found.and_then(|platform| platform.provider);
     let bases = provider
         .zip(any_link())
-        .map(|(provider, zone)| base_urls(provider, &zone));
+        .map(|(provider, zone)| base_urls(provider, &Known::default(), &zone));
     let mut bases = bases.unwrap_or_default();
     bases.extend(url.map(str::to_owned));
     // Of a name nobody knows here which address it has.

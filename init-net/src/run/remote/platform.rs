@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compile::defaults;
-use crate::config::platform::{self, Answer, Ask, Method, Provider, Session};
+use crate::config::platform::{self, Answer, Ask, Bodies, Known, Method, Provider, Session};
 use crate::config::userdata::{UserData, UserDataError};
 use crate::config::{Diagnostic, Document, FirewallFault, Said, Severity, machine, pin};
 use crate::proto::http::{Cause, Fetch, FetchError, Request, Response, Url};
@@ -48,7 +48,7 @@ impl Metadata {
     ) -> Self {
         Self {
             provider,
-            session: Session::new(provider),
+            session: Session::new(provider, Bodies::new()),
             probe: None,
             probed: BTreeSet::new(),
             failed: 0,
@@ -92,7 +92,7 @@ impl Metadata {
             .values()
             .filter(|link| link.name.as_str() != "lo" && link.is_up() && link.has_carrier())
         {
-            for (number, base) in platform::base_urls(provider, &link.name)
+            for (number, base) in platform::base_urls(provider, &Known::default(), &link.name)
                 .into_iter()
                 .enumerate()
             {
@@ -146,7 +146,7 @@ fn fetch(
         .map_err(|e: crate::proto::http::UrlError| e.to_string())?;
     let mut request = match ask.method {
         Method::Get => Request::get(url, deadline),
-        Method::Put => Request::put(url, deadline),
+        Method::Put | Method::Post | Method::Patch => Request::put(url, deadline),
     };
     for (name, value) in &ask.headers {
         request = request
@@ -240,7 +240,7 @@ impl Source for Metadata {
             }
             // Any answer at all is the service's: a status is for the provider to judge.
             said => {
-                let base = platform::base_urls(self.provider, &link)
+                let base = platform::base_urls(self.provider, &Known::default(), &link)
                     .into_iter()
                     .nth(number);
                 self.chosen = base.map(|base| Chosen {
