@@ -146,7 +146,10 @@ impl<'b> Facts<'b> {
     pub fn word(&mut self, node: &Node, key: &str, body: &str) -> Option<String> {
         let text = node.at(key)?.text()?.trim();
         if text.len() > MAX_WORD || text.chars().any(char::is_control) {
-            self.warn(body, &format!("has a {key} that is too long or holds control characters"));
+            self.warn(
+                body,
+                &format!("has a {key} that is too long or holds control characters"),
+            );
             return None;
         }
         Some(text.to_owned()).filter(|text| !text.is_empty())

@@ -4,7 +4,9 @@ use core::net::IpAddr;
 
 use super::facts::Facts;
 use crate::config::machine::tree::Node;
-use crate::config::{AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, Said};
+use crate::config::{
+    AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, Said,
+};
 use crate::value::{Mac, Mtu, Prefix, prefix_len_from_netmask};
 
 impl Facts<'_> {
@@ -82,7 +84,12 @@ impl Facts<'_> {
     /// An address by which the outside sees the machine.
     pub fn external(&mut self, address: IpAddr, body: &str) {
         let said = Said::new(address, self.origin(body));
-        if !self.document.external_ips.iter().any(|known| known.value == address) {
+        if !self
+            .document
+            .external_ips
+            .iter()
+            .any(|known| known.value == address)
+        {
             self.document.external_ips.push(said);
         }
     }
