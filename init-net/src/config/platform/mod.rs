@@ -6,6 +6,7 @@
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
 mod aws;
+pub mod detect;
 mod facts;
 mod hcloud;
 mod media;
