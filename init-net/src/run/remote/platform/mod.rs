@@ -10,6 +10,8 @@ mod meaning;
 mod probing;
 mod report;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use crate::config::platform::{Bodies, Bootstrap, Medium, Provider, Session, detect};
 use crate::config::userdata::UserData;
