@@ -6,6 +6,7 @@
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
 mod aws;
+pub mod detect;
 mod facts;
 mod hcloud;
 mod media;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 use core::net::Ipv4Addr;
 
 pub use media::{FileSystem, Found, Medium, Volume};
-pub use names::{PLATFORMS, Platform, select};
+pub use names::{AUTO, PLATFORMS, Platform, select};
 pub use session::Session;
 
 use super::userdata::{UserData, UserDataError};
@@ -178,6 +179,11 @@ pub trait Provider: Sync {
     /// that [`Provider::wanted`] gets, under the keys that [`Medium`] names.
     fn media(&self) -> &'static [Medium] {
         &[]
+    }
+
+    /// Whether what the media said is this platform's, and enough when [`Provider::wanted`] wants nothing more.
+    fn is_told(&self, media: &Bodies) -> bool {
+        !media.is_empty()
     }
 
     /// How to reach the service.

@@ -1,9 +1,9 @@
 //! What a machine says of itself, so that its platform can be told.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files::variable;
+use crate::config::platform::detect::Machine;
 use crate::sys::file;
 
 /// Longest of these texts, bytes: a page of sysfs.
@@ -32,23 +32,13 @@ const DEVICE_TREE: [&str; 3] = ["model", "compatible", "hypervisor/compatible"];
 /// Files that container engines leave.
 const CONTAINER_MARKS: [&str; 2] = ["run/.containerenv", ".dockerenv"];
 
-/// What a machine says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Machine {
-    /// SMBIOS by the names of `/sys/class/dmi/id`; what is empty is left out.
-    pub dmi: BTreeMap<&'static str, String>,
-    /// The number that Xen gave it.
-    pub hypervisor_uuid: Option<String>,
-    /// Model and compatible names of its device tree, the hypervisor's included.
-    pub device_tree: Vec<String>,
-    /// Whether it is a container.
-    pub container: bool,
-    /// Whether QEMU's firmware configuration has something for us (`opt/init-net/`).
-    pub firmware_config: bool,
+/// What the firmware and the hypervisor say of this machine.
+pub fn machine() -> Machine {
+    read(Path::new("/"))
 }
 
-/// Reads the machine that is at `root` (`/`).
-pub fn read(root: &Path) -> Machine {
+/// The same of the machine whose root is `root`.
+fn read(root: &Path) -> Machine {
     let sys = root.join("sys");
     let text = |path: &Path| {
         let content = file::read(path, MAX_TEXT).ok()?;
@@ -88,4 +78,42 @@ fn is_container(root: &Path) -> bool {
 pub fn is_vmware(sys: &Path) -> bool {
     let product = file::read(&sys.join("class/dmi/id/product_name"), MAX_TEXT);
     String::from_utf8_lossy(&product.unwrap_or_default()).contains("VMware")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_tree_like_that_of_the_kernel() {
+        let root = std::env::temp_dir().join(format!("init-net-machine-{}", std::process::id()));
+        let write = |path: &str, content: &[u8]| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        assert_eq!(read(&root), Machine::default());
+        write("sys/class/dmi/id/sys_vendor", b"Example, Inc.\n");
+        write("sys/class/dmi/id/product_name", b"VMware20,1\n");
+        write("sys/class/dmi/id/board_asset_tag", b" \n");
+        write("sys/class/dmi/id/modalias", b"dmi:\n");
+        write("sys/hypervisor/uuid", b"ec2f0000-0000-4000-8000-000000000001\n");
+        write("sys/firmware/devicetree/base/model", b"virt\0");
+        write("sys/firmware/devicetree/base/hypervisor/compatible", b"linux,kvm\0kvm\0");
+        write("sys/firmware/qemu_fw_cfg/by_name/opt/init-net/user-data/size", b"1\n");
+        write("proc/1/environ", b"PATH=/\0container=lxc\0");
+        let machine = read(&root);
+        assert!(is_vmware(&root.join("sys")));
+        fs::remove_dir_all(&root).unwrap();
+        let dmi = [("product_name", "VMware20,1"), ("sys_vendor", "Example, Inc.")];
+        let expect = Machine {
+            dmi: dmi.map(|(name, text)| (name, text.to_owned())).into(),
+            hypervisor_uuid: Some("ec2f0000-0000-4000-8000-000000000001".into()),
+            device_tree: ["virt", "linux,kvm", "kvm"].map(str::to_owned).into(),
+            container: true,
+            firmware_config: true,
+        };
+        assert_eq!(machine, expect);
+    }
 }

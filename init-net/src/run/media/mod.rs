@@ -13,17 +13,20 @@ mod firmware;
 mod guestinfo;
 mod iso9660;
 mod line;
-pub mod machine;
+mod machine;
 mod mounted;
 mod reader;
 mod scan;
 mod smbios;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod volume;
 
 pub use files::folder;
+pub use machine::machine;
 pub use reader::Reader;
+pub use stage::Media;
 
 use crate::config::platform::Found;
 
