@@ -6,14 +6,22 @@
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
 mod aws;
+mod cloudstack;
+mod digitalocean;
+mod equinix;
+mod exoscale;
 mod facts;
+mod gcp;
 mod hcloud;
 mod media;
 mod names;
 mod network;
+mod scaleway;
 mod session;
 #[cfg(test)]
 mod tests;
+mod upcloud;
+mod vultr;
 
 use std::collections::BTreeMap;
 

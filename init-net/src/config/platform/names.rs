@@ -4,7 +4,15 @@ use core::fmt;
 
 use super::Provider;
 use super::aws::Aws;
+use super::cloudstack::Cloudstack;
+use super::digitalocean::DigitalOcean;
+use super::equinix::EquinixMetal;
+use super::exoscale::Exoscale;
+use super::gcp::Gcp;
 use super::hcloud::Hcloud;
+use super::scaleway::Scaleway;
+use super::upcloud::Upcloud;
+use super::vultr::Vultr;
 use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Said, Severity};
 
@@ -32,6 +40,18 @@ const fn later(name: &'static str, aliases: &'static [&'static str]) -> Platform
     }
 }
 
+const fn asked(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    provider: &'static dyn Provider,
+) -> Platform {
+    Platform {
+        name,
+        aliases,
+        provider: Some(provider),
+    }
+}
+
 /// Without any metadata service.
 const METAL: &str = "metal";
 
@@ -51,12 +71,12 @@ pub static PLATFORMS: [Platform; 24] = [
     later("akamai", &["linode"]),
     later("alibabacloud", &["aliyun"]),
     later("azure", &["azurestack"]),
-    later("cloudstack", &[]),
+    asked("cloudstack", &[], &Cloudstack),
     later("container", &[]),
-    later("digital-ocean", &["digitalocean"]),
-    later("equinixMetal", &["packet", "equinix-metal"]),
-    later("exoscale", &[]),
-    later("gcp", &["gce"]),
+    asked("digital-ocean", &["digitalocean"], &DigitalOcean),
+    asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
+    asked("exoscale", &[], &Exoscale),
+    asked("gcp", &["gce"], &Gcp),
     later("ibmcloud", &[]),
     later("kubevirt", &[]),
     later("nocloud", &["nocloud-net"]),
@@ -65,10 +85,10 @@ pub static PLATFORMS: [Platform; 24] = [
     later("openstack", &[]),
     later("oracle", &["oraclecloud"]),
     later("proxmoxve", &[]),
-    later("scaleway", &[]),
-    later("upcloud", &[]),
+    asked("scaleway", &[], &Scaleway),
+    asked("upcloud", &[], &Upcloud),
     later("vmware", &[]),
-    later("vultr", &[]),
+    asked("vultr", &[], &Vultr),
 ];
 
 /// The platform that `initnet.platform=` names, in any spelling and case.

@@ -1,0 +1,165 @@
+//! DigitalOcean: one JSON document, on the config drive or from the service.
+//!
+//! docs.digitalocean.com, "Droplet Metadata". There is no DHCP but for images that ask for it: everything is static.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::facts::{Facts, is_blank, is_true};
+use super::media::{FileSystem, Medium, Volume};
+use super::network::cards;
+use super::{Answer, Answers, Ask, Bodies, Bootstrap, Known, Parsed, Provider, fixed};
+use crate::config::machine::tree::{self, Node};
+use crate::config::userdata::Base64;
+use crate::config::{AutoMethod, LinkRef};
+use crate::value::Prefix;
+
+/// The provider.
+pub struct DigitalOcean;
+
+/// The document, as the drive calls it.
+const DROPLET: &str = "digitalocean_meta_data.json";
+const USER_DATA: &str = "user-data";
+
+/// Where the service is, and the metric of the way there: better than any default route.
+const SERVICE: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+const SERVICE_METRIC: u32 = 512;
+
+impl Provider for DigitalOcean {
+    fn name(&self) -> &'static str {
+        "digital-ocean"
+    }
+
+    fn media(&self) -> &'static [Medium] {
+        &[Medium::Volume(Volume {
+            labels: &["config-2"],
+            file_systems: &[FileSystem::Iso9660, FileSystem::Vfat],
+            files: &[DROPLET],
+        })]
+    }
+
+    fn bootstrap(&self) -> Bootstrap {
+        Bootstrap::LinkLocal
+    }
+
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        fixed(&["http://169.254.169.254"])
+    }
+
+    fn wanted(&self, answers: &Answers) -> Vec<Ask> {
+        let mut asks = vec![Ask::required(DROPLET, "/metadata/v1.json")];
+        if let Some(Answer::Body(body)) = answers.get(DROPLET)
+            && !holds_user_data(body)
+        {
+            asks.push(Ask::optional(USER_DATA, "/metadata/v1/user-data"));
+        }
+        asks
+    }
+
+    fn is_partial(&self, key: &str, body: &[u8]) -> bool {
+        key == DROPLET && is_blank(body)
+    }
+
+    fn parse(&self, bodies: &Bodies) -> Parsed {
+        let mut facts = Facts::new(self.name(), bodies);
+        let root = facts.tree(DROPLET);
+        if let Some(root) = &root {
+            droplet(&mut facts, root);
+        }
+        let inside = root.as_ref().and_then(|root| root.at("user_data")?.text());
+        match inside {
+            Some(text) => facts.finish_with(text.as_bytes(), DROPLET, Base64::Never),
+            None => facts.finish(USER_DATA, Base64::Never),
+        }
+    }
+}
+
+/// The document of the service has the user-data in it, empty where there is none.
+fn holds_user_data(body: &[u8]) -> bool {
+    let text = core::str::from_utf8(body).unwrap_or_default();
+    let (documents, _) = tree::parse_any(text);
+    documents
+        .first()
+        .is_some_and(|root| root.at("user_data").is_some())
+}
+
+fn droplet(facts: &mut Facts<'_>, root: &Node) {
+    facts.hostname_at(root, "hostname", DROPLET);
+    facts.fact_at(root, "region", "region", DROPLET);
+    facts.fact_at(root, "droplet_id", "instanceId", DROPLET);
+    let id = facts.word(root, "droplet_id", DROPLET);
+    facts.know("providerId", id.map(|id| format!("digitalocean://{id}")));
+    facts.tags_at(root, "tags", DROPLET);
+    if let Some(dns) = root.at("dns") {
+        for server in facts.each::<IpAddr>(dns, "nameservers", DROPLET) {
+            facts.nameserver(server, DROPLET);
+        }
+    }
+    let features = root.at("features");
+    let dhcp = features.is_some_and(|features| is_true(features, "dhcp_enabled"));
+    let interfaces = root.at("interfaces");
+    for node in cards(interfaces.and_then(|interfaces| interfaces.at("public"))) {
+        public(facts, node, dhcp);
+    }
+    for node in cards(interfaces.and_then(|interfaces| interfaces.at("private"))) {
+        if let Some(link) = facts.link_by_mac(node, "mac", DROPLET) {
+            address(facts, node, "ipv4", "netmask", &link);
+            address(facts, node, "ipv6", "cidr", &link);
+        }
+    }
+    for (key, family) in [
+        ("reserved_ip", "ipv4"),
+        ("reserved_ip", "ipv6"),
+        ("reserved_ipv6", "ipv6"),
+    ] {
+        let reserved = root.at(key).and_then(|reserved| reserved.at(family));
+        let reserved = reserved.filter(|reserved| is_true(reserved, "active"));
+        if let Some(address) = reserved.and_then(|node| facts.read(node, "ip_address", DROPLET)) {
+            facts.external(address, DROPLET);
+        }
+    }
+}
+
+/// The public card. The anchor is where reserved addresses arrive; it gets no route of its own: answers leave by the
+/// default route.
+fn public(facts: &mut Facts<'_>, node: &Node, dhcp: bool) {
+    let Some(link) = facts.link_by_mac(node, "mac", DROPLET) else {
+        return;
+    };
+    if let Some(v4) = node.at("ipv4") {
+        let gateway: Option<IpAddr> = facts.read(v4, "gateway", DROPLET);
+        if dhcp {
+            facts.dynamic(&link, AutoMethod::Dhcp4, None, DROPLET);
+            let external = facts.read(v4, "ip_address", DROPLET);
+            external
+                .into_iter()
+                .for_each(|address| facts.external(address, DROPLET));
+        } else if let Some(address) = address(facts, node, "ipv4", "netmask", &link) {
+            facts.external(address.address(), DROPLET);
+            facts.route(&link, None, gateway, None, DROPLET);
+        }
+        if gateway.is_some() {
+            let service = Prefix::host(SERVICE.into());
+            facts.route(&link, Some(service), gateway, Some(SERVICE_METRIC), DROPLET);
+        }
+    }
+    if let Some(address) = address(facts, node, "ipv6", "cidr", &link) {
+        facts.external(address.address(), DROPLET);
+        let v6 = node.at("ipv6");
+        let gateway = v6.and_then(|v6| facts.read(v6, "gateway", DROPLET));
+        facts.route(&link, None, gateway, None, DROPLET);
+    }
+    address(facts, node, "anchor_ipv4", "netmask", &link);
+}
+
+/// The address at `node`'s `key`, put on `link`.
+fn address(
+    facts: &mut Facts<'_>,
+    node: &Node,
+    key: &str,
+    mask: &str,
+    link: &LinkRef,
+) -> Option<Prefix> {
+    let address = facts.prefix_at(node.at(key)?, "ip_address", mask, DROPLET)?;
+    facts.address(link, address, DROPLET);
+    Some(address)
+}

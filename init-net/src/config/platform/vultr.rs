@@ -1,0 +1,161 @@
+//! Vultr: one JSON document.
+//!
+//! docs.vultr.com, "Metadata". The first card has DHCP and router advertisements, the others are static.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::facts::{Facts, is_blank, is_true};
+use super::network::cards;
+use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
+use crate::config::machine::tree::Node;
+use crate::config::netdata::v1;
+use crate::config::userdata::Base64;
+use crate::config::{AutoMethod, LinkRef};
+use crate::value::Mtu;
+
+/// The provider.
+pub struct Vultr;
+
+const INSTANCE: &str = "v1.json";
+const USER_DATA: &str = "user-data";
+
+/// Packets that fit into the tunnels of private networks, bytes (docs.vultr.com, "VPC").
+const PRIVATE_MTU: u32 = 1450;
+
+/// The resolvers of the cloud.
+const RESOLVERS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(108, 61, 10, 10)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0x19f0, 0x300, 0x1704, 0, 0, 0, 6)),
+];
+
+impl Provider for Vultr {
+    fn name(&self) -> &'static str {
+        "vultr"
+    }
+
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        fixed(&["http://169.254.169.254"])
+    }
+
+    fn wanted(&self, answers: &Answers) -> Vec<Ask> {
+        let mut asks = vec![Ask::required(INSTANCE, "/v1.json")];
+        if let Some(Answer::Body(_)) = answers.get(INSTANCE) {
+            asks.push(Ask::optional(USER_DATA, "/latest/user-data"));
+        }
+        asks
+    }
+
+    fn is_partial(&self, key: &str, body: &[u8]) -> bool {
+        key == INSTANCE && is_blank(body)
+    }
+
+    fn parse(&self, bodies: &Bodies) -> Parsed {
+        let mut facts = Facts::new(self.name(), bodies);
+        if let Some(root) = facts.tree(INSTANCE) {
+            instance(&mut facts, &root);
+            match ready_made(bodies) {
+                Some(text) => {
+                    let source = "vultr cloud_interfaces";
+                    let faults = v1::parse(&text, source, &mut facts.document);
+                    facts.diagnostics.extend(faults);
+                }
+                None => {
+                    for (position, node) in cards(root.at("interfaces")).enumerate() {
+                        interface(&mut facts, node, position == 0);
+                    }
+                    for resolver in RESOLVERS {
+                        facts.nameserver(resolver, INSTANCE);
+                    }
+                }
+            }
+        }
+        facts.finish(USER_DATA, Base64::Never)
+    }
+}
+
+fn instance(facts: &mut Facts<'_>, root: &Node) {
+    facts.hostname_at(root, "hostname", INSTANCE);
+    let region = root.at("region");
+    let region = region.and_then(|region| facts.word(region, "regioncode", INSTANCE));
+    facts.know("region", region.map(|region| region.to_ascii_uppercase()));
+    // Plans of the older interface have a number of their own.
+    let id = facts.word(root, "instance-v2-id", INSTANCE);
+    let id = id.or_else(|| facts.word(root, "instanceid", INSTANCE));
+    facts.know("instanceId", id.clone());
+    facts.know("providerId", id.map(|id| format!("vultr://{id}")));
+    facts.tags_at(root, "tags", INSTANCE);
+}
+
+/// Bare metal and some plans have a whole network-config in place of a description.
+fn ready_made(bodies: &Bodies) -> Option<String> {
+    let root: serde_json::Value = serde_json::from_slice(bodies.get(INSTANCE)?).ok()?;
+    let config = root.get("cloud_interfaces")?;
+    let said = config.as_object().is_some_and(|config| !config.is_empty())
+        || config.as_array().is_some_and(|config| !config.is_empty());
+    said.then(|| config.to_string())
+}
+
+fn interface(facts: &mut Facts<'_>, node: &Node, first: bool) {
+    if is_true(node, "unconfigured") {
+        return;
+    }
+    let Some(link) = facts.link_by_mac(node, "mac", INSTANCE) else {
+        return;
+    };
+    let private = node.at("network-type").and_then(Node::text) == Some("private");
+    let mtu = facts.read(node, "mtu", INSTANCE);
+    let usual = || Mtu::try_from(PRIVATE_MTU).ok().filter(|_| private);
+    if let Some(config) = facts.document.links.last_mut() {
+        config.mtu = mtu.or_else(usual);
+    }
+    let v4 = node.at("ipv4");
+    let v6 = node.at("ipv6");
+    let address4 = v4.and_then(|v4| facts.prefix_at(v4, "address", "netmask", INSTANCE));
+    let address6 = v6.and_then(|v6| facts.prefix_at(v6, "address", "prefix", INSTANCE));
+    if !private {
+        let external = [address4, address6].into_iter().flatten();
+        external.for_each(|address| facts.external(address.address(), INSTANCE));
+    }
+    if first && !private {
+        facts.dynamic(&link, AutoMethod::Dhcp4, None, INSTANCE);
+        // The address is made from what the routers advertise: the one that is told is the same.
+        facts.dynamic(&link, AutoMethod::Auto6, None, INSTANCE);
+    } else {
+        match address4 {
+            Some(address) => facts.address(&link, address, INSTANCE),
+            None => facts.dynamic(&link, AutoMethod::Dhcp4, None, INSTANCE),
+        }
+        if let Some(address) = address6 {
+            facts.address(&link, address, INSTANCE);
+        }
+        let gateway: Option<IpAddr> = v4
+            .filter(|_| first)
+            .and_then(|v4| facts.read(v4, "gateway", INSTANCE));
+        facts.route(&link, None, gateway, None, INSTANCE);
+    }
+    for (family, mask) in [(v4, "netmask"), (v6, "prefix")] {
+        for more in list(family, "additional") {
+            if let Some(address) = facts.prefix_at(more, "address", mask, INSTANCE) {
+                facts.address(&link, address, INSTANCE);
+            }
+        }
+    }
+    for route in list(Some(node), "routes") {
+        self::route(facts, route, &link);
+    }
+}
+
+fn route(facts: &mut Facts<'_>, route: &Node, link: &LinkRef) {
+    let to = facts.prefix_at(route, "network", "netmask", INSTANCE);
+    let gateway = facts.read(route, "gateway", INSTANCE);
+    let everywhere = to.is_some_and(|to| to.is_default());
+    let to = to.map(|to| to.network()).filter(|_| !everywhere);
+    if to.is_some() || everywhere {
+        facts.route(link, to, gateway, None, INSTANCE);
+    }
+}
+
+fn list<'n>(node: Option<&'n Node>, key: &str) -> &'n [Node] {
+    let items = node.and_then(|node| node.at(key)).map(Node::items);
+    items.unwrap_or_default()
+}
