@@ -215,7 +215,8 @@ impl<'b> Facts<'b> {
         }
     }
 
-    fn set_hostname(&mut self, hostname: Hostname, body: &str) {
+    /// Uses `hostname`, when there is none yet.
+    pub fn set_hostname(&mut self, hostname: Hostname, body: &str) {
         if self.document.hostnames.is_empty() {
             self.document
                 .metadata

@@ -6,6 +6,7 @@
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
 mod aws;
+mod azure;
 mod cloudstack;
 mod digitalocean;
 mod equinix;
@@ -22,6 +23,7 @@ mod session;
 mod tests;
 mod upcloud;
 mod vultr;
+mod xml;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::Provider;
 use super::aws::Aws;
+use super::azure::Azure;
 use super::cloudstack::Cloudstack;
 use super::digitalocean::DigitalOcean;
 use super::equinix::EquinixMetal;
@@ -70,7 +71,7 @@ pub static PLATFORMS: [Platform; 24] = [
     later(METAL, &["none", "qemu", "virtualbox"]),
     later("akamai", &["linode"]),
     later("alibabacloud", &["aliyun"]),
-    later("azure", &["azurestack"]),
+    asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
     later("container", &[]),
     asked("digital-ocean", &["digitalocean"], &DigitalOcean),

@@ -1,0 +1,295 @@
+//! Microsoft Azure: the instance metadata service, and the CD with which an instance is made.
+//!
+//! learn.microsoft.com/azure/virtual-machines, "Azure Instance Metadata Service". How a machine says that it is there:
+//! `report`.
+
+mod report;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::facts::{Facts, is_blank};
+use super::media::{FileSystem, Medium, Volume};
+use super::network::{OwnTable, cards, prefix, spread, table_of};
+use super::xml::text_at;
+use super::{Answer, Answers, Ask, Bodies, Known, Outcome, Parsed, Provider, fixed};
+use crate::config::machine::tree::Node;
+use crate::config::userdata::Base64;
+use crate::config::{AutoMethod, DeviceSelector, LinkRef};
+use crate::value::{Hostname, Mac, Prefix};
+
+/// The provider.
+pub struct Azure;
+
+/// The description on the CD.
+const OVF: &str = "ovf-env.xml";
+
+/// Where its values are.
+const OVF_PATH: [&str; 3] = [
+    "Environment",
+    "ProvisioningSection",
+    "LinuxProvisioningConfigurationSet",
+];
+
+const COMPUTE: &str = "compute";
+const NETWORK: &str = "network/interface";
+const BALANCER: &str = "loadbalancer";
+const USER_DATA: &str = "userData";
+
+/// The version that is asked, and the one that Azure Stack has: it answers 400 to what it does not know.
+const VERSION: &str = "2021-12-13";
+const OLDER: &str = "2019-06-01";
+
+/// Keys of answers of the older version.
+const OLDER_COMPUTE: &str = "2019-06-01/compute";
+const OLDER_NETWORK: &str = "2019-06-01/network/interface";
+
+/// The driver of the cards. The one below, of an accelerated card, has the same hardware address and none of its own.
+const DRIVER: &str = "hv_netvsc";
+
+/// Where the routers of every network are by IPv6.
+const ROUTER6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0x1234, 0x5678, 0x9abc);
+
+/// Metric of the way through it: routers advertise themselves, with a better one.
+const ROUTER6_METRIC: u32 = 4096;
+
+/// Length of the network of a further address when none is said.
+const USUAL_LEN: u8 = 24;
+
+impl Provider for Azure {
+    fn name(&self) -> &'static str {
+        "azure"
+    }
+
+    fn media(&self) -> &'static [Medium] {
+        &[Medium::Volume(Volume {
+            labels: &[],
+            file_systems: &[FileSystem::Udf, FileSystem::Iso9660],
+            files: &[OVF],
+        })]
+    }
+
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        fixed(&["http://169.254.169.254"])
+    }
+
+    fn wanted(&self, answers: &Answers) -> Vec<Ask> {
+        let path = |what: &str, version: &str| format!("/metadata/{what}?api-version={version}");
+        let mut asks = vec![Ask::required(COMPUTE, path("instance/compute", VERSION))];
+        match answers.get(COMPUTE) {
+            Some(Answer::Body(_)) => {
+                let interfaces = path("instance/network/interface", VERSION);
+                asks.push(Ask::required(NETWORK, interfaces));
+                asks.push(Ask::optional(BALANCER, path("loadbalancer", VERSION)));
+                let user_data = path("instance/compute/userData", VERSION);
+                asks.push(Ask::optional(USER_DATA, user_data + "&format=text"));
+            }
+            Some(Answer::Status(400)) => {
+                asks.push(Ask::required(OLDER_COMPUTE, path("instance/compute", OLDER)));
+                let interfaces = path("instance/network/interface", OLDER);
+                asks.push(Ask::required(OLDER_NETWORK, interfaces));
+            }
+            Some(Answer::Status(_) | Answer::Unreachable) | None => {}
+        }
+        let asks = asks.into_iter();
+        asks.map(|ask| ask.with("Metadata", "true")).collect()
+    }
+
+    fn is_partial(&self, key: &str, body: &[u8]) -> bool {
+        matches!(key, COMPUTE | NETWORK | OLDER_COMPUTE | OLDER_NETWORK) && is_blank(body)
+    }
+
+    fn parse(&self, bodies: &Bodies) -> Parsed {
+        let mut facts = Facts::new(self.name(), bodies);
+        for key in [COMPUTE, OLDER_COMPUTE] {
+            if let Some(root) = facts.tree(key) {
+                compute(&mut facts, &root, key);
+                break;
+            }
+        }
+        for key in [NETWORK, OLDER_NETWORK] {
+            if let Some(root) = facts.tree(key) {
+                let list: Vec<&Node> = cards(Some(&root)).collect();
+                for (position, node) in list.iter().enumerate() {
+                    interface(&mut facts, node, position, list.len(), key);
+                }
+                break;
+            }
+        }
+        balancer(&mut facts);
+        disc_hostname(&mut facts);
+        let custom = ovf(&mut facts, "CustomData").unwrap_or_default();
+        match bodies.get(USER_DATA) {
+            Some(body) if !is_blank(body) => facts.finish(USER_DATA, Base64::Always),
+            Some(_) | None => facts.finish_with(custom.as_bytes(), OVF, Base64::Always),
+        }
+    }
+
+    fn report(&self, outcome: Outcome<'_>, answers: &Answers) -> Vec<Ask> {
+        report::asks(outcome, answers)
+    }
+}
+
+/// The text at `name` in the description on the CD.
+fn ovf(facts: &mut Facts<'_>, name: &str) -> Option<String> {
+    let [environment, section, set] = OVF_PATH;
+    let text = facts.text(OVF)?;
+    match text_at(text, &[environment, section, set, name]) {
+        Ok(text) => text,
+        Err(rule) => {
+            facts.warn(OVF, rule);
+            None
+        }
+    }
+}
+
+/// The host name on the CD, when there is none yet: Azure Stack does not tell it.
+fn disc_hostname(facts: &mut Facts<'_>) {
+    let name = ovf(facts, "HostName");
+    if let Some(name) = name.and_then(|name| name.trim().parse::<Hostname>().ok()) {
+        facts.set_hostname(name, OVF);
+    }
+}
+
+fn compute(facts: &mut Facts<'_>, root: &Node, key: &str) {
+    if let Some(profile) = root.at("osProfile") {
+        facts.hostname_at(profile, "computerName", key);
+    }
+    disc_hostname(facts);
+    if facts.document.hostnames.is_empty() {
+        facts.hostname_at(root, "name", key);
+    }
+    let location = facts.word(root, "location", key).unwrap_or_default();
+    let location = location.to_lowercase();
+    let zone = match facts.word(root, "zone", key) {
+        Some(zone) => Some(format!("{location}-{}", zone.to_lowercase())),
+        None => facts.word(root, "platformFaultDomain", key),
+    };
+    facts.know("region", Some(location));
+    facts.know("zone", zone);
+    facts.fact_at(root, "vmSize", "instanceType", key);
+    facts.fact_at(root, "resourceId", "instanceId", key);
+    let id = facts.word(root, "resourceId", key);
+    facts.know("providerId", id.map(|id| provider_id(&id)));
+    if facts.word(root, "evictionPolicy", key).is_some() {
+        facts.know("spot", Some("true".to_owned()));
+    }
+    let tags = root.at("tagsList").map(Node::items).unwrap_or_default();
+    for tag in tags {
+        if let Some(name) = facts.word(tag, "name", key) {
+            let value = facts.word(tag, "value", key).unwrap_or_default();
+            facts.tag(&name, &value, key);
+        }
+    }
+}
+
+/// The cloud writes the name of the resource group in whatever case it was typed; those who compare want one.
+fn provider_id(id: &str) -> String {
+    let mut is_group = false;
+    let parts = id.split('/').map(|part| {
+        let lower = is_group;
+        is_group = part.eq_ignore_ascii_case("resourceGroups");
+        if lower { part.to_lowercase() } else { part.to_owned() }
+    });
+    format!("azure://{}", parts.collect::<Vec<_>>().join("/"))
+}
+
+/// DHCP gives the first address of each family, and the MTU; further ones are static. Cards behind the first have no
+/// router by DHCP and answer through a table of their own.
+fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, key: &str) {
+    let Some(mac) = facts.read::<Mac>(node, "macAddress", key) else {
+        return facts.warn(key, "has an interface without usable macAddress");
+    };
+    let link = LinkRef::Selector(DeviceSelector {
+        hardware_addr: Some(mac.to_string()),
+        driver: Some(DRIVER.to_owned()),
+        ..DeviceSelector::default()
+    });
+    facts.up(&link, None, key);
+    let v4 = Family::read(facts, node.at("ipv4"), key);
+    let v6 = Family::read(facts, node.at("ipv6"), key);
+    let metric = spread(position, count);
+    if !v4.addresses.is_empty() || v6.addresses.is_empty() {
+        facts.dynamic(&link, AutoMethod::Dhcp4, metric, key);
+    }
+    if !v6.addresses.is_empty() {
+        facts.dynamic(&link, AutoMethod::Dhcp6, metric, key);
+        if position == 0 {
+            let router = Some(ROUTER6.into());
+            facts.route(&link, None, router, Some(ROUTER6_METRIC), key);
+        }
+    }
+    let len = v4.subnets.first().map_or(USUAL_LEN, Prefix::len);
+    for address in v4.addresses.iter().skip(1) {
+        if let Ok(address) = Prefix::new(*address, len) {
+            facts.address(&link, address, key);
+        }
+    }
+    for address in v6.addresses.iter().skip(1) {
+        facts.address(&link, Prefix::host(*address), key);
+    }
+    if let Some(table) = table_of(position) {
+        let mut gateways: Vec<IpAddr> = v4.subnets.iter().filter_map(router4).collect();
+        gateways.truncate(1);
+        gateways.extend((!v6.addresses.is_empty()).then_some(IpAddr::V6(ROUTER6)));
+        let own = OwnTable {
+            sources: [v4.addresses, v6.addresses].concat(),
+            subnets: [v4.subnets, v6.subnets].concat(),
+            gateways,
+        };
+        facts.own_table(&link, table, &own, key);
+    }
+}
+
+/// The first address of every network is its router (learn.microsoft.com, "Virtual network FAQ").
+fn router4(subnet: &Prefix) -> Option<IpAddr> {
+    match subnet.network().address() {
+        IpAddr::V4(first) => {
+            let next = first.to_bits().checked_add(1)?;
+            Some(IpAddr::V4(Ipv4Addr::from_bits(next)))
+        }
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// What a card has of one address family.
+struct Family {
+    addresses: Vec<IpAddr>,
+    subnets: Vec<Prefix>,
+}
+
+impl Family {
+    fn read(facts: &mut Facts<'_>, node: Option<&Node>, key: &str) -> Self {
+        let list = |name| node.and_then(|node| node.at(name)).map(Node::items);
+        let mut addresses = Vec::new();
+        for entry in list("ipAddress").unwrap_or_default() {
+            addresses.extend(facts.read::<IpAddr>(entry, "privateIpAddress", key));
+            let public = facts.read(entry, "publicIpAddress", key);
+            public.into_iter().for_each(|address| facts.external(address, key));
+        }
+        let mut subnets = Vec::new();
+        for subnet in list("subnet").unwrap_or_default() {
+            subnets.extend(facts.prefix_at(subnet, "address", "prefix", key));
+        }
+        Self { addresses, subnets }
+    }
+}
+
+/// Addresses of load balancers in front of the machine.
+fn balancer(facts: &mut Facts<'_>) {
+    let Some(root) = facts.tree(BALANCER) else {
+        return;
+    };
+    let inner = root.at("loadbalancer");
+    let list = inner.and_then(|inner| inner.at("publicIpAddresses"));
+    for entry in list.map(Node::items).unwrap_or_default() {
+        let Some(text) = facts.word(entry, "frontendIpAddress", BALANCER) else {
+            continue;
+        };
+        // IPv6 stands in brackets.
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        match prefix(bare, None) {
+            Some(address) => facts.external(address.address(), BALANCER),
+            None => facts.warn(BALANCER, "has a frontendIpAddress that is no IP address"),
+        }
+    }
+}
