@@ -84,7 +84,10 @@ impl Provider for Azure {
                 asks.push(Ask::optional(USER_DATA, user_data + "&format=text"));
             }
             Some(Answer::Status(400)) => {
-                asks.push(Ask::required(OLDER_COMPUTE, path("instance/compute", OLDER)));
+                asks.push(Ask::required(
+                    OLDER_COMPUTE,
+                    path("instance/compute", OLDER),
+                ));
                 let interfaces = path("instance/network/interface", OLDER);
                 asks.push(Ask::required(OLDER_NETWORK, interfaces));
             }
@@ -188,7 +191,11 @@ fn provider_id(id: &str) -> String {
     let parts = id.split('/').map(|part| {
         let lower = is_group;
         is_group = part.eq_ignore_ascii_case("resourceGroups");
-        if lower { part.to_lowercase() } else { part.to_owned() }
+        if lower {
+            part.to_lowercase()
+        } else {
+            part.to_owned()
+        }
     });
     format!("azure://{}", parts.collect::<Vec<_>>().join("/"))
 }
@@ -208,11 +215,12 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
     let v4 = Family::read(facts, node.at("ipv4"), key);
     let v6 = Family::read(facts, node.at("ipv6"), key);
     let metric = spread(position, count);
+    let table = table_of(position);
     if !v4.addresses.is_empty() || v6.addresses.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp4, metric, key);
+        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, key);
     }
     if !v6.addresses.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp6, metric, key);
+        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, key);
         if position == 0 {
             let router = Some(ROUTER6.into());
             facts.route(&link, None, router, Some(ROUTER6_METRIC), key);
@@ -227,7 +235,7 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
     for address in v6.addresses.iter().skip(1) {
         facts.address(&link, Prefix::host(*address), key);
     }
-    if let Some(table) = table_of(position) {
+    if let Some(table) = table {
         let mut gateways: Vec<IpAddr> = v4.subnets.iter().filter_map(router4).collect();
         gateways.truncate(1);
         gateways.extend((!v6.addresses.is_empty()).then_some(IpAddr::V6(ROUTER6)));
@@ -264,7 +272,9 @@ impl Family {
         for entry in list("ipAddress").unwrap_or_default() {
             addresses.extend(facts.read::<IpAddr>(entry, "privateIpAddress", key));
             let public = facts.read(entry, "publicIpAddress", key);
-            public.into_iter().for_each(|address| facts.external(address, key));
+            public
+                .into_iter()
+                .for_each(|address| facts.external(address, key));
         }
         let mut subnets = Vec::new();
         for subnet in list("subnet").unwrap_or_default() {
@@ -291,5 +301,190 @@ fn balancer(facts: &mut Facts<'_>) {
             Some(address) => facts.external(address.address(), BALANCER),
             None => facts.warn(BALANCER, "has a frontendIpAddress that is no IP address"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn one_nic() {
+        check(
+            &Azure,
+            "azure/one-nic",
+            "Ok(Config(64 bytes))",
+            &[
+                "00:0d:3a:aa:bb:cc/hv_netvsc",
+                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4",
+                "hostname node7",
+                "external 203.0.113.5",
+                "region=westeurope",
+                "zone=0",
+                "instanceType=Standard_D2s_v5",
+                "instanceId=/subscriptions/0a1b2c3d-0000-4000-8000-000000000042/resourceGroups/Example-RG/providers/Microsoft.Compute/virtualMachines/vm-node7",
+                "providerId=azure:///subscriptions/0a1b2c3d-0000-4000-8000-000000000042/resourceGroups/example-rg/providers/Microsoft.Compute/virtualMachines/vm-node7",
+                "tag env=test",
+            ],
+        );
+    }
+
+    #[test]
+    fn accelerated_two_nics() {
+        check(
+            &Azure,
+            "azure/accelerated-two-nics",
+            "Ok(Config(64 bytes))",
+            &[
+                "00:0d:3a:aa:bb:cc/hv_netvsc",
+                "00:0d:3a:aa:bb:cd/hv_netvsc",
+                "00:0d:3a:aa:bb:cc/hv_netvsc has 10.4.0.8/24",
+                "00:0d:3a:aa:bb:cd/hv_netvsc has 10.5.0.8/25",
+                "00:0d:3a:aa:bb:cc/hv_netvsc to all via fe80::1234:5678:9abc metric 4096",
+                "00:0d:3a:aa:bb:cd/hv_netvsc to 10.5.0.0/25 table 101",
+                "00:0d:3a:aa:bb:cd/hv_netvsc to fd00:5::/64 table 101",
+                "00:0d:3a:aa:bb:cd/hv_netvsc to all via 10.5.0.1 table 101",
+                "00:0d:3a:aa:bb:cd/hv_netvsc to all via fe80::1234:5678:9abc table 101",
+                "rule 10000 from 10.5.0.7/32 table 101",
+                "rule 10001 from 10.5.0.8/32 table 101",
+                "rule 10002 from fd00:5::7/128 table 101",
+                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4 metric 100",
+                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp6 metric 100",
+                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp4 metric 200",
+                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp6 metric 200",
+                "hostname node7",
+                "external 203.0.113.6",
+                "external 2001:db8:4::7",
+                "external 203.0.113.80",
+                "external 2001:db8:4::80",
+                "region=westeurope",
+                "zone=westeurope-2",
+                "instanceType=Standard_D2s_v5",
+                "instanceId=/subscriptions/0a1b2c3d-0000-4000-8000-000000000042/resourceGroups/Example-RG/providers/Microsoft.Compute/virtualMachines/vm-node7",
+                "providerId=azure:///subscriptions/0a1b2c3d-0000-4000-8000-000000000042/resourceGroups/example-rg/providers/Microsoft.Compute/virtualMachines/vm-node7",
+                "spot=true",
+                "tag env=test",
+            ],
+        );
+    }
+
+    #[test]
+    fn azure_stack() {
+        let bodies = [
+            (
+                OLDER_COMPUTE,
+                r##"{"location":"local","name":"vm-9","vmSize":"Standard_A1","platformFaultDomain":0,"resourceId":"/a/RESOURCEGROUPS/B"}"##,
+            ),
+            (
+                OLDER_NETWORK,
+                r##"[{"macAddress":"00-0D-3A-AA-BB-CC","ipv4":{"ipAddress":[{"privateIpAddress":"10.4.0.7"}]}}]"##,
+            ),
+            (
+                OVF,
+                r##"<Environment><ProvisioningSection><LinuxProvisioningConfigurationSet><HostName>node9</HostName><CustomData>a2luZDogWA==</CustomData></LinuxProvisioningConfigurationSet></ProvisioningSection></Environment>"##,
+            ),
+        ];
+        check_bodies(
+            &Azure,
+            &bodies,
+            "Ok(Config(7 bytes))",
+            &[
+                "00:0d:3a:aa:bb:cc/hv_netvsc",
+                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4",
+                "hostname node9",
+                "region=local",
+                "zone=0",
+                "instanceType=Standard_A1",
+                "instanceId=/a/RESOURCEGROUPS/B",
+                "providerId=azure:///a/RESOURCEGROUPS/b",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [
+            (
+                COMPUTE,
+                r##"{"osProfile":[],"location":7,"zone":null,"name":"a/b","vmSize":"x\ny","tagsList":[{"value":"x"},{"name":"","value":"y"},7],"evictionPolicy":{}}"##,
+            ),
+            (
+                NETWORK,
+                r##"[null,{},{"macAddress":"xyz"},{"macAddress":"000D3AAABBCC","ipv4":null,"ipv6":{"ipAddress":[{"privateIpAddress":"x","publicIpAddress":"y"}],"subnet":[{"address":"fd00::","prefix":"z"}]}},{"macAddress":"000D3AAABBCD","ipv4":{"ipAddress":[7,{"privateIpAddress":"10.0.0.1"}],"subnet":[{"address":"255.255.255.255","prefix":"32"}]}}]"##,
+            ),
+            (
+                BALANCER,
+                r##"{"loadbalancer":{"publicIpAddresses":[{},{"frontendIpAddress":"[x]"}]}}"##,
+            ),
+            (OVF, r##"<Environment><!DOCTYPE"##),
+            (USER_DATA, r##"%%%"##),
+        ];
+        check_bodies(
+            &Azure,
+            &bodies,
+            "Err(Base64)",
+            &[
+                "! azure: ovf-env.xml is damaged XML",
+                "! azure: compute has a name that is not what it should be",
+                "! azure: compute has a vmSize that is too long or holds control characters",
+                "! azure: network/interface has an interface without usable macAddress",
+                "! azure: network/interface has an interface without usable macAddress",
+                "! azure: network/interface has a macAddress that is not what it should be",
+                "! azure: network/interface has an interface without usable macAddress",
+                "! azure: network/interface has a privateIpAddress that is not what it should be",
+                "! azure: network/interface has a publicIpAddress that is not what it should be",
+                "! azure: network/interface has a address that is no address with its mask",
+                "! azure: loadbalancer has a frontendIpAddress that is no IP address",
+                "! azure: ovf-env.xml is damaged XML",
+                "! azure: ovf-env.xml is damaged XML",
+                "! azure: userData is no machine configuration: not base64",
+                "00:0d:3a:aa:bb:cc/hv_netvsc",
+                "00:0d:3a:aa:bb:cd/hv_netvsc",
+                "00:0d:3a:aa:bb:cd/hv_netvsc to 255.255.255.255/32 table 104",
+                "rule 10000 from 10.0.0.1/32 table 104",
+                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4 metric 400",
+                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp4 metric 500",
+                "region=7",
+            ],
+        );
+    }
+
+    fn wanted(compute: Option<Answer>) -> Vec<String> {
+        let answers = compute
+            .map(|answer| (COMPUTE.to_owned(), answer))
+            .into_iter()
+            .collect();
+        let asks = Azure.wanted(&answers);
+        let header = ("Metadata", "true".to_owned());
+        assert!(asks.iter().all(|ask| ask.headers == [header.clone()]));
+        asks.into_iter().map(|ask| ask.path).collect()
+    }
+
+    #[test]
+    fn requests() {
+        let first = "/metadata/instance/compute?api-version=2021-12-13";
+        assert_eq!(wanted(None), [first]);
+        assert_eq!(wanted(Some(Answer::Status(404))), [first]);
+        assert_eq!(
+            wanted(Some(Answer::Body(b"{}".to_vec()))),
+            [
+                first,
+                "/metadata/instance/network/interface?api-version=2021-12-13",
+                "/metadata/loadbalancer?api-version=2021-12-13",
+                "/metadata/instance/compute/userData?api-version=2021-12-13&format=text",
+            ]
+        );
+        assert_eq!(
+            wanted(Some(Answer::Status(400))),
+            [
+                first,
+                "/metadata/instance/compute?api-version=2019-06-01",
+                "/metadata/instance/network/interface?api-version=2019-06-01",
+            ]
+        );
+        let (bodies, asks) = converse(&Azure, "azure/one-nic");
+        assert!(bodies.contains_key(OVF) && asks.len() == 4);
+        assert!(Azure.is_partial(NETWORK, b"[]") && !Azure.is_partial(USER_DATA, b""));
     }
 }

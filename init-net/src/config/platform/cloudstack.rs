@@ -103,3 +103,112 @@ impl Provider for Cloudstack {
         facts.finish(USER_DATA.0, Base64::Maybe)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::LeaseFacts;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn router() {
+        check(
+            &Cloudstack,
+            "cloudstack/router",
+            "Ok(Config(64 bytes))",
+            &[
+                "hostname node7",
+                "external 198.51.100.8",
+                "region=zone-1",
+                "zone=zone-1",
+                "instanceType=medium",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=cloudstack://0a1b2c3d-0000-4000-8000-000000000042",
+            ],
+        );
+    }
+
+    #[test]
+    fn config_drive() {
+        check(
+            &Cloudstack,
+            "cloudstack/config-drive",
+            "Ok(Config(64 bytes))",
+            &[
+                "hostname node8",
+                "region=zone-2",
+                "zone=zone-2",
+                "instanceType=small",
+                "instanceId=i-2-42-VM",
+                "providerId=cloudstack://i-2-42-VM",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [
+            (
+                ID.0, r##"a
+b"##,
+            ),
+            (HOSTNAME.0, r##".."##),
+            (ZONE.0, r##""##),
+            (ADDRESS, r##"x"##),
+            (USER_DATA.0, r##""##),
+        ];
+        check_bodies(
+            &Cloudstack,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! cloudstack: cloudstack/metadata/local_hostname.txt is not what it should be",
+                "! cloudstack: cloudstack/metadata/instance_id.txt has more than one line",
+                "! cloudstack: cloudstack/metadata/instance_id.txt has more than one line",
+                "! cloudstack: public-ipv4 is not what it should be",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_router_is_found_by_the_leases() {
+        let lease = |server: Option<&str>, router: Option<&str>| LeaseFacts {
+            link: "eth0".parse().unwrap(),
+            server: server.map(|address| address.parse().unwrap()),
+            router: router.map(|address| address.parse().unwrap()),
+        };
+        let bases = |leases| {
+            Cloudstack.bases(&Known {
+                leases,
+                ..Known::default()
+            })
+        };
+        assert!(bases(Vec::new()).is_empty(), "nobody knows yet");
+        assert_eq!(bases(vec![lease(None, None)]), [NAME]);
+        let two = vec![
+            lease(Some("10.1.1.2"), Some("10.1.1.1")),
+            lease(Some("0.0.0.0"), Some("10.1.1.2")),
+        ];
+        assert_eq!(bases(two), ["http://10.1.1.2", "http://10.1.1.1", NAME]);
+    }
+
+    #[test]
+    fn requests() {
+        let (_, asks) = converse(&Cloudstack, "cloudstack/router");
+        let paths: Vec<&str> = asks.iter().map(|ask| ask.path.as_str()).collect();
+        let root = "/latest/meta-data";
+        assert_eq!(
+            paths,
+            [
+                format!("{root}/instance-id"),
+                format!("{root}/local-hostname"),
+                format!("{root}/service-offering"),
+                format!("{root}/availability-zone"),
+                format!("{root}/public-ipv4"),
+                "/latest/user-data".to_owned(),
+            ]
+        );
+        let (bodies, asks) = converse(&Cloudstack, "cloudstack/config-drive");
+        assert!(asks.is_empty() && bodies.len() == 7);
+    }
+}

@@ -163,3 +163,152 @@ fn address(
     facts.address(link, address, DROPLET);
     Some(address)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn public_and_private() {
+        check(
+            &DigitalOcean,
+            "digital-ocean/public-and-private",
+            "Ok(Config(64 bytes))",
+            &[
+                "0a:0b:0c:0d:0e:01",
+                "0a:0b:0c:0d:0e:02",
+                "0a:0b:0c:0d:0e:01 has 198.51.100.10/20",
+                "0a:0b:0c:0d:0e:01 has 2001:db8:0:2::10/64",
+                "0a:0b:0c:0d:0e:01 has 10.19.0.5/16",
+                "0a:0b:0c:0d:0e:02 has 10.110.0.3/20",
+                "0a:0b:0c:0d:0e:01 to all via 198.51.96.1",
+                "0a:0b:0c:0d:0e:01 to 169.254.169.254/32 via 198.51.96.1 metric 512",
+                "0a:0b:0c:0d:0e:01 to all via 2001:db8:0:2::1",
+                "hostname node7",
+                "dns 192.0.2.53",
+                "dns 192.0.2.54",
+                "external 198.51.100.10",
+                "external 2001:db8:0:2::10",
+                "external 203.0.113.99",
+                "region=ams3",
+                "instanceId=4242",
+                "providerId=digitalocean://4242",
+                "tag web=",
+                "tag blue=",
+            ],
+        );
+    }
+
+    #[test]
+    fn dhcp() {
+        check(
+            &DigitalOcean,
+            "digital-ocean/dhcp",
+            "Ok(Absent)",
+            &[
+                "0a:0b:0c:0d:0e:01",
+                "0a:0b:0c:0d:0e:01 to 169.254.169.254/32 via 198.51.96.1 metric 512",
+                "0a:0b:0c:0d:0e:01 runs Dhcp4",
+                "hostname node7",
+                "dns 192.0.2.53",
+                "dns 192.0.2.54",
+                "external 198.51.100.10",
+                "region=ams3",
+                "instanceId=4242",
+                "providerId=digitalocean://4242",
+                "tag web=",
+                "tag blue=",
+            ],
+        );
+    }
+
+    #[test]
+    fn config_drive() {
+        check(
+            &DigitalOcean,
+            "digital-ocean/config-drive",
+            "Ok(Absent)",
+            &[
+                "0a:0b:0c:0d:0e:01",
+                "0a:0b:0c:0d:0e:02",
+                "0a:0b:0c:0d:0e:01 has 198.51.100.10/20",
+                "0a:0b:0c:0d:0e:01 has 10.19.0.5/16",
+                "0a:0b:0c:0d:0e:02 has 10.110.0.3/20",
+                "0a:0b:0c:0d:0e:01 to all via 198.51.96.1",
+                "0a:0b:0c:0d:0e:01 to 169.254.169.254/32 via 198.51.96.1 metric 512",
+                "hostname from-drive",
+                "dns 192.0.2.53",
+                "dns 192.0.2.54",
+                "external 198.51.100.10",
+                "region=ams3",
+                "instanceId=4242",
+                "providerId=digitalocean://4242",
+                "tag web=",
+                "tag blue=",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [
+            (
+                DROPLET,
+                r##"{"droplet_id":{},"hostname":"-","region":"a\u0007b","user_data":null,"dns":{"nameservers":"x"},
+            "tags":[["a"],"b\u0000"],"features":{"dhcp_enabled":"TRUE"},"reserved_ip":{"ipv4":{"active":"true","ip_address":"no"}},
+            "interfaces":{"public":[{"ipv4":{"ip_address":"198.51.100.10"}},{"mac":"0a:0b:0c:0d:0e:01","ipv4":[],"ipv6":{"ip_address":"2001:db8::1","cidr":"129"}},
+            {"mac":"0a:0b:0c:0d:0e:02","ipv4":{"ip_address":"198.51.100.10","netmask":"255.0.255.0","gateway":"0.0.0.0"},"anchor_ipv4":null}],
+            "private":[{"mac":"0a:0b:0c:0d:0e:03","ipv4":{"ip_address":"10.0.0.1","netmask":"ffff::"}}]}}"##,
+            ),
+            (
+                USER_DATA,
+                r##"#cloud-config
+hostname: other
+"##,
+            ),
+        ];
+        check_bodies(
+            &DigitalOcean,
+            &bodies,
+            "Ok(CloudConfig(Some(Hostname { name: \"other\", domain: None })))",
+            &[
+                "! digital-ocean: digitalocean_meta_data.json has a hostname that is not what it should be",
+                "! digital-ocean: digitalocean_meta_data.json has a region that is too long or holds control characters",
+                "! digital-ocean: digitalocean_meta_data.json has tags that are not what they should be",
+                "! digital-ocean: digitalocean_meta_data.json has too many tags, or one that is too long or none",
+                "! digital-ocean: digitalocean_meta_data.json has nameservers that are not what they should be",
+                "! digital-ocean: digitalocean_meta_data.json has an interface without mac",
+                "! digital-ocean: digitalocean_meta_data.json has a ip_address that is no address with its mask",
+                "! digital-ocean: digitalocean_meta_data.json has a ip_address that is no address with its mask",
+                "! digital-ocean: digitalocean_meta_data.json has a ip_address that is not what it should be",
+                "! digital-ocean: user-data is #cloud-config, not a machine configuration",
+                "0a:0b:0c:0d:0e:01",
+                "0a:0b:0c:0d:0e:02",
+                "0a:0b:0c:0d:0e:03",
+                "0a:0b:0c:0d:0e:02 to 169.254.169.254/32 metric 512",
+                "0a:0b:0c:0d:0e:01 runs Dhcp4",
+                "0a:0b:0c:0d:0e:02 runs Dhcp4",
+                "hostname other",
+                "external 198.51.100.10",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let (bodies, asks) = converse(&DigitalOcean, "digital-ocean/public-and-private");
+        assert_eq!(bodies.keys().collect::<Vec<_>>(), [DROPLET]);
+        assert_eq!(
+            (asks.len(), asks[0].path.as_str()),
+            (1, "/metadata/v1.json")
+        );
+        let (_, asks) = converse(&DigitalOcean, "digital-ocean/config-drive");
+        assert!(asks.is_empty(), "the drive said everything");
+        let without = Answer::Body(b"{\"droplet_id\":1}".to_vec());
+        let wanted = DigitalOcean.wanted(&[(DROPLET.to_owned(), without)].into());
+        assert_eq!(wanted[1].path, "/metadata/v1/user-data");
+        assert_eq!(DigitalOcean.bootstrap(), Bootstrap::LinkLocal);
+        assert!(DigitalOcean.is_partial(DROPLET, b"{}"));
+    }
+}

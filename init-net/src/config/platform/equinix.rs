@@ -175,3 +175,156 @@ fn addresses(facts: &mut Facts<'_>, root: &Node, network: &Node, link: &LinkRef)
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn one_bond() {
+        check(
+            &EquinixMetal,
+            "equinixMetal/one-bond",
+            "Ok(Config(64 bytes))",
+            &[
+                "bond0 802.3ad of 0a:0b:0c:0d:0e:11 0a:0b:0c:0d:0e:12",
+                "bond0 has 198.51.100.3/31",
+                "bond0 has 2001:db8:9::3/127",
+                "bond0 has 10.77.1.3/31",
+                "bond0 has 203.0.113.77/32",
+                "bond0 to all via 198.51.100.2",
+                "bond0 to all via 2001:db8:9::2",
+                "bond0 to 10.0.0.0/8 via 10.77.1.2",
+                "bond0 to 169.254.255.1/32 via 10.77.1.2",
+                "bond0 to 169.254.255.2/32 via 10.77.1.2",
+                "hostname node7",
+                "external 198.51.100.3",
+                "external 2001:db8:9::3",
+                "external 203.0.113.77",
+                "region=ny",
+                "zone=ny5",
+                "instanceType=c3.small.x86",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=equinixmetal://0a1b2c3d-0000-4000-8000-000000000042",
+                "tag k8s=",
+            ],
+        );
+    }
+
+    #[test]
+    fn two_bonds() {
+        check(
+            &EquinixMetal,
+            "equinixMetal/two-bonds",
+            "Ok(Absent)",
+            &[
+                "bond0 active-backup of 0a:0b:0c:0d:0e:11 0a:0b:0c:0d:0e:12",
+                "bond1 active-backup of 0a:0b:0c:0d:0e:13 0a:0b:0c:0d:0e:14",
+                "bond0 has 198.51.100.3/31",
+                "bond0 has 10.77.1.3/31",
+                "bond0 to all via 198.51.100.2",
+                "bond0 to 10.0.0.0/8 via 10.77.1.2",
+                "hostname node7",
+                "external 198.51.100.3",
+                "region=ny",
+                "zone=ny5",
+                "instanceType=c3.small.x86",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=equinixmetal://0a1b2c3d-0000-4000-8000-000000000042",
+                "tag k8s=",
+            ],
+        );
+    }
+
+    #[test]
+    fn cards_without_a_bond() {
+        let bodies = [(
+            DEVICE,
+            r##"{"network":{"bonding":{"mode":5},"interfaces":[{"mac":"0a:0b:0c:0d:0e:11","bond":null},{"mac":"0a:0b:0c:0d:0e:12"}],
+            "addresses":[{"enabled":"true","public":"true","management":"true","address":"198.51.100.3","cidr":"31","gateway":"198.51.100.2"}]}}"##,
+        )];
+        check_bodies(
+            &EquinixMetal,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "0a:0b:0c:0d:0e:11",
+                "0a:0b:0c:0d:0e:12",
+                "0a:0b:0c:0d:0e:11 has 198.51.100.3/31",
+                "0a:0b:0c:0d:0e:11 to all via 198.51.100.2",
+                "external 198.51.100.3",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [(
+            DEVICE,
+            r##"{"hostname":"x","private_subnets":["10.0.0.0/33","10.0.0.1/8","fd00::/8"],"bgp_neighbors":{"peer_ips":["::1","x","169.254.255.1"]},
+            "network":{"bonding":{"mode":7},"interfaces":[{},7,{"mac":"0a:0b:0c:0d:0e:11","bond":"../../etc/passwd-and-more"},{"mac":"0a:0b:0c:0d:0e:12","bond":"bond0"}],
+            "addresses":[null,{"enabled":true},{"enabled":true,"address":"10.0.0.2","cidr":99},
+            {"enabled":true,"management":true,"public":false,"address":"10.77.1.3","cidr":31,"gateway":"10.77.1.2"},
+            {"enabled":true,"management":true,"public":false,"address":"10.77.1.5","cidr":31,"gateway":"fd00::1"}]}}"##,
+        )];
+        check_bodies(
+            &EquinixMetal,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! equinixMetal: metadata has an interface without usable mac",
+                "! equinixMetal: metadata has an interface without usable mac",
+                "! equinixMetal: metadata has a bond that is not what it should be",
+                "! equinixMetal: metadata has no known bonding mode: 802.3ad is taken, and the mode",
+                "! equinixMetal: metadata has private_subnets that are not what they should be",
+                "! equinixMetal: metadata has peer_ips that are not what they should be",
+                "! equinixMetal: metadata has a address that is no address with its mask",
+                "0a:0b:0c:0d:0e:11",
+                "bond0 802.3ad of 0a:0b:0c:0d:0e:12",
+                "bond0 has 10.77.1.3/31",
+                "bond0 has 10.77.1.5/31",
+                "bond0 to 10.0.0.0/8 via 10.77.1.2",
+                "bond0 to 169.254.255.1/32 via 10.77.1.2",
+                "bond0 to fd00::/8 via fd00::1",
+                "hostname x",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let (bodies, asks) = converse(&EquinixMetal, "equinixMetal/one-bond");
+        assert_eq!(bodies.keys().collect::<Vec<_>>(), [DEVICE, USER_DATA]);
+        let paths: Vec<&str> = asks.iter().map(|ask| ask.path.as_str()).collect();
+        assert_eq!(paths, ["/metadata", "/userdata"]);
+        let accept = ("Accept", "*/*".to_owned());
+        assert!(asks.iter().all(|ask| ask.headers == [accept.clone()]));
+        let bases = EquinixMetal.bases(&Known::default());
+        assert!(bases.iter().all(|base| base.starts_with("https://")));
+    }
+
+    #[test]
+    fn modes() {
+        for (number, mode) in [
+            (0, "balance-rr"),
+            (1, "active-backup"),
+            (2, "balance-xor"),
+            (3, "broadcast"),
+            (4, "802.3ad"),
+            (5, "balance-tlb"),
+            (6, "balance-alb"),
+        ] {
+            let options = options(BondMode::from_number(number).unwrap());
+            assert_eq!(
+                options.mode.map(|mode| mode.to_string()).as_deref(),
+                Some(mode)
+            );
+            assert_eq!(options.lacp_rate, (number == 4).then_some(LacpRate::Slow));
+            assert_eq!(
+                (options.miimon, options.updelay, options.downdelay),
+                (Some(100), Some(200), Some(200))
+            );
+        }
+    }
+}

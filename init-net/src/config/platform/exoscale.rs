@@ -67,3 +67,83 @@ pub fn instance(facts: &mut Facts<'_>, [id, hostname, offering, zone]: [&str; 4]
     let scheme = facts.name;
     facts.know("providerId", id.map(|id| format!("{scheme}://{id}")));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn plain() {
+        check(
+            &Exoscale,
+            "exoscale/plain",
+            "Ok(Config(64 bytes))",
+            &[
+                "hostname node7",
+                "external 198.51.100.8",
+                "region=ch-gva-2",
+                "zone=ch-gva-2",
+                "instanceType=standard.medium",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=exoscale://0a1b2c3d-0000-4000-8000-000000000042",
+            ],
+        );
+    }
+
+    #[test]
+    fn private_network() {
+        check(
+            &Exoscale,
+            "exoscale/private-network",
+            "Ok(Absent)",
+            &[
+                "hostname node8.example.net",
+                "region=de-fra-1",
+                "zone=de-fra-1",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000043",
+                "providerId=exoscale://0a1b2c3d-0000-4000-8000-000000000043",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [
+            (
+                ID, r##"a
+b"##,
+            ),
+            ("local-hostname", r##"a b"##),
+            ("service-offering", r##"[31m"##),
+            ("public-ipv4", r##"198.51.100.300"##),
+            ("availability-zone", r##""##),
+            (
+                USER_DATA,
+                r##"#!/bin/sh
+"##,
+            ),
+        ];
+        check_bodies(
+            &Exoscale,
+            &bodies,
+            "Err(Foreign(\"#!\"))",
+            &[
+                "! exoscale: local-hostname is not what it should be",
+                "! exoscale: service-offering is too long or holds control characters",
+                "! exoscale: instance-id has more than one line",
+                "! exoscale: instance-id has more than one line",
+                "! exoscale: public-ipv4 is not what it should be",
+                "! exoscale: user-data is no machine configuration: #! is not a machine configuration; write YAML documents with kind",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let (_, asks) = converse(&Exoscale, "exoscale/plain");
+        assert_eq!(asks[0].path, "/1.0/meta-data/instance-id");
+        assert_eq!(asks.last().unwrap().path, "/1.0/user-data");
+        assert_eq!(asks.len(), 6);
+    }
+}

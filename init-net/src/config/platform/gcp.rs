@@ -11,6 +11,7 @@ use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
 use crate::config::userdata::Base64;
 use crate::config::{AutoMethod, LinkRef};
+use crate::value::Prefix;
 
 /// The provider.
 pub struct Gcp;
@@ -143,7 +144,9 @@ fn ipv6(facts: &mut Facts<'_>, node: &Node, link: &LinkRef, metric: Option<u32>)
         facts.warn(INSTANCE, "has an ipv6 that is no range of addresses");
     }
     for prefix in &prefixes {
-        facts.address(link, *prefix, INSTANCE);
+        // The first of the range, alone as DHCPv6 gives it: with its length it would be the anycast address of the
+        // routers there (RFC 4291 §2.6.1), at which a kernel that forwards accepts no connection.
+        facts.address(link, Prefix::host(prefix.address()), INSTANCE);
     }
     let gateway: Option<IpAddr> = facts.read(node, "gatewayIpv6", INSTANCE);
     if prefixes.is_empty() {
@@ -158,4 +161,175 @@ fn ipv6(facts: &mut Facts<'_>, node: &Node, link: &LinkRef, metric: Option<u32>)
         None => facts.dynamic(link, AutoMethod::Auto6, metric, INSTANCE),
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn one_nic() {
+        check(
+            &Gcp,
+            "gcp/one-nic",
+            "Ok(Config(64 bytes))",
+            &[
+                "42:01:0a:0a:00:07 mtu 1460",
+                "42:01:0a:0a:00:07 runs Dhcp4",
+                "hostname node7.europe-west4-a.c.example-project.internal",
+                "dns 169.254.169.254",
+                "ntp metadata.google.internal",
+                "external 203.0.113.40",
+                "region=europe-west4",
+                "zone=europe-west4-a",
+                "instanceType=n2-standard-4",
+                "instanceId=4242424242424242424",
+                "providerId=gce://example-project/europe-west4-a/node7",
+                "tag http-server=",
+                "tag node=",
+            ],
+        );
+    }
+
+    #[test]
+    fn dual_stack_and_two_nics() {
+        check(
+            &Gcp,
+            "gcp/dual-stack-two-nics",
+            "Ok(Config(64 bytes))",
+            &[
+                "42:01:0a:0a:00:07 mtu 8896",
+                "42:01:0a:0b:00:07 mtu 1500",
+                "42:01:0a:0a:00:07 has 2001:db8:1:2:3:4::/128",
+                "42:01:0a:0b:00:07 has fd20:1:2:3:4:5::/128",
+                "42:01:0a:0a:00:07 to all via fe80::2 metric 100",
+                "42:01:0a:0a:00:07 runs Dhcp4 metric 100",
+                "42:01:0a:0b:00:07 runs Auto6 metric 200",
+                "42:01:0a:0b:00:07 runs Dhcp4 metric 200",
+                "hostname node7.europe-west4-a.c.example-project.internal",
+                "dns 169.254.169.254",
+                "ntp metadata.google.internal",
+                "region=europe-west4",
+                "zone=europe-west4-a",
+                "instanceType=n2-standard-4",
+                "instanceId=4242424242424242424",
+                "providerId=gce://example-project/europe-west4-a/node7",
+                "spot=true",
+            ],
+        );
+    }
+
+    #[test]
+    fn ipv6_only() {
+        check(
+            &Gcp,
+            "gcp/ipv6-only",
+            "Ok(Absent)",
+            &[
+                "42:01:0a:0a:00:07 mtu 1460",
+                "42:01:0a:0a:00:07 runs Dhcp6",
+                "hostname node7.europe-west4-a.c.example-project.internal",
+                "dns fd20:ce::254",
+                "ntp metadata.google.internal",
+                "region=europe-west4",
+                "zone=europe-west4-a",
+                "instanceType=n2-standard-4",
+                "instanceId=4242424242424242424",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [
+            (
+                INSTANCE,
+                r##"{"hostname":"a b","id":[1],"zone":"a/b","name":null,"machineType":7,"scheduling":[],"tags":{"x":1},
+            "attributes":["user-data"],"networkInterfaces":[null,7,{},{"mac":"x"},{"mac":null},
+            {"mac":"42:01:0a:0a:00:01","mtu":"9","ip":"10.0.0.300","ipv6":["x","10.0.0.1/8","2001:db8::/129"],"gatewayIpv6":{},
+            "dnsServers":["","y"],"accessConfigs":[{"type":"ONE_TO_ONE_NAT","externalIp":"z"},{"type":7}]},
+            {"mac":"42:01:0a:0a:00:02","mtu":"1500","ip":null,"ipv6":"2001:db8::7","gatewayIpv6":""}]}"##,
+            ),
+            (
+                PROJECT, r##"a
+b"##,
+            ),
+        ];
+        check_bodies(
+            &Gcp,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! gcp: instance has a hostname that is not what it should be",
+                "! gcp: project-id has more than one line",
+                "! gcp: instance has tags that are not what they should be",
+                "! gcp: instance has an interface without mac",
+                "! gcp: instance has an interface without mac",
+                "! gcp: instance has an interface without mac",
+                "! gcp: instance has a mac that is not what it should be",
+                "! gcp: instance has an interface without mac",
+                "! gcp: instance has a mtu that is not what it should be",
+                "! gcp: instance has an ipv6 that is no range of addresses",
+                "! gcp: instance has a gatewayIpv6 that is not what it should be",
+                "! gcp: instance has a ip that is not what it should be",
+                "! gcp: instance has dnsServers that are not what they should be",
+                "! gcp: instance has a externalIp that is not what it should be",
+                "42:01:0a:0a:00:01",
+                "42:01:0a:0a:00:02 mtu 1500",
+                "42:01:0a:0a:00:02 has 2001:db8::7/128",
+                "42:01:0a:0a:00:01 runs Dhcp4 metric 600",
+                "42:01:0a:0a:00:02 runs Auto6 metric 700",
+                "dns 169.254.169.254",
+                "ntp metadata.google.internal",
+                "zone=b",
+                "instanceType=7",
+            ],
+        );
+    }
+
+    #[test]
+    fn base64_that_is_none() {
+        let bodies = [(
+            INSTANCE,
+            r##"{"attributes":{"user-data":"%%%","user-data-encoding":"base64"}}"##,
+        )];
+        check_bodies(
+            &Gcp,
+            &bodies,
+            "Err(Base64)",
+            &[
+                "! gcp: user-data is no machine configuration: not base64",
+                "ntp metadata.google.internal",
+            ],
+        );
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        let bodies = [(INSTANCE, r##"null"##)];
+        check_bodies(&Gcp, &bodies, "Ok(Absent)", &[/*EXPECT*/]);
+    }
+
+    #[test]
+    fn requests() {
+        let (bodies, asks) = converse(&Gcp, "gcp/one-nic");
+        assert_eq!(
+            bodies.keys().collect::<Vec<_>>(),
+            ["instance", "project-id"]
+        );
+        let paths: Vec<&str> = asks.iter().map(|ask| ask.path.as_str()).collect();
+        let root = "/computeMetadata/v1";
+        assert_eq!(
+            paths,
+            [
+                format!("{root}/instance/?recursive=true&alt=json"),
+                format!("{root}/project/project-id"),
+            ]
+        );
+        let flavor = ("Metadata-Flavor", "Google".to_owned());
+        assert!(asks.iter().all(|ask| ask.headers == [flavor.clone()]));
+        assert!(Gcp.is_partial(INSTANCE, b" {} \n") && Gcp.is_partial(INSTANCE, b"null"));
+        assert!(!Gcp.is_partial(INSTANCE, b"{\"id\":1}") && !Gcp.is_partial(PROJECT, b""));
+    }
 }

@@ -150,11 +150,10 @@ mod tests {
         check("hetzner", Some("hcloud"), &[]);
         check("metal", Some("metal"), &[]);
         check("qemu", Some("metal"), &[]);
-        check(
-            "packet",
-            Some("equinixMetal"),
-            &["platform equinixMetal is known, its metadata is not read yet; -"],
-        );
+        check("packet", Some("equinixMetal"), &[]);
+        check("DigitalOcean", Some("digital-ocean"), &[]);
+        check("GCE", Some("gcp"), &[]);
+        check("azurestack", Some("azure"), &[]);
         check(
             "hclod",
             None,

@@ -151,6 +151,18 @@ impl Facts<'_> {
 
     /// DHCP or router advertisements on `link`.
     pub fn dynamic(&mut self, link: &LinkRef, method: AutoMethod, metric: Option<u32>, body: &str) {
+        self.dynamic_in(link, method, metric, None, body);
+    }
+
+    /// The same, with its routes in `table`; `None`: the main one.
+    pub fn dynamic_in(
+        &mut self,
+        link: &LinkRef,
+        method: AutoMethod,
+        metric: Option<u32>,
+        table: Option<RouteTable>,
+        body: &str,
+    ) {
         let origin = self.origin(body);
         let mut operator = OperatorConfig::new(link.clone(), method, origin);
         operator.metric = metric;
@@ -159,6 +171,10 @@ impl Facts<'_> {
 
     /// A resolver.
     pub fn nameserver(&mut self, address: IpAddr, body: &str) {
+        let known = &self.document.nameservers;
+        if known.len() >= MAX_ITEMS || known.iter().any(|known| known.value == address) {
+            return;
+        }
         let said = Said::new(address.into(), self.origin(body));
         self.document.nameservers.push(said);
     }

@@ -139,3 +139,145 @@ fn network(facts: &mut Facts<'_>, root: &Node) {
 fn addresses<'n>(root: &'n Node, one: &str, many: &str) -> Vec<&'n Node> {
     cards(root.at(one)).chain(cards(root.at(many))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn dual_stack() {
+        check(
+            &Scaleway,
+            "scaleway/dual-stack",
+            "Ok(Config(64 bytes))",
+            &[
+                "Primary",
+                "Primary has 198.51.100.77/32",
+                "Primary has 2001:db8:5::1/64",
+                "Primary to all via fe80::1",
+                "Primary to 169.254.42.42/32 metric 4096",
+                "Primary runs Dhcp4",
+                "hostname node7",
+                "external 198.51.100.3",
+                "external 198.51.100.77",
+                "external 2001:db8:5::1",
+                "region=fr-par",
+                "zone=fr-par-1",
+                "instanceType=DEV1-S",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=scaleway://instance/fr-par-1/0a1b2c3d-0000-4000-8000-000000000042",
+                "tag prod=",
+            ],
+        );
+    }
+
+    #[test]
+    fn ipv6_only() {
+        check(
+            &Scaleway,
+            "scaleway/ipv6-only",
+            "Ok(Absent)",
+            &[
+                "Primary",
+                "Primary has 2001:db8:5::2/128",
+                "Primary to all via fe80::1",
+                "hostname node7",
+                "external 2001:db8:5::2",
+                "region=nl-ams",
+                "zone=nl-ams-1",
+                "instanceType=DEV1-S",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=scaleway://instance/nl-ams-1/0a1b2c3d-0000-4000-8000-000000000042",
+                "tag prod=",
+            ],
+        );
+    }
+
+    #[test]
+    fn older_servers() {
+        let bodies = [(
+            SERVER,
+            r##"{"public_ip":{"address":"198.51.100.3","dynamic":true},"ipv6":{"address":"2001:db8:5::1","netmask":"127","gateway":"2001:db8:5::"},"location":{"zone_id":"par1"}}"##,
+        )];
+        check_bodies(
+            &Scaleway,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "Primary",
+                "Primary has 2001:db8:5::1/127",
+                "Primary to all via 2001:db8:5::",
+                "Primary to 169.254.42.42/32 metric 4096",
+                "Primary runs Dhcp4",
+                "external 198.51.100.3",
+                "external 2001:db8:5::1",
+                "region=fr-par",
+                "zone=fr-par-1",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_public_address() {
+        let bodies = [(SERVER, r##"{"id":"x","public_ips_v4":[],"ipv6":null}"##)];
+        check_bodies(
+            &Scaleway,
+            &bodies,
+            "Ok(Absent)",
+            &["Primary", "Primary runs Any", "instanceId=x"],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [(
+            SERVER,
+            r##"{"id":7,"hostname":"a..b","location":[],"commercial_type":{},"public_ip":7,"ipv6":"x",
+            "public_ips_v4":[null,{"address":"2001:db8::1"},{"address":"198.51.100.300"},{"address":"198.51.100.3","netmask":"32"},{"address":"198.51.100.3"}],
+            "public_ips_v6":[{"address":"2001:db8:5::1","netmask":"64","gateway":"x"},{"address":"198.51.100.9"}]}"##,
+        )];
+        check_bodies(
+            &Scaleway,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! scaleway: conf has a hostname that is not what it should be",
+                "! scaleway: conf has a address that is no address with its mask",
+                "! scaleway: conf has a gateway that is not what it should be",
+                "Primary",
+                "Primary has 2001:db8:5::1/64",
+                "Primary to 169.254.42.42/32 metric 4096",
+                "Primary runs Dhcp4",
+                "external 198.51.100.3",
+                "external 2001:db8:5::1",
+                "instanceId=7",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let (_, asks) = converse(&Scaleway, "scaleway/dual-stack");
+        let asks: Vec<(&str, bool)> = asks
+            .iter()
+            .map(|ask| (ask.path.as_str(), ask.low_port))
+            .collect();
+        assert_eq!(
+            asks,
+            [
+                ("/conf?format=json", false),
+                ("/user_data/cloud-init", true)
+            ]
+        );
+        let drive = [("meta-data".to_owned(), Answer::Body(Vec::new()))].into();
+        assert!(
+            Scaleway.wanted(&drive).is_empty(),
+            "the CD is there because the service is not"
+        );
+        assert_eq!(
+            Scaleway.bases(&Known::default()),
+            ["http://169.254.42.42", "http://[fd00:42::42]"]
+        );
+    }
+}

@@ -112,3 +112,93 @@ fn resolvers(facts: &mut Facts<'_>, node: &Node) {
         facts.nameserver(server, SERVER);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn three_nics() {
+        check(
+            &Upcloud,
+            "upcloud/three-nics",
+            "Ok(Config(64 bytes))",
+            &[
+                "5e:bf:5e:00:00:01",
+                "5e:bf:5e:00:00:02",
+                "5e:bf:5e:00:00:03",
+                "5e:bf:5e:00:00:01 has 203.0.113.20/32",
+                "5e:bf:5e:00:00:01 runs Dhcp4",
+                "5e:bf:5e:00:00:02 runs Dhcp4",
+                "5e:bf:5e:00:00:03 runs Auto6",
+                "hostname node7.example.net",
+                "dns 192.0.2.53",
+                "dns 2001:db8::53",
+                "dns 192.0.2.54",
+                "external 198.51.100.20",
+                "external 203.0.113.20",
+                "external 2001:db8:8::20",
+                "zone=fi-hel1",
+                "instanceId=00aabbcc-0000-4000-8000-000000000042",
+                "providerId=upcloud://00aabbcc-0000-4000-8000-000000000042",
+                "tag web=",
+            ],
+        );
+    }
+
+    #[test]
+    fn static_addresses() {
+        check(
+            &Upcloud,
+            "upcloud/static",
+            "Ok(Absent)",
+            &[
+                "5e:bf:5e:00:00:01",
+                "5e:bf:5e:00:00:01 has 10.9.0.5/24",
+                "5e:bf:5e:00:00:01 has 2001:db8:9::5/64",
+                "5e:bf:5e:00:00:01 to all via 10.9.0.1",
+                "5e:bf:5e:00:00:01 to all via 2001:db8:9::1",
+                "hostname node7.example.net",
+                "dns 192.0.2.53",
+                "dns 192.0.2.54",
+                "instanceId=00aabbcc-0000-4000-8000-000000000042",
+                "providerId=upcloud://00aabbcc-0000-4000-8000-000000000042",
+                "tag web=",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [(
+            SERVER,
+            r##"{"hostname":null,"region":[],"network":{"dns":["x",null,"192.0.2.53","192.0.2.53"],"interfaces":[{"index":1},{"mac":"5e:bf:5e:00:00:01","type":7,"ip_addresses":[
+            {},{"address":"x"},{"address":"10.9.0.5","network":"10.8.0.0/24","gateway":"y"},{"address":"10.9.0.6","network":"10.9.0.0/33"},{"address":"10.9.0.7","dhcp":"true"},{"address":"10.9.0.8","dhcp":true}]}]}}"##,
+        )];
+        check_bodies(
+            &Upcloud,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! upcloud: v1.json has an interface without mac",
+                "! upcloud: v1.json has a address that is not what it should be",
+                "! upcloud: v1.json has a gateway that is not what it should be",
+                "! upcloud: v1.json has dns that are not what they should be",
+                "5e:bf:5e:00:00:01",
+                "5e:bf:5e:00:00:01 has 10.9.0.5/32",
+                "5e:bf:5e:00:00:01 has 10.9.0.6/32",
+                "5e:bf:5e:00:00:01 runs Dhcp4",
+                "dns 192.0.2.53",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let (_, asks) = converse(&Upcloud, "upcloud/three-nics");
+        let paths: Vec<&str> = asks.iter().map(|ask| ask.path.as_str()).collect();
+        assert_eq!(paths, ["/metadata/v1.json", "/metadata/v1/user_data"]);
+        assert!(Upcloud.is_partial(SERVER, b"{}") && !Upcloud.is_partial(USER_DATA, b""));
+    }
+}

@@ -119,7 +119,9 @@ fn interface(facts: &mut Facts<'_>, node: &Node, first: bool) {
     if first && !private {
         facts.dynamic(&link, AutoMethod::Dhcp4, None, INSTANCE);
         // The address is made from what the routers advertise: the one that is told is the same.
-        facts.dynamic(&link, AutoMethod::Auto6, None, INSTANCE);
+        if address6.is_some() {
+            facts.dynamic(&link, AutoMethod::Auto6, None, INSTANCE);
+        }
     } else {
         match address4 {
             Some(address) => facts.address(&link, address, INSTANCE),
@@ -158,4 +160,145 @@ fn route(facts: &mut Facts<'_>, route: &Node, link: &LinkRef) {
 fn list<'n>(node: Option<&'n Node>, key: &str) -> &'n [Node] {
     let items = node.and_then(|node| node.at(key)).map(Node::items);
     items.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn public_only() {
+        check(
+            &Vultr,
+            "vultr/public-only",
+            "Ok(Config(64 bytes))",
+            &[
+                "56:00:00:00:00:01",
+                "56:00:00:00:00:01 runs Dhcp4",
+                "hostname node7",
+                "dns 108.61.10.10",
+                "dns 2001:19f0:300:1704::6",
+                "external 198.51.100.9",
+                "region=AMS",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=vultr://0a1b2c3d-0000-4000-8000-000000000042",
+                "tag web=",
+            ],
+        );
+    }
+
+    #[test]
+    fn dual_stack_and_private() {
+        check(
+            &Vultr,
+            "vultr/dual-stack-private",
+            "Ok(Absent)",
+            &[
+                "56:00:00:00:00:01",
+                "56:00:00:00:00:02 mtu 1500",
+                "56:00:00:00:00:03 mtu 1450",
+                "56:00:00:00:00:01 has 198.51.100.19/32",
+                "56:00:00:00:00:01 has 2001:db8:7::1/64",
+                "56:00:00:00:00:02 has 10.1.96.3/20",
+                "56:00:00:00:00:03 has 10.2.0.3/24",
+                "56:00:00:00:00:02 to 10.8.0.0/16 via 10.1.96.1",
+                "56:00:00:00:00:01 runs Dhcp4",
+                "56:00:00:00:00:01 runs Auto6",
+                "hostname node7",
+                "dns 108.61.10.10",
+                "dns 2001:19f0:300:1704::6",
+                "external 198.51.100.9",
+                "external 2001:db8::9",
+                "region=AMS",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=vultr://0a1b2c3d-0000-4000-8000-000000000042",
+                "tag web=",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_private_network_alone() {
+        let bodies = [(
+            INSTANCE,
+            r##"{"interfaces":[{"mac":"56:00:00:00:00:01","network-type":"private","ipv4":{"address":"10.0.0.3","netmask":"255.255.255.0","gateway":"10.0.0.1"}}]}"##,
+        )];
+        check_bodies(
+            &Vultr,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "56:00:00:00:00:01 mtu 1450",
+                "56:00:00:00:00:01 has 10.0.0.3/24",
+                "56:00:00:00:00:01 to all via 10.0.0.1",
+                "dns 108.61.10.10",
+                "dns 2001:19f0:300:1704::6",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_ready_made_network() {
+        let bodies = [(
+            INSTANCE,
+            r##"{"hostname":"node7","interfaces":[{"mac":"56:00:00:00:00:09"}],"cloud_interfaces":{"version":1,"config":[
+            {"type":"physical","name":"eth0","mac_address":"56:00:00:00:00:01","subnets":[{"type":"dhcp4"}]}]}}"##,
+        )];
+        check_bodies(
+            &Vultr,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "56:00:00:00:00:01",
+                "56:00:00:00:00:01 runs Dhcp4",
+                "hostname node7",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_values_cost_themselves() {
+        let bodies = [(
+            INSTANCE,
+            r##"{"hostname":7,"instance-v2-id":"","instanceid":42,"region":"x","cloud_interfaces":null,"interfaces":[
+            {"mac":"56:00:00:00:00:01","network-type":"public","mtu":null,"ipv4":null,"ipv6":{"address":"2001:db8::9","prefix":"x"}},
+            {"mac":"56:00:00:00:00:02","network-type":"private","mtu":"67","ipv4":{"address":"10.0.0.3","netmask":"255.255.0.255","additional":[7,{"address":"10.0.0.4"}]},"routes":[{},{"network":"10.8.0.0"},{"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"10.0.0.1"},{"network":"10.9.0.0","netmask":"255.255.0.0","gateway":"x"}]},
+            {"network-type":"private"}]}"##,
+        )];
+        check_bodies(
+            &Vultr,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! vultr: v1.json has a address that is no address with its mask",
+                "! vultr: v1.json has a mtu that is not what it should be",
+                "! vultr: v1.json has a address that is no address with its mask",
+                "! vultr: v1.json has a gateway that is not what it should be",
+                "! vultr: v1.json has an interface without mac",
+                "56:00:00:00:00:01",
+                "56:00:00:00:00:02 mtu 1450",
+                "56:00:00:00:00:02 has 10.0.0.4/32",
+                "56:00:00:00:00:02 to 10.8.0.0/32",
+                "56:00:00:00:00:02 to all via 10.0.0.1",
+                "56:00:00:00:00:02 to 10.9.0.0/16",
+                "56:00:00:00:00:01 runs Dhcp4",
+                "56:00:00:00:00:02 runs Dhcp4",
+                "hostname 7",
+                "dns 108.61.10.10",
+                "dns 2001:19f0:300:1704::6",
+                "instanceId=42",
+                "providerId=vultr://42",
+            ],
+        );
+    }
+
+    #[test]
+    fn requests() {
+        let (bodies, asks) = converse(&Vultr, "vultr/public-only");
+        assert_eq!(bodies.keys().collect::<Vec<_>>(), [USER_DATA, INSTANCE]);
+        let paths: Vec<&str> = asks.iter().map(|ask| ask.path.as_str()).collect();
+        assert_eq!(paths, ["/v1.json", "/latest/user-data"]);
+        assert!(Vultr.is_partial(INSTANCE, b""));
+    }
 }

@@ -84,8 +84,14 @@ mod tests {
     #[test]
     fn texts() {
         check("<a><b>x</b></a>", Ok(Some("x")));
-        check("\u{feff}<?xml version='1.0'?>\n<n:a xmlns:n='u'><n:b> x </n:b></n:a>", Ok(Some(" x ")));
-        check("<a><c><b>no</b></c><!-- <b>no</b> --><b k='v'>yes</b></a>", Ok(Some("yes")));
+        check(
+            "\u{feff}<?xml version='1.0'?>\n<n:a xmlns:n='u'><n:b> x </n:b></n:a>",
+            Ok(Some(" x ")),
+        );
+        check(
+            "<a><c><b>no</b></c><!-- <b>no</b> --><b k='v'>yes</b></a>",
+            Ok(Some("yes")),
+        );
         check("<c><b>no</b></c>", Ok(None));
         check("<a><b>x<c>y</c>z</b></a>", Ok(Some("xz")));
         check("<a><b/></a>", Ok(Some("")));
@@ -99,10 +105,16 @@ mod tests {
     fn hostile_texts() {
         check("<a><b>x", Err("ends too early"));
         check("<a><b>x</a></b>", Err("is damaged XML"));
-        check("<!DOCTYPE a [<!ENTITY x 'xx'>]><a><b>&x;</b></a>", Err("has entities of its own"));
+        check(
+            "<!DOCTYPE a [<!ENTITY x 'xx'>]><a><b>&x;</b></a>",
+            Err("has entities of its own"),
+        );
         check("<a><b>&x;</b></a>", Err("has an unknown entity"));
         check(&"<a>".repeat(100), Err("is too long or too deep"));
-        check(&format!("<a><b>{}</b></a>", "x".repeat(MAX_TEXT + 1)), Err("is too long or too deep"));
+        check(
+            &format!("<a><b>{}</b></a>", "x".repeat(MAX_TEXT + 1)),
+            Err("is too long or too deep"),
+        );
     }
 
     proptest::proptest! {

@@ -104,7 +104,9 @@ mod tests {
     #[track_caller]
     fn last(outcome: Outcome<'_>, answers: &[(&str, Answer)]) -> Ask {
         let answers = answers.iter().cloned();
-        let answers = answers.map(|(key, answer)| (key.to_owned(), answer)).collect();
+        let answers = answers
+            .map(|(key, answer)| (key.to_owned(), answer))
+            .collect();
         asks(outcome, &answers).pop().unwrap()
     }
 
@@ -118,8 +120,12 @@ mod tests {
     fn a_report_in_three_steps() {
         let first = last(Outcome::Ready, &[]);
         assert_eq!(first.path, "http://168.63.129.16/?comp=versions");
-        assert_eq!(last(Outcome::Ready, &[(VERSIONS, Answer::Unreachable)]), first);
-        let versions = body(b"<Versions><Supported><Version>2015-04-05</Version></Supported></Versions>");
+        assert_eq!(
+            last(Outcome::Ready, &[(VERSIONS, Answer::Unreachable)]),
+            first
+        );
+        let versions =
+            body(b"<Versions><Supported><Version>2015-04-05</Version></Supported></Versions>");
         let second = last(Outcome::Ready, &[(VERSIONS, versions.clone())]);
         assert_eq!(second.path, "http://168.63.129.16/machine/?comp=goalstate");
         assert_eq!(header(&second, "x-ms-version"), "2015-04-05");
@@ -128,7 +134,10 @@ mod tests {
             let second = last(Outcome::Ready, &[(VERSIONS, old)]);
             assert_eq!(header(&second, "x-ms-version"), "2012-11-30");
         }
-        let third = last(Outcome::Ready, &[(VERSIONS, versions), (GOAL_STATE, body(STATE))]);
+        let third = last(
+            Outcome::Ready,
+            &[(VERSIONS, versions), (GOAL_STATE, body(STATE))],
+        );
         assert_eq!(third.method, Method::Post);
         assert_eq!(third.path, "http://168.63.129.16/machine/?comp=health");
         let (kind, sent) = third.body.unwrap();
@@ -145,10 +154,17 @@ mod tests {
     #[test]
     fn a_failure_says_why() {
         let why = format!("no <config>\n{}", "x".repeat(600));
-        let ask = last(Outcome::Failed(&why), &[(VERSIONS, body(b"")), (GOAL_STATE, body(STATE))]);
+        let ask = last(
+            Outcome::Failed(&why),
+            &[(VERSIONS, body(b"")), (GOAL_STATE, body(STATE))],
+        );
         let sent = String::from_utf8(ask.body.unwrap().1).unwrap();
         let role = ["Health", "Container", "RoleInstanceList", "Role", "Health"];
-        let at = |path: &[&str]| text_at(&sent, &[&role[..], path].concat()).unwrap().unwrap();
+        let at = |path: &[&str]| {
+            text_at(&sent, &[&role[..], path].concat())
+                .unwrap()
+                .unwrap()
+        };
         assert_eq!(at(&["State"]), "NotReady");
         assert_eq!(at(&["Details", "SubStatus"]), "ProvisioningFailed");
         let said = at(&["Details", "Description"]);
@@ -157,8 +173,16 @@ mod tests {
 
     #[test]
     fn a_hostile_goal_state_ends_the_report() {
-        for state in [&b""[..], b"\xff", b"<GoalState>", b"<GoalState><Incarnation>1</Incarnation></GoalState>"] {
-            let ask = last(Outcome::Ready, &[(VERSIONS, body(b"")), (GOAL_STATE, body(state))]);
+        for state in [
+            &b""[..],
+            b"\xff",
+            b"<GoalState>",
+            b"<GoalState><Incarnation>1</Incarnation></GoalState>",
+        ] {
+            let ask = last(
+                Outcome::Ready,
+                &[(VERSIONS, body(b"")), (GOAL_STATE, body(state))],
+            );
             assert_eq!(ask.key, GOAL_STATE);
         }
     }
