@@ -103,11 +103,23 @@ impl Provider for Azure {
 
     fn parse(&self, bodies: &Bodies) -> Parsed {
         let mut facts = Facts::new(self.name(), bodies);
-        for key in [COMPUTE, OLDER_COMPUTE] {
-            if let Some(root) = facts.tree(key) {
-                compute(&mut facts, &root, key);
-                break;
-            }
+        let disc = disc(&mut facts);
+        let computes = [COMPUTE, OLDER_COMPUTE];
+        let compute = computes
+            .iter()
+            .find_map(|key| Some((*key, facts.tree(key)?)));
+        let profile = compute
+            .as_ref()
+            .and_then(|(key, root)| Some((*key, root.at("osProfile")?)));
+        if let Some((key, profile)) = profile {
+            facts.hostname_at(profile, "computerName", key);
+        }
+        // Azure Stack does not tell it.
+        if let Some(hostname) = disc.hostname {
+            facts.set_hostname(hostname, OVF);
+        }
+        if let Some((key, root)) = &compute {
+            self::compute(&mut facts, root, key);
         }
         for key in [NETWORK, OLDER_NETWORK] {
             if let Some(root) = facts.tree(key) {
@@ -119,11 +131,9 @@ impl Provider for Azure {
             }
         }
         balancer(&mut facts);
-        disc_hostname(&mut facts);
-        let custom = ovf(&mut facts, "CustomData").unwrap_or_default();
         match bodies.get(USER_DATA) {
             Some(body) if !is_blank(body) => facts.finish(USER_DATA, Base64::Always),
-            Some(_) | None => facts.finish_with(custom.as_bytes(), OVF, Base64::Always),
+            Some(_) | None => facts.finish_with(disc.custom_data.as_bytes(), OVF, Base64::Always),
         }
     }
 
@@ -132,32 +142,32 @@ impl Provider for Azure {
     }
 }
 
-/// The text at `name` in the description on the CD.
-fn ovf(facts: &mut Facts<'_>, name: &str) -> Option<String> {
+/// What the CD says.
+#[derive(Default)]
+struct Disc {
+    hostname: Option<Hostname>,
+    custom_data: String,
+}
+
+fn disc(facts: &mut Facts<'_>) -> Disc {
+    let Some(text) = facts.text(OVF) else {
+        return Disc::default();
+    };
     let [environment, section, set] = OVF_PATH;
-    let text = facts.text(OVF)?;
-    match text_at(text, &[environment, section, set, name]) {
-        Ok(text) => text,
-        Err(rule) => {
+    let at = |name| text_at(text, &[environment, section, set, name]);
+    match (at("HostName"), at("CustomData")) {
+        (Ok(hostname), Ok(custom_data)) => Disc {
+            hostname: hostname.and_then(|name| name.trim().parse().ok()),
+            custom_data: custom_data.unwrap_or_default(),
+        },
+        (Err(rule), _) | (_, Err(rule)) => {
             facts.warn(OVF, rule);
-            None
+            Disc::default()
         }
     }
 }
 
-/// The host name on the CD, when there is none yet: Azure Stack does not tell it.
-fn disc_hostname(facts: &mut Facts<'_>) {
-    let name = ovf(facts, "HostName");
-    if let Some(name) = name.and_then(|name| name.trim().parse::<Hostname>().ok()) {
-        facts.set_hostname(name, OVF);
-    }
-}
-
 fn compute(facts: &mut Facts<'_>, root: &Node, key: &str) {
-    if let Some(profile) = root.at("osProfile") {
-        facts.hostname_at(profile, "computerName", key);
-    }
-    disc_hostname(facts);
     if facts.document.hostnames.is_empty() {
         facts.hostname_at(root, "name", key);
     }
@@ -170,8 +180,8 @@ fn compute(facts: &mut Facts<'_>, root: &Node, key: &str) {
     facts.know("region", Some(location));
     facts.know("zone", zone);
     facts.fact_at(root, "vmSize", "instanceType", key);
-    facts.fact_at(root, "resourceId", "instanceId", key);
     let id = facts.word(root, "resourceId", key);
+    facts.know("instanceId", id.clone());
     facts.know("providerId", id.map(|id| provider_id(&id)));
     if facts.word(root, "evictionPolicy", key).is_some() {
         facts.know("spot", Some("true".to_owned()));
@@ -436,8 +446,6 @@ mod tests {
                 "! azure: network/interface has a publicIpAddress that is not what it should be",
                 "! azure: network/interface has a address that is no address with its mask",
                 "! azure: loadbalancer has a frontendIpAddress that is no IP address",
-                "! azure: ovf-env.xml is damaged XML",
-                "! azure: ovf-env.xml is damaged XML",
                 "! azure: userData is no machine configuration: not base64",
                 "00:0d:3a:aa:bb:cc/hv_netvsc",
                 "00:0d:3a:aa:bb:cd/hv_netvsc",

@@ -164,7 +164,6 @@ b"##,
             &[
                 "! cloudstack: cloudstack/metadata/local_hostname.txt is not what it should be",
                 "! cloudstack: cloudstack/metadata/instance_id.txt has more than one line",
-                "! cloudstack: cloudstack/metadata/instance_id.txt has more than one line",
                 "! cloudstack: public-ipv4 is not what it should be",
             ],
         );

@@ -85,9 +85,8 @@ fn holds_user_data(body: &[u8]) -> bool {
 fn droplet(facts: &mut Facts<'_>, root: &Node) {
     facts.hostname_at(root, "hostname", DROPLET);
     facts.fact_at(root, "region", "region", DROPLET);
-    facts.fact_at(root, "droplet_id", "instanceId", DROPLET);
     let id = facts.word(root, "droplet_id", DROPLET);
-    facts.know("providerId", id.map(|id| format!("digitalocean://{id}")));
+    facts.identity(id, "digitalocean");
     facts.tags_at(root, "tags", DROPLET);
     if let Some(dns) = root.at("dns") {
         for server in facts.each::<IpAddr>(dns, "nameservers", DROPLET) {
@@ -127,6 +126,7 @@ fn public(facts: &mut Facts<'_>, node: &Node, dhcp: bool) {
     };
     if let Some(v4) = node.at("ipv4") {
         let gateway: Option<IpAddr> = facts.read(v4, "gateway", DROPLET);
+        let gateway = gateway.filter(|gateway| !gateway.is_unspecified());
         if dhcp {
             facts.dynamic(&link, AutoMethod::Dhcp4, None, DROPLET);
             let external = facts.read(v4, "ip_address", DROPLET);
@@ -136,10 +136,10 @@ fn public(facts: &mut Facts<'_>, node: &Node, dhcp: bool) {
         } else if let Some(address) = address(facts, node, "ipv4", "netmask", &link) {
             facts.external(address.address(), DROPLET);
             facts.route(&link, None, gateway, None, DROPLET);
-        }
-        if gateway.is_some() {
-            let service = Prefix::host(SERVICE.into());
-            facts.route(&link, Some(service), gateway, Some(SERVICE_METRIC), DROPLET);
+            if gateway.is_some() {
+                let service = Prefix::host(SERVICE.into());
+                facts.route(&link, Some(service), gateway, Some(SERVICE_METRIC), DROPLET);
+            }
         }
     }
     if let Some(address) = address(facts, node, "ipv6", "cidr", &link) {
@@ -208,7 +208,6 @@ mod tests {
             "Ok(Absent)",
             &[
                 "0a:0b:0c:0d:0e:01",
-                "0a:0b:0c:0d:0e:01 to 169.254.169.254/32 via 198.51.96.1 metric 512",
                 "0a:0b:0c:0d:0e:01 runs Dhcp4",
                 "hostname node7",
                 "dns 192.0.2.53",
@@ -286,7 +285,6 @@ hostname: other
                 "0a:0b:0c:0d:0e:01",
                 "0a:0b:0c:0d:0e:02",
                 "0a:0b:0c:0d:0e:03",
-                "0a:0b:0c:0d:0e:02 to 169.254.169.254/32 metric 512",
                 "0a:0b:0c:0d:0e:01 runs Dhcp4",
                 "0a:0b:0c:0d:0e:02 runs Dhcp4",
                 "hostname other",

@@ -61,9 +61,8 @@ impl Provider for EquinixMetal {
             facts.fact_at(&root, "metro", "region", DEVICE);
             facts.fact_at(&root, "facility", "zone", DEVICE);
             facts.fact_at(&root, "plan", "instanceType", DEVICE);
-            facts.fact_at(&root, "id", "instanceId", DEVICE);
             let id = facts.word(&root, "id", DEVICE);
-            facts.know("providerId", id.map(|id| format!("equinixmetal://{id}")));
+            facts.identity(id, "equinixmetal");
             facts.tags_at(&root, "tags", DEVICE);
             network(&mut facts, &root);
         }
@@ -117,10 +116,7 @@ fn mode(facts: &mut Facts<'_>, network: &Node) -> BondMode {
         .at("bonding")
         .and_then(|bonding| facts.read::<u8>(bonding, "mode", DEVICE));
     number.and_then(BondMode::from_number).unwrap_or_else(|| {
-        facts.warn(
-            DEVICE,
-            "has no known bonding mode: 802.3ad is taken, and the mode",
-        );
+        facts.warn(DEVICE, "has no known bonding mode, 802.3ad is taken");
         BondMode::Lacp
     })
 }
@@ -276,7 +272,7 @@ mod tests {
                 "! equinixMetal: metadata has an interface without usable mac",
                 "! equinixMetal: metadata has an interface without usable mac",
                 "! equinixMetal: metadata has a bond that is not what it should be",
-                "! equinixMetal: metadata has no known bonding mode: 802.3ad is taken, and the mode",
+                "! equinixMetal: metadata has no known bonding mode, 802.3ad is taken",
                 "! equinixMetal: metadata has private_subnets that are not what they should be",
                 "! equinixMetal: metadata has peer_ips that are not what they should be",
                 "! equinixMetal: metadata has a address that is no address with its mask",

@@ -57,15 +57,14 @@ impl Provider for Exoscale {
 /// What this cloud and CloudStack say of an instance: keys of identifier, host name, offering and zone.
 pub fn instance(facts: &mut Facts<'_>, [id, hostname, offering, zone]: [&str; 4]) {
     facts.hostname(hostname);
-    facts.fact(zone, "region");
-    facts.fact(zone, "zone");
+    let zone = facts.line(zone).map(str::to_owned);
+    facts.know("region", zone.clone());
+    facts.know("zone", zone);
     let offering = facts.line(offering).unwrap_or_default();
     let kind = offering.split_whitespace().next();
     facts.know("instanceType", kind.map(str::to_lowercase));
-    facts.fact(id, "instanceId");
-    let id = facts.line(id);
-    let scheme = facts.name;
-    facts.know("providerId", id.map(|id| format!("{scheme}://{id}")));
+    let id = facts.line(id).map(str::to_owned);
+    facts.identity(id, facts.name);
 }
 
 #[cfg(test)]
@@ -131,7 +130,6 @@ b"##,
             &[
                 "! exoscale: local-hostname is not what it should be",
                 "! exoscale: service-offering is too long or holds control characters",
-                "! exoscale: instance-id has more than one line",
                 "! exoscale: instance-id has more than one line",
                 "! exoscale: public-ipv4 is not what it should be",
                 "! exoscale: user-data is no machine configuration: #! is not a machine configuration; write YAML documents with kind",

@@ -200,6 +200,12 @@ impl<'b> Facts<'b> {
         }
     }
 
+    /// The identifier of the instance, alone and as Kubernetes writes it: behind `scheme`.
+    pub fn identity(&mut self, id: Option<String>, scheme: &str) {
+        self.know("instanceId", id.clone());
+        self.know("providerId", id.map(|id| format!("{scheme}://{id}")));
+    }
+
     /// An instance fact, when there is any.
     pub fn know(&mut self, name: &'static str, value: Option<String>) {
         let value = value.filter(|value| !value.is_empty());

@@ -308,7 +308,7 @@ b"##,
     #[test]
     fn nothing_at_all() {
         let bodies = [(INSTANCE, r##"null"##)];
-        check_bodies(&Gcp, &bodies, "Ok(Absent)", &[/*EXPECT*/]);
+        check_bodies(&Gcp, &bodies, "Ok(Absent)", &[]);
     }
 
     #[test]

@@ -530,26 +530,54 @@ fn hostile_lists_end() {
     }
 }
 
-proptest::proptest! {
-    #[test]
-    fn hostile_bodies_never_panic(key in 0usize..100, how: u8, at: usize, noise: Vec<u8>) {
-        for platform in PLATFORMS.iter().filter(|platform| platform.provider.is_some()) {
-            let provider = platform.provider.unwrap();
-            for mut bodies in fixture_bodies(platform) {
-                let (key, body) = bodies.iter().nth(key % bodies.len()).unwrap();
-                let (key, body) = (key.clone(), damaged(body, how, at, &noise));
-                let answers = [(key.clone(), Answer::Body(body.clone()))].into();
-                let _ = (provider.wanted(&answers), provider.is_partial(&key, &body));
-                for outcome in [Outcome::Ready, Outcome::Failed("x")] {
-                    let _ = provider.report(outcome, &answers);
-                }
-                bodies.insert(key, body);
-                let parsed = provider.parse(&bodies);
-                for diagnostic in &parsed.diagnostics {
-                    let _ = diagnostic.to_string();
-                }
-                crate::compile::compile(&[parsed.document], &BTreeMap::new());
-            }
+#[test]
+fn hostile_bodies_never_panic() {
+    let asked = PLATFORMS
+        .iter()
+        .filter_map(|platform| Some((platform, platform.provider?)));
+    let all: Vec<(&dyn Provider, Bodies)> = asked
+        .flat_map(|(platform, provider)| {
+            let bodies = fixture_bodies(platform).into_iter();
+            bodies.map(move |bodies| (provider, bodies))
+        })
+        .collect();
+    let config = proptest::prelude::ProptestConfig::with_cases(3000);
+    proptest::proptest!(config, |(which: usize, key: usize, how: u8, at: usize, noise: Vec<u8>)| {
+        let (provider, bodies) = &all[which % all.len()];
+        let (key, body) = bodies.iter().nth(key % bodies.len()).unwrap();
+        let (key, body) = (key.clone(), damaged(body, how, at, &noise));
+        let answers = [(key.clone(), Answer::Body(body.clone()))].into();
+        let _ = (provider.wanted(&answers), provider.is_partial(&key, &body));
+        for outcome in [Outcome::Ready, Outcome::Failed("x")] {
+            let _ = provider.report(outcome, &answers);
+        }
+        let mut bodies = bodies.clone();
+        bodies.insert(key, body);
+        let parsed = provider.parse(&bodies);
+        for diagnostic in &parsed.diagnostics {
+            let _ = diagnostic.to_string();
+        }
+        crate::compile::compile(&[parsed.document], &BTreeMap::new());
+    });
+}
+
+/// Every link that a fixture speaks of is there, and compiles without a word.
+#[test]
+fn fixtures_compile() {
+    for platform in PLATFORMS
+        .iter()
+        .filter(|platform| platform.provider.is_some())
+    {
+        for case in fixtures::cases(platform.name) {
+            let links = fixtures::links(&case);
+            let document = fixtures::parsed(platform.provider.unwrap(), &case).document;
+            let (desired, faults) = crate::compile::compile(&[document], &links);
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            assert!(faults.is_empty(), "{case}: {faults:#?}");
+            assert!(
+                !desired.operators.is_empty() || !desired.addresses.is_empty(),
+                "{case}"
+            );
         }
     }
 }

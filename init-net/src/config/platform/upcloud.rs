@@ -44,9 +44,8 @@ impl Provider for Upcloud {
         if let Some(root) = facts.tree(SERVER) {
             facts.hostname_at(&root, "hostname", SERVER);
             facts.fact_at(&root, "region", "zone", SERVER);
-            facts.fact_at(&root, "instance_id", "instanceId", SERVER);
             let id = facts.word(&root, "instance_id", SERVER);
-            facts.know("providerId", id.map(|id| format!("upcloud://{id}")));
+            facts.identity(id, "upcloud");
             facts.tags_at(&root, "tags", SERVER);
             if let Some(network) = root.at("network") {
                 for node in cards(network.at("interfaces")) {

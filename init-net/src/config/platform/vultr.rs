@@ -81,8 +81,7 @@ fn instance(facts: &mut Facts<'_>, root: &Node) {
     // Plans of the older interface have a number of their own.
     let id = facts.word(root, "instance-v2-id", INSTANCE);
     let id = id.or_else(|| facts.word(root, "instanceid", INSTANCE));
-    facts.know("instanceId", id.clone());
-    facts.know("providerId", id.map(|id| format!("vultr://{id}")));
+    facts.identity(id, "vultr");
     facts.tags_at(root, "tags", INSTANCE);
 }
 
@@ -149,11 +148,10 @@ fn interface(facts: &mut Facts<'_>, node: &Node, first: bool) {
 
 fn route(facts: &mut Facts<'_>, route: &Node, link: &LinkRef) {
     let to = facts.prefix_at(route, "network", "netmask", INSTANCE);
-    let gateway = facts.read(route, "gateway", INSTANCE);
-    let everywhere = to.is_some_and(|to| to.is_default());
-    let to = to.map(|to| to.network()).filter(|_| !everywhere);
-    if to.is_some() || everywhere {
-        facts.route(link, to, gateway, None, INSTANCE);
+    let gateway: Option<IpAddr> = facts.read(route, "gateway", INSTANCE);
+    if let (Some(to), Some(gateway)) = (to, gateway) {
+        let to = Some(to.network()).filter(|to| !to.is_default());
+        facts.route(link, to, Some(gateway), None, INSTANCE);
     }
 }
 
@@ -279,9 +277,7 @@ mod tests {
                 "56:00:00:00:00:01",
                 "56:00:00:00:00:02 mtu 1450",
                 "56:00:00:00:00:02 has 10.0.0.4/32",
-                "56:00:00:00:00:02 to 10.8.0.0/32",
                 "56:00:00:00:00:02 to all via 10.0.0.1",
-                "56:00:00:00:00:02 to 10.9.0.0/16",
                 "56:00:00:00:00:01 runs Dhcp4",
                 "56:00:00:00:00:02 runs Dhcp4",
                 "hostname 7",

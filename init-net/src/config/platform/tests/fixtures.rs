@@ -1,9 +1,11 @@
 //! Conversations with the folders below `tests/platforms/`, and what a document says in one line a value.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::platform::{Answer, Ask, Bodies, Medium, Parsed, Provider, Session};
 use crate::config::{Document, KindConfig, LinkRef};
+use crate::state::LinkStatus;
 
 /// Where the answers of a case are.
 pub fn folder(case: &str) -> PathBuf {
@@ -11,6 +13,13 @@ pub fn folder(case: &str) -> PathBuf {
     let folder = root.join(case).join("metadata");
     assert!(folder.is_dir(), "{folder:?}");
     folder
+}
+
+/// The links of the machine of a case: what `init-net get links -o json` printed there.
+pub fn links(case: &str) -> BTreeMap<u32, LinkStatus> {
+    let text = std::fs::read(folder(case).with_file_name("observed.json")).unwrap();
+    let links: Vec<LinkStatus> = serde_json::from_slice(&text).unwrap();
+    links.into_iter().map(|link| (link.index, link)).collect()
 }
 
 /// Every case of `platform`.
