@@ -48,9 +48,13 @@ const KEYS: [&str; 10] = [
     "placement/availability-zone",
 ];
 
+/// The number of the network card, as instances have it and as the documentation calls it.
+const CARD_KEYS: [&str; 2] = ["network-card", "network-card-index"];
+
 /// Keys of a NIC.
-const NIC_KEYS: [&str; 7] = [
-    "network-card",
+const NIC_KEYS: [&str; 8] = [
+    CARD_KEYS[0],
+    CARD_KEYS[1],
     "device-number",
     "local-ipv4s",
     "public-ipv4s",
@@ -231,7 +235,8 @@ fn nics(facts: &mut Facts<'_>) -> bool {
     }
     for mac in macs {
         // Instances with one card have no number for it.
-        let card = facts.value::<u32>(&nic_key(mac, "network-card"));
+        let mut keys = CARD_KEYS.iter();
+        let card = keys.find_map(|key| facts.value::<u32>(&nic_key(mac, key)));
         let device = facts.value::<u32>(&nic_key(mac, "device-number"));
         found.push((card.unwrap_or(0), device.unwrap_or(u32::MAX), mac));
     }
