@@ -115,10 +115,22 @@ mod tests {
             Some(BlockEvent { name, exchanged })
         };
         for (event, expect) in [
-            (&b"add@/devices/pci0/block/vda/vda1\0SUBSYSTEM=block\0"[..], disk("vda1", true)),
-            (b"change@/devices/a/block/sr0\0SUBSYSTEM=block\0DISK_MEDIA_CHANGE=1\0", disk("sr0", true)),
-            (b"change@/devices/a/block/vda\0SUBSYSTEM=block\0RESIZE=1\0", disk("vda", false)),
-            (b"remove@/devices/a/block/sr0\0SUBSYSTEM=block\0", disk("sr0", true)),
+            (
+                &b"add@/devices/pci0/block/vda/vda1\0SUBSYSTEM=block\0"[..],
+                disk("vda1", true),
+            ),
+            (
+                b"change@/devices/a/block/sr0\0SUBSYSTEM=block\0DISK_MEDIA_CHANGE=1\0",
+                disk("sr0", true),
+            ),
+            (
+                b"change@/devices/a/block/vda\0SUBSYSTEM=block\0RESIZE=1\0",
+                disk("vda", false),
+            ),
+            (
+                b"remove@/devices/a/block/sr0\0SUBSYSTEM=block\0",
+                disk("sr0", true),
+            ),
             (b"add@/devices/a/net/eth0\0SUBSYSTEM=net\0", None),
             (b"add@/devices/\xff\0SUBSYSTEM=block\0", None),
             (b"", None),

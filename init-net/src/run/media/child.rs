@@ -56,7 +56,11 @@ pub fn serve(media: &[Medium], socket: &UnixStream, places: &Places) -> io::Resu
         let mut again = false;
         while !again {
             let mut interests = vec![Interest::read(socket.as_fd())];
-            interests.extend(uevents.iter().map(|uevents| Interest::read(uevents.as_fd())));
+            interests.extend(
+                uevents
+                    .iter()
+                    .map(|uevents| Interest::read(uevents.as_fd())),
+            );
             let ready = poll(&interests, None)?;
             if ready.first().is_some_and(|socket| socket.readable) {
                 let mut taken = socket;

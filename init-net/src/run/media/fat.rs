@@ -144,7 +144,9 @@ impl<'a> Fat<'a> {
                 }
                 return self.chain(entry.cluster, Some(length)).map(Some);
             }
-            at = entry.is_directory.then_some(Directory::Chain(entry.cluster));
+            at = entry
+                .is_directory
+                .then_some(Directory::Chain(entry.cluster));
         }
         Ok(None)
     }
@@ -162,7 +164,10 @@ impl<'a> Fat<'a> {
         let most = length.unwrap_or(MAX_DIRECTORY);
         // Every turn adds a cluster, so a circle ends at the limit.
         while content.len() < most {
-            let Some(number) = cluster.checked_sub(2).filter(|number| *number < self.clusters) else {
+            let Some(number) = cluster
+                .checked_sub(2)
+                .filter(|number| *number < self.clusters)
+            else {
                 if length.is_some() {
                     return Err(damaged("a file that is shorter than it says"));
                 }

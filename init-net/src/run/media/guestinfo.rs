@@ -130,7 +130,12 @@ impl<'a, B: Backdoor> Channel<'a, B> {
     }
 
     /// The answer of a call that has to succeed.
-    fn must(&mut self, what: u32, argument: u32, failed: &'static str) -> Result<Registers, Refusal> {
+    fn must(
+        &mut self,
+        what: u32,
+        argument: u32,
+        failed: &'static str,
+    ) -> Result<Registers, Refusal> {
         let answer = self.call(what, argument);
         match answer.cx >> 16 {
             status if status & SUCCESS != 0 => Ok(answer),

@@ -217,7 +217,11 @@ impl<'a> Iso<'a> {
     }
 
     fn content(&self, entry: &Entry, limit: usize) -> io::Result<Vec<u8>> {
-        let length: u64 = entry.extents.iter().map(|part| u64::from(part.length)).sum();
+        let length: u64 = entry
+            .extents
+            .iter()
+            .map(|part| u64::from(part.length))
+            .sum();
         if usize::try_from(length).map_or(true, |length| length > limit) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -243,10 +247,7 @@ const TERMINATOR: u8 = 255;
 
 /// The escape sequences of UCS-2, levels 1 to 3 (Joliet §3.2).
 fn is_joliet(descriptor: &[u8]) -> bool {
-    matches!(
-        descriptor.get(88..91),
-        Some(b"%/@" | b"%/C" | b"%/E")
-    )
+    matches!(descriptor.get(88..91), Some(b"%/@" | b"%/C" | b"%/E"))
 }
 
 /// Where the content of a directory record is (ECMA-119 §9.1.2 to §9.1.4): behind an attribute record, if it has one.

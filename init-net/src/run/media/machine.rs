@@ -50,7 +50,10 @@ fn read(root: &Path) -> Machine {
     let tree = DEVICE_TREE.iter().filter_map(|name| text(&tree.join(name)));
     // Lists of texts that end with NUL each (Devicetree Specification 0.4 §2.2.4).
     let tree = tree.flat_map(|texts| {
-        let texts = texts.split('\0').map(str::trim).filter(|text| !text.is_empty());
+        let texts = texts
+            .split('\0')
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
         texts.map(str::to_owned).collect::<Vec<_>>()
     });
     Machine {
@@ -98,15 +101,27 @@ mod tests {
         write("sys/class/dmi/id/product_name", b"VMware20,1\n");
         write("sys/class/dmi/id/board_asset_tag", b" \n");
         write("sys/class/dmi/id/modalias", b"dmi:\n");
-        write("sys/hypervisor/uuid", b"ec2f0000-0000-4000-8000-000000000001\n");
+        write(
+            "sys/hypervisor/uuid",
+            b"ec2f0000-0000-4000-8000-000000000001\n",
+        );
         write("sys/firmware/devicetree/base/model", b"virt\0");
-        write("sys/firmware/devicetree/base/hypervisor/compatible", b"linux,kvm\0kvm\0");
-        write("sys/firmware/qemu_fw_cfg/by_name/opt/init-net/user-data/size", b"1\n");
+        write(
+            "sys/firmware/devicetree/base/hypervisor/compatible",
+            b"linux,kvm\0kvm\0",
+        );
+        write(
+            "sys/firmware/qemu_fw_cfg/by_name/opt/init-net/user-data/size",
+            b"1\n",
+        );
         write("proc/1/environ", b"PATH=/\0container=lxc\0");
         let machine = read(&root);
         assert!(is_vmware(&root.join("sys")));
         fs::remove_dir_all(&root).unwrap();
-        let dmi = [("product_name", "VMware20,1"), ("sys_vendor", "Example, Inc.")];
+        let dmi = [
+            ("product_name", "VMware20,1"),
+            ("sys_vendor", "Example, Inc."),
+        ];
         let expect = Machine {
             dmi: dmi.map(|(name, text)| (name, text.to_owned())).into(),
             hypervisor_uuid: Some("ec2f0000-0000-4000-8000-000000000001".into()),

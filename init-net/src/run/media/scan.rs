@@ -131,7 +131,12 @@ impl<'a> Scanner<'a> {
     }
 
     fn scan_disks(&mut self, tell: &mut Tell<'_>) -> io::Result<()> {
-        let volumes: Vec<(usize, &Volume)> = self.media.iter().enumerate().filter_map(volume_of).collect();
+        let volumes: Vec<(usize, &Volume)> = self
+            .media
+            .iter()
+            .enumerate()
+            .filter_map(volume_of)
+            .collect();
         if volumes.is_empty() {
             return Ok(());
         }
@@ -162,10 +167,7 @@ impl<'a> Scanner<'a> {
     /// The number of the medium that is in the disk now.
     fn medium_in(&self, device: &Device) -> u64 {
         let exchanged = || self.exchanged.get(&device.name).copied();
-        device
-            .sequence()
-            .or_else(exchanged)
-            .unwrap_or_default()
+        device.sequence().or_else(exchanged).unwrap_or_default()
     }
 }
 

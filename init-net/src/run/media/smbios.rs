@@ -94,8 +94,14 @@ mod tests {
 
     #[test]
     fn what_the_table_says() {
-        assert_eq!(serial(&table()).as_deref(), Some("ds=nocloud;s=http://192.0.2.1/"));
-        assert_eq!(oem_strings(&table()), ["io.example.credential:a=1", "second"]);
+        assert_eq!(
+            serial(&table()).as_deref(),
+            Some("ds=nocloud;s=http://192.0.2.1/")
+        );
+        assert_eq!(
+            oem_strings(&table()),
+            ["io.example.credential:a=1", "second"]
+        );
         assert_eq!(serial(&[]), None);
     }
 

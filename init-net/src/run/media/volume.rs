@@ -38,7 +38,10 @@ pub fn devices(places: &Places) -> Vec<Device> {
     let names = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.take(MAX_DEVICES).filter(|name| is_medium(name)).collect();
+    let mut names: Vec<String> = names
+        .take(MAX_DEVICES)
+        .filter(|name| is_medium(name))
+        .collect();
     names.sort_by_key(|name| (!is_drive(name), name.len(), name.clone()));
     let device = |name: String| Device {
         // Slashes in names of devices are written so (drivers/base/core.c).

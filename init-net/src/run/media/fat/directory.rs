@@ -142,7 +142,11 @@ impl LongName {
         if self.units.is_empty() || self.expected != 0 || checksum != self.checksum {
             return None;
         }
-        let units: Vec<u16> = self.units.into_iter().take_while(|unit| *unit != 0).collect();
+        let units: Vec<u16> = self
+            .units
+            .into_iter()
+            .take_while(|unit| *unit != 0)
+            .collect();
         Some(String::from_utf16_lossy(&units))
     }
 }

@@ -72,7 +72,10 @@ impl Names {
         }
         if names.is_plain || joliet {
             // A version behind the name, and a point that ends a name without extension.
-            let name = names.name.split_once(';').map_or(&*names.name, |(name, _)| name);
+            let name = names
+                .name
+                .split_once(';')
+                .map_or(&*names.name, |(name, _)| name);
             names.name = name.trim_end_matches('.').to_owned();
         }
         Ok(names)
@@ -161,7 +164,13 @@ pub(super) fn mangled(name: &str) -> String {
     let part = |text: &str, length: usize| -> String {
         let characters = text.chars().take(length);
         characters
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_uppercase()
+                } else {
+                    '_'
+                }
+            })
             .collect()
     };
     match name.rsplit_once('.') {
