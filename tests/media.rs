@@ -27,7 +27,7 @@ const MEDIA: [Medium; 7] = [
         files: &["user-data", "meta-data"],
     },
     Medium::GuestInfo(&["metadata"]),
-    Medium::Environment(&["HOME", "media_test"]),
+    Medium::Environment(&["HOME", "NOT_SET"]),
 ];
 
 fn main() {
