@@ -54,7 +54,8 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
                     id,
                     address,
                     device,
-                } => connections.connect(id, address, device.as_ref(), &mut queue),
+                    low_port,
+                } => connections.connect(id, address, device.as_ref(), low_port, &mut queue),
                 Effect::Write { id, bytes } => connections.write(id, &bytes, &mut queue),
                 Effect::Close { id } => connections.close(id),
                 Effect::Log(level, text) if level <= log::Level::Error => {

@@ -364,10 +364,11 @@ impl Shell {
                 id,
                 address,
                 device,
+                low_port,
             } => {
                 let mut events = VecDeque::new();
                 self.connections
-                    .connect(id, address, device.as_ref(), &mut events);
+                    .connect(id, address, device.as_ref(), low_port, &mut events);
                 self.queue.extend(events.into_iter().map(Event::Http));
             }
             Effect::Write { id, bytes } => {

@@ -59,7 +59,7 @@ pub struct Ask {
     pub headers: Vec<(&'static str, String)>,
     /// Whether 404 is a plain "there is none": no waiting for it to appear.
     pub optional: bool,
-    /// What is sent with [`Method::Put`], [`Method::Post`] and [`Method::Patch`]: its media type, and the bytes.
+    /// What is sent with [`Method::Post`] and [`Method::Patch`]: its media type, and the bytes.
     pub body: Option<(&'static str, Vec<u8>)>,
     /// Whether the service answers only those who call from a port below 1024.
     pub low_port: bool,

@@ -202,6 +202,8 @@ pub enum Effect {
         address: SocketAddr,
         /// Out of which link only.
         device: Option<LinkName>,
+        /// From a port below 1024: the first one to try.
+        low_port: Option<u16>,
     },
     /// Write to a connection.
     Write {

@@ -115,8 +115,9 @@ impl Running {
                 address,
                 port,
                 device,
+                low_port,
             } => {
-                self.connection = Some(wires.connect(address, port, device));
+                self.connection = Some(wires.connect(address, port, device, low_port));
             }
             Command::Send(bytes) => {
                 if let Some(id) = self.connection {
@@ -149,6 +150,7 @@ impl Wires<'_> {
         address: IpAddr,
         port: u16,
         device: Option<LinkName>,
+        low_port: Option<u16>,
     ) -> u64 {
         let id = *self.next;
         *self.next += 1;
@@ -164,6 +166,7 @@ impl Wires<'_> {
             id,
             address,
             device,
+            low_port,
         });
         id
     }
