@@ -3,15 +3,12 @@
 use init_net::config::platform::PLATFORMS;
 use tests::golden;
 
-use crate::fixture::{Fixture, Ran};
+use crate::fixture::{Fixture, has_service};
 
 #[test]
 fn goldens() {
     let files = Fixture::all().into_iter().flat_map(|fixture| {
-        let metadata = fixture.metadata();
-        let ran = Ran::of(fixture.compile("--metadata-dir", metadata.to_str().unwrap()));
-        // Without errors 0, with errors 1, and nothing else.
-        assert!(matches!(ran.code, Some(0 | 1)), "{}: {ran:?}", fixture.name);
+        let ran = fixture.compile_folder(&fixture.metadata());
         [
             (fixture.folder.join("desired.yaml"), ran.desired),
             (fixture.folder.join("check.txt"), ran.check),
@@ -21,16 +18,21 @@ fn goldens() {
 }
 
 #[test]
-fn every_platform_that_is_read_has_a_fixture() {
-    let fixtures = Fixture::all();
-    let has = |name: &str| {
-        let mut fixtures = fixtures.iter();
-        fixtures.any(|fixture| fixture.provider.name() == name)
+fn every_platform_that_is_read_has_fixtures() {
+    let missing = |fixtures: &[Fixture],
+                   wanted: fn(&init_net::config::platform::Platform) -> bool| {
+        let has = |name: &str| fixtures.iter().any(|f| f.provider.name() == name);
+        let wanted = PLATFORMS.iter().filter(|platform| wanted(platform));
+        let names = wanted.map(|platform| platform.name);
+        names.filter(|name| !has(name)).collect::<Vec<_>>()
     };
-    let missing: Vec<&str> = PLATFORMS
-        .iter()
-        .filter(|platform| platform.provider.is_some() && !has(platform.name))
-        .map(|platform| platform.name)
-        .collect();
-    assert!(missing.is_empty(), "without a fixture: {missing:?}");
+    let all = missing(&Fixture::all(), |platform| platform.provider.is_some());
+    assert!(all.is_empty(), "without a fixture: {all:?}");
+    let services = missing(&Fixture::of_services(), |platform| {
+        platform.provider.is_some_and(has_service)
+    });
+    assert!(
+        services.is_empty(),
+        "without a fixture of the service: {services:?}"
+    );
 }

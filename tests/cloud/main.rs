@@ -5,9 +5,13 @@
 //! `desired.yaml` (what `compile` prints) and `check.txt` (its diagnostics). `scripts/bless` rewrites the goldens; the diff
 //! is the review.
 //!
-//! The same folders are served over HTTP by a mock that does everything wrong first: [`service`], [`hostile`].
+//! The same folders are served over HTTP by a mock that does everything wrong first (`service`), or for good (`hostile`),
+//! each in a network namespace of its own; `mangled` are bodies of wrong types.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod fixture;
 mod goldens;
+mod rules;
+mod service;
+mod stage;
