@@ -12,6 +12,7 @@
 
 mod fixture;
 mod goldens;
+mod hostile;
 mod rules;
 mod service;
 mod stage;

@@ -125,11 +125,16 @@ fn hosts(fixture: &Fixture) -> BTreeSet<String> {
     hosts.collect()
 }
 
-/// Runs `work` on every item, some at a time; panics with the first panic, after all.
+/// Runs `work` on every item, some at a time. Panics after all when one has.
 pub fn each<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    each_of(RUNS, items, work);
+}
+
+/// As [`each`], so many at a time.
+pub fn each_of<T: Sync>(runs: usize, items: &[T], work: impl Fn(&T) + Sync) {
     let next = Mutex::new(items.iter());
     thread::scope(|scope| {
-        for _ in 0..RUNS {
+        for _ in 0..runs {
             scope.spawn(|| {
                 loop {
                     let item = next
