@@ -366,6 +366,8 @@ pub enum ConfigSource {
     None,
     /// A file in the initramfs.
     Path(PathBuf),
+    /// `metal-iso`: a file on the volume of that label.
+    Volume,
     /// An `http://` or `https://` URL, variables not yet replaced.
     Url(String),
 }
@@ -426,8 +428,10 @@ pub struct ClientId {
 /// How to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootConfig {
-    /// `initnet.platform=`, one of the field's names.
+    /// `initnet.platform=`, one of the field's names; `auto`: what a volume says, if one does.
     pub platform: Option<Said<String>>,
+    /// What stands behind `ds=` or `ci.ds=`: where a NoCloud source is.
+    pub seed: Option<Said<String>>,
     /// `initnet.config=`.
     pub config: Option<Said<ConfigSource>>,
     /// `initnet.config.inline=`, pieces joined, still base64.

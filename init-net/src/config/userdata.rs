@@ -34,6 +34,8 @@ pub enum UserData {
     Absent,
     /// A machine configuration.
     Config(String),
+    /// `#include`: the machine configuration is at this URL.
+    Include(String),
     /// `#cloud-config`: not ours, but its host name is worth something.
     CloudConfig(Option<Hostname>),
 }
@@ -44,6 +46,7 @@ impl fmt::Debug for UserData {
         match self {
             Self::Absent => f.write_str("Absent"),
             Self::Config(text) => write!(f, "Config({} bytes)", text.len()),
+            Self::Include(_) => f.write_str("Include"),
             Self::CloudConfig(hostname) => write!(f, "CloudConfig({hostname:?})"),
         }
     }

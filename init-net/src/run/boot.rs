@@ -52,11 +52,14 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
         Some(text) => sources::cmdline_text(text)?,
         None => sources::proc_cmdline(),
     };
-    let mut read = sources::parse(&cmdline, "/proc/cmdline", Vec::new());
+    let mut read = sources::parse_boot(&cmdline, Vec::new());
     sources::local_configs(&mut read);
     let slots = Slots::open(&mut read);
     log::set_max_level(crate::compile::settings(&read.documents).log);
     read.diagnostics.iter().for_each(log_diagnostic);
+    if let Some(said) = boot_config(&read.documents).platform {
+        log::info!("platform: {} ({})", said.value, said.origin);
+    }
     let parsed = sys::clock::now();
 
     // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev
@@ -118,12 +121,14 @@ fn bring_up(
     let state_dir = boot_config(&read.documents)
         .state_dir
         .map(|said| said.value);
+    let machine = sys::net_device::product_uuid();
     if let Some(folder) = &state_dir {
-        core.set_cached(cache::load(folder));
+        core.set_cached(cache::load(folder, machine.as_deref()));
     }
     core.set_config_note(slots.as_ref().and_then(Slots::note));
     let mut shell = Shell::new(core).map_err(|error| format!("netlink: {error}"))?;
     shell.guard_firewall();
+    shell.read_media();
     shell.slots = slots;
     if let Some(slots) = &mut shell.slots {
         slots.begin();
@@ -185,7 +190,7 @@ fn bring_up(
         }
     }
     if let Some(folder) = &state_dir {
-        cache::store(folder, shell.core.fetched());
+        cache::store(folder, machine.as_deref(), shell.core.fetched());
     }
     Ok(Done { ready })
 }
@@ -194,7 +199,9 @@ fn bring_up(
 fn firewall_modules(documents: &[Document]) -> BTreeSet<Module> {
     let mut meanwhile = Document::empty(Layer::Default, "built-in default");
     meanwhile.firewall.meanwhile = Some(Meanwhile {
-        awaited: !super::remote::sources(documents).is_empty(),
+        awaited: super::remote::sources(documents)
+            .iter()
+            .any(|source| source.is_named()),
         closed: true,
     });
     let documents: Vec<Document> = documents.iter().cloned().chain([meanwhile]).collect();

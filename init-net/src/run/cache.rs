@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::core::Fetched;
 use super::state_file;
 use crate::sys;
@@ -11,26 +13,46 @@ use crate::value::Gather as _;
 /// Name of the file in the folder. 0600: bodies hold secrets.
 const NAME: &str = "fetched.json";
 
-/// The bodies of the last boot that had them. What cannot be read or makes no sense is not there.
-pub fn load(folder: &Path) -> BTreeMap<String, Fetched> {
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Copy {
+    /// The SMBIOS UUID of the machine that it is of: an image that is cloned with its state must not take it over.
+    machine: Option<String>,
+    /// The bodies by source.
+    fetched: BTreeMap<String, Fetched>,
+}
+
+/// The bodies of the last boot of this `machine` that had them. What cannot be read or makes no sense is not there.
+pub fn load(folder: &Path, machine: Option<&str>) -> BTreeMap<String, Fetched> {
+    let copy = read(folder);
+    match copy.machine.as_deref() == machine {
+        true => copy.fetched,
+        false => BTreeMap::new(),
+    }
+}
+
+fn read(folder: &Path) -> Copy {
     let bytes = sys::file::read(&folder.join(NAME), state_file::MAX_LEN).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
 /// Keeps what this boot fetched. A boot that fetched nothing keeps what was there: a service that was down must not cost
 /// the copy.
-pub fn store(folder: &Path, fetched: &BTreeMap<String, Fetched>) {
+pub fn store(folder: &Path, machine: Option<&str>, fetched: &BTreeMap<String, Fetched>) {
     let fresh = fetched.iter().filter(|(_, fetched)| !fetched.cached);
-    let fetched: BTreeMap<&String, &Fetched> = fresh.gather();
-    if fetched.is_empty()
-        || load(folder)
-            .iter()
-            .eq(fetched.iter().map(|(name, fetched)| (*name, *fetched)))
-    {
+    let fresh = fresh.filter(|(_, fetched)| !fetched.bodies.is_empty());
+    let copy = Copy {
+        machine: machine.map(str::to_owned),
+        fetched: fresh
+            .map(|(name, fetched)| (name.clone(), fetched.clone()))
+            .gather(),
+    };
+    if copy.fetched.is_empty() || read(folder) == copy {
         return;
     }
     let written = std::fs::create_dir_all(folder)
-        .and_then(|()| serde_json::to_vec(&fetched).map_err(std::io::Error::other))
+        .and_then(|()| serde_json::to_vec(&copy).map_err(std::io::Error::other))
         .and_then(|bytes| sys::file::replace(&folder.join(NAME), 0o600, &bytes));
     if let Err(error) = written {
         log::error!("{}: {error}", folder.display());
@@ -46,17 +68,18 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("init-net-cache-{}", std::process::id()));
         let fetched = BTreeMap::from([(
             "hcloud".to_owned(),
-            Fetched {
-                bodies: BTreeMap::from([("hostname".to_owned(), b"web1".to_vec())]),
-                cached: false,
-            },
+            Fetched::fresh(BTreeMap::from([("hostname".to_owned(), b"web1".to_vec())])),
         )]);
-        store(&folder, &fetched);
-        assert_eq!(load(&folder), fetched);
-        store(&folder, &BTreeMap::new());
-        assert_eq!(load(&folder), fetched);
+        let machine = Some("4c4c4544");
+        store(&folder, machine, &fetched);
+        assert_eq!(load(&folder, machine), fetched);
+        store(&folder, machine, &BTreeMap::new());
+        assert_eq!(load(&folder, machine), fetched);
+        for other in [Some("4c4c4545"), None] {
+            assert_eq!(load(&folder, other), BTreeMap::new());
+        }
         std::fs::write(folder.join(NAME), "{{{").unwrap();
-        assert_eq!(load(&folder), BTreeMap::new());
+        assert_eq!(load(&folder, machine), BTreeMap::new());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

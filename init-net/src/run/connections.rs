@@ -8,6 +8,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
 
 use super::core::HttpEvent;
+use crate::proto::http::LOW_PORTS;
 use crate::sys;
 use crate::sys::poll::Interest;
 use crate::value::LinkName;
@@ -20,6 +21,11 @@ const MAX_DATAGRAM: usize = 2048;
 
 /// Reads of one socket in one turn: a flood must not keep the loop from its timers.
 const MAX_DRAIN: usize = 64;
+
+/// All of [`LOW_PORTS`], from `first` round to it again.
+fn low_ports(first: u16) -> impl Iterator<Item = u16> {
+    (first..=*LOW_PORTS.end()).chain(*LOW_PORTS.start()..first)
+}
 
 /// All of them.
 #[derive(Default)]
@@ -63,15 +69,18 @@ impl Connections {
         )
     }
 
-    /// Begins a connection; what becomes of it is told by an event.
+    /// Begins a connection, with `low_port` from the first free one of [`LOW_PORTS`] from there on; what becomes of it is
+    /// told by an event.
     pub fn connect(
         &mut self,
         id: u64,
         address: SocketAddr,
         device: Option<&LinkName>,
+        low_port: Option<u16>,
         queue: &mut VecDeque<HttpEvent>,
     ) {
-        match sys::tcp::connect(address, device) {
+        let sources = low_port.into_iter().flat_map(low_ports);
+        match sys::tcp::connect(address, device, sources) {
             Ok(stream) => {
                 self.tcp.insert(
                     id,
@@ -173,5 +182,17 @@ impl Connections {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_low_port_is_tried_once_from_the_drawn_one_on() {
+        let ports: Vec<u16> = low_ports(1022).collect();
+        assert_eq!(ports[..3], [1022, 1023, 600]);
+        assert_eq!((ports.len(), ports.last()), (424, Some(&1021)));
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::core::{Fetched, Source as _};
+use super::media;
 use super::remote::Metadata;
 use crate::config::platform::{Answer, Ask, Bodies, Medium, Provider, Session};
 use crate::config::{Diagnostic, Document};
@@ -42,13 +43,14 @@ impl MetadataFolder<'_> {
         }
     }
 
-    /// What the media say, by key.
+    /// What the media say, by key; the first one that says something counts.
     pub fn media(self, media: &[Medium]) -> Bodies {
         let mut bodies = Bodies::new();
-        for key in media.iter().flat_map(keys) {
-            if let Some(body) = self.file(&key) {
-                bodies.entry(key).or_insert(body);
-            }
+        for (key, body) in media::folder(self.0, media)
+            .into_iter()
+            .flat_map(|found| found.bodies)
+        {
+            bodies.entry(key).or_insert(body);
         }
         bodies
     }
@@ -99,26 +101,6 @@ fn listing(folder: &Path) -> io::Result<Vec<u8>> {
     Ok(names.join("\n").into_bytes())
 }
 
-/// The keys of what a medium holds.
-fn keys(medium: &Medium) -> Vec<String> {
-    let under = |folder: &str, names: &[&str]| -> Vec<String> {
-        let names = names.iter();
-        names.map(|name| format!("{folder}{name}")).collect()
-    };
-    match medium {
-        Medium::Volume(volume) => under("", volume.files),
-        Medium::SmbiosSerial => vec![Medium::SMBIOS_SERIAL.to_owned()],
-        Medium::OemStrings(_) => Vec::new(),
-        Medium::FirmwareConfig { files, .. } => under("fw_cfg/", files),
-        Medium::GuestInfo(names) => under("guestinfo/", names),
-        Medium::Files(paths) => paths
-            .iter()
-            .map(|path| path.trim_start_matches('/').to_owned())
-            .collect(),
-        Medium::Environment(names) => under("env/", names),
-    }
-}
-
 /// The documents that the folder `dir` leads to.
 pub fn documents(
     provider: &'static dyn Provider,
@@ -136,11 +118,7 @@ pub fn documents(
             place.display()
         ));
     }
-    let fetched = Fetched {
-        bodies,
-        cached: false,
-    };
-    Ok(Metadata::at(provider, "").documents(&fetched))
+    Ok(Metadata::at(provider, "").documents(&Fetched::fresh(bodies)))
 }
 
 #[cfg(test)]
@@ -200,39 +178,5 @@ mod tests {
         check("http://192.0.2.2/machine/", None);
         check("/v1/../v1/hostname", None);
         check("/../../../../../etc/hostname", None);
-    }
-
-    #[test]
-    fn a_medium_is_answered_by_the_files_of_its_keys() {
-        let files = [
-            ("smbios-serial", "ds=nocloud"),
-            ("meta-data", "a: 1"),
-            ("fw_cfg/config", "b"),
-            ("guestinfo/metadata", "c"),
-            ("env/USERDATA", "d"),
-            ("etc/hostname", "e"),
-            ("not/asked", "f"),
-        ];
-        let folder = Temporary::new("metadata-media", &files);
-        let media = [
-            Medium::SmbiosSerial,
-            Medium::FirmwareConfig {
-                folder: "opt/com.example/",
-                files: &["config"],
-            },
-            Medium::GuestInfo(&["metadata", "userdata"]),
-            Medium::Environment(&["USERDATA"]),
-            Medium::Files(&["/etc/hostname"]),
-        ];
-        let bodies = MetadataFolder(&folder.0).media(&media);
-        let keys: Vec<&str> = bodies.keys().map(String::as_str).collect();
-        let expect = [
-            "env/USERDATA",
-            "etc/hostname",
-            "fw_cfg/config",
-            "guestinfo/metadata",
-            "smbios-serial",
-        ];
-        assert_eq!(keys, expect);
     }
 }

@@ -24,6 +24,7 @@ pub mod kernel;
 pub mod kinds;
 pub mod live;
 pub mod managed;
+pub mod media;
 pub mod metadata_folder;
 pub mod metrics;
 pub mod modules;

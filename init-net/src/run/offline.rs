@@ -60,7 +60,7 @@ fn meanwhile(sources: &Sources, read: &Read) -> Document {
     let boot = remote::sources(&read.documents);
     let asked = boot
         .iter()
-        .all(|source| fetched.contains_key(&source.name()));
+        .all(|source| !source.is_named() || fetched.contains_key(&source.name()));
     let mut document = Document::empty(Layer::Default, "built-in default");
     document.firewall.meanwhile = Some(Meanwhile {
         awaited: sources.is_boot() && !asked,
@@ -200,7 +200,7 @@ fn guard_change(
 ) -> Result<(), String> {
     let state = supervise::state_of_this_boot().unwrap_or_default();
     let cmdline = cmdline.unwrap_or(state.cmdline);
-    let mut read = sources::parse(&cmdline, "/proc/cmdline", configs);
+    let mut read = sources::parse_boot(&cmdline, configs);
     let remote = remote::sources(&read.documents);
     let fetched = remote::documents(&remote, &state.fetched).0;
     read.documents.extend(fetched);

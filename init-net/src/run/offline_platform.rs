@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::connections::Connections;
-use super::core::{Effect, Fetches, HttpEvent};
+use super::core::{Around, Effect, Fetches, HttpEvent};
 use super::metadata_folder;
 use super::remote::Metadata;
 use super::sources::{Read, Sources};
@@ -43,13 +43,18 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
     fetches.add(Box::new(Metadata::at(provider, url)));
     let (mut connections, mut queue) = (Connections::default(), VecDeque::<HttpEvent>::new());
     let mut rng = sys::random::rng();
+    let around = Around {
+        observed: &Observed::default(),
+        leases: &[],
+        drivers_loading: false,
+    };
     while fetches.pending() {
         let now = sys::clock::now();
         for event in queue.drain(..) {
             fetches.receive(&event, now);
         }
         let mut effects = Vec::new();
-        let documents = fetches.turn(now, &mut rng, Some(&Observed::default()), &[], &mut effects);
+        let documents = fetches.turn(now, &mut rng, Some(around), &[], &mut effects);
         read.documents.extend(documents);
         for effect in effects {
             match effect {
@@ -57,7 +62,8 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
                     id,
                     address,
                     device,
-                } => connections.connect(id, address, device.as_ref(), &mut queue),
+                    low_port,
+                } => connections.connect(id, address, device.as_ref(), low_port, &mut queue),
                 Effect::Write { id, bytes } => connections.write(id, &bytes, &mut queue),
                 Effect::Close { id } => connections.close(id),
                 Effect::Log(level, text) if level <= log::Level::Error => {

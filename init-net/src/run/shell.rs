@@ -12,6 +12,7 @@ use super::connections::{self, Connections};
 use super::control::Control;
 use super::core::{Core, Doubt, Effect, Ending, Event, Reply, Request};
 use super::kernel::Kernel;
+use super::media::Media;
 use super::modules::Loader;
 use super::observe;
 use super::rtnetlink::Monitor;
@@ -41,6 +42,8 @@ pub struct Shell {
     control: Option<Control>,
     /// Where the configs that worked are kept.
     pub slots: Option<Slots>,
+    /// Who reads the media, where the stage may: later the root may be another, and rights are few.
+    media: Media,
     queue: VecDeque<Event>,
     /// What is to become of the sources, for who keeps them.
     changes: VecDeque<SourceEvent>,
@@ -69,6 +72,7 @@ enum Ready {
     Connection(connections::Ready),
     Bell(Ring),
     Loader,
+    Media,
     Control,
     Extra,
 }
@@ -87,6 +91,7 @@ impl Shell {
             connections: Connections::default(),
             control: None,
             slots: None,
+            media: Media::default(),
             queue: VecDeque::from([Event::Tick]),
             changes: VecDeque::new(),
             upgrades: VecDeque::new(),
@@ -129,6 +134,11 @@ impl Shell {
     /// From now on listens to the firewall as well, in a boot.
     pub fn guard_firewall(&mut self) {
         self.bells = Some(Bells::of_firewall());
+    }
+
+    /// From now on disks and other places of the machine are read for who wants them.
+    pub fn read_media(&mut self) {
+        self.media = Media::Allowed;
     }
 
     /// What is next to become of the sources.
@@ -211,6 +221,11 @@ impl Shell {
                 .map(|(interest, ring)| (interest, Ready::Bell(ring))),
         );
         watched.extend(
+            self.media
+                .interest()
+                .map(|interest| (interest, Ready::Media)),
+        );
+        watched.extend(
             self.loader
                 .iter()
                 .map(|loader| (loader.interest(), Ready::Loader)),
@@ -274,6 +289,10 @@ impl Shell {
                     Ok(doubt) => self.queue.extend(doubt.map(Event::Changed)),
                     Err(error) => log::warn!("notices: {error}"),
                 }
+            }
+            Ready::Media => {
+                let news = self.media.take();
+                self.queue.extend(news.into_iter().map(Event::Media));
             }
             // Nothing is ever written: it has ended.
             Ready::Loader => {
@@ -345,10 +364,11 @@ impl Shell {
                 id,
                 address,
                 device,
+                low_port,
             } => {
                 let mut events = VecDeque::new();
                 self.connections
-                    .connect(id, address, device.as_ref(), &mut events);
+                    .connect(id, address, device.as_ref(), low_port, &mut events);
                 self.queue.extend(events.into_iter().map(Event::Http));
             }
             Effect::Write { id, bytes } => {
@@ -362,6 +382,12 @@ impl Shell {
                     log::debug!("dns: {server}: {error}");
                 }
             }
+            Effect::ReadMedia(media) => {
+                let ended = self.media.start(media);
+                self.queue.extend(ended.map(Event::Media));
+            }
+            Effect::RereadMedia => self.media.rescan(),
+            Effect::CloseMedia => self.media.close(),
             // Before requests that came meanwhile: they find the sources as the end of the change leaves them.
             Effect::ChangeEnded(ending) => self.changes.push_front(SourceEvent::Ended(ending)),
             Effect::Arrived => {

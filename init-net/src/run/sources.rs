@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::state_file::SavedText;
+use crate::config::platform::{self, AUTO};
 use crate::config::userdata::{self, UserData};
 use crate::config::{
     ConfigSource, Diagnostic, Document, FirewallFault, Said, Severity, cmdline, machine,
@@ -79,19 +80,16 @@ impl Sources {
             None if self.is_boot() => proc_cmdline(),
             None => String::new(),
         };
-        let name = if self.cmdline.is_some() {
-            "cmdline"
-        } else {
-            "/proc/cmdline"
-        };
         let mut configs = Vec::new();
         for path in &self.configs {
             configs.push(config_text(path)?);
         }
-        let mut read = parse(&cmdline, name, configs);
         if self.is_boot() {
+            let mut read = parse_boot(&cmdline, configs);
             local_configs(&mut read);
+            return Ok(read);
         }
+        let read = parse(&cmdline, "cmdline", configs);
         Ok(read)
     }
 
@@ -159,6 +157,37 @@ pub fn parse(cmdline: &str, cmdline_name: &str, configs: Vec<SavedText>) -> Read
         add_config(&mut read, config);
     }
     read
+}
+
+/// [`parse`] for who boots this machine, or asks for what a boot reads: where the command line names no platform, the
+/// machine does.
+pub fn parse_boot(cmdline: &str, configs: Vec<SavedText>) -> Read {
+    let mut read = parse(cmdline, "/proc/cmdline", configs);
+    find_platform(&mut read);
+    read
+}
+
+fn find_platform(read: &mut Read) {
+    let Some(boot) = read
+        .documents
+        .iter_mut()
+        .find(|document| document.layer == Layer::Cmdline)
+        .map(|document| &mut document.boot)
+    else {
+        return;
+    };
+    if boot
+        .platform
+        .as_ref()
+        .is_some_and(|said| said.value != AUTO)
+    {
+        return;
+    }
+    let found = platform::detect::detect(&super::media::machine());
+    boot.platform = Some(match found {
+        Some(said) => said.map(|platform| platform.name.to_owned()),
+        None => Said::new(AUTO.to_owned(), Origin::builtin("platform")),
+    });
 }
 
 /// UUIDs that makers of boards leave in place of a real one: thousands of machines have them.
@@ -233,7 +262,7 @@ pub fn local_configs(read: &mut Read) {
                 Err(error) => refuse(read, not_used(&name, &error.to_string())),
             }
         }
-        Some(ConfigSource::Url(_)) | None => {}
+        Some(ConfigSource::Url(_) | ConfigSource::Volume) | None => {}
     }
     for path in baked_in() {
         let name = path.display().to_string();

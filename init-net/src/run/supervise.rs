@@ -114,7 +114,8 @@ pub fn main(options: &Options) -> Result<u8, String> {
                 shell.core.saved();
             }
             if let Some(folder) = boot_config(&read.documents).state_dir {
-                cache::store(&folder.value, shell.core.fetched());
+                let machine = sys::net_device::product_uuid();
+                cache::store(&folder.value, machine.as_deref(), shell.core.fetched());
             }
         }
         let report = Report::new(
@@ -264,14 +265,14 @@ fn act(signal: Signal, pid1: bool, payload: &mut Option<i32>) -> Act {
 /// empty one and what a boot would read.
 fn load() -> (StateFile, Read) {
     if let Some(state) = state_of_this_boot() {
-        let mut read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs.clone());
+        let mut read = sources::parse_boot(&state.cmdline, state.configs.clone());
         for why in &state.unread {
             sources::mark_unread(&mut read, why);
         }
         return (state, read);
     }
     let state = StateFile::new(sys::boot_id::read().unwrap_or_default());
-    let mut read = sources::parse(&sources::proc_cmdline(), "/proc/cmdline", Vec::new());
+    let mut read = sources::parse_boot(&sources::proc_cmdline(), Vec::new());
     sources::local_configs(&mut read);
     read.diagnostics.iter().for_each(log_diagnostic);
     (state, read)

@@ -264,7 +264,7 @@ const MAX_LISTED: usize = 5;
 /// `supervise --check`: whether this program could go on with what the supervisor of this machine has. Changes nothing.
 pub fn check() -> Result<u8, String> {
     if let Some(state) = supervise::read_state()? {
-        let read = sources::parse(&state.cmdline, "/proc/cmdline", state.configs);
+        let read = sources::parse_boot(&state.cmdline, state.configs);
         let nothing = std::collections::BTreeMap::new();
         let (_desired, _faults) = crate::compile::compile(&read.documents, &nothing);
     }

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use super::argument::{Argument, Fault, quoted};
 use super::hostname;
 use super::reading::{Reading, set};
-use super::{kernel, values};
+use super::{kernel, platform, values};
 use crate::config::nearest::nearest;
 use crate::config::{ConfigSource, Said, WaitLevel};
 
 /// Longest name of a group, bytes (LOGIN_NAME_MAX without its NUL, which groupadd(8) takes for groups too).
 const MAX_GROUP_NAME: usize = 255;
+
+/// The volume of a machine config, and the word for it.
+const METAL_ISO: &str = "metal-iso";
 
 /// Our keys.
 const KEYS: [&str; 16] = [
@@ -39,7 +42,7 @@ pub(super) fn parse<'a>(
     key: &str,
 ) -> Option<Result<(), Fault>> {
     Some(match key {
-        "initnet.platform" | "talos.platform" => platform(reading, argument),
+        "initnet.platform" | "talos.platform" => platform::own(reading, argument),
         "initnet.config" | "talos.config" => config(reading, argument),
         "initnet.config.inline" | "talos.config.inline" => inline(reading, argument),
         "initnet.config.sha256" => sha256(reading, argument),
@@ -92,33 +95,15 @@ where
     Err(argument.error(field, format!("{} is not known", quoted(field.text)), fix))
 }
 
-/// Which names there are is known to `config/platform`; here only the alphabet is checked.
-fn platform(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
-    let field = argument.required()?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if !field.text.bytes().all(plain) {
-        return Err(argument.error(
-            field,
-            "not the name of a platform",
-            "write for instance metal, aws or hcloud",
-        ));
-    }
-    let twice = set(
-        &mut reading.document.boot.platform,
-        field.text.to_owned(),
-        argument,
-    );
-    reading.said(twice);
-    Ok(())
-}
-
 fn config(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
     let field = argument.required()?;
     let text = field.text;
     let lower = text.to_ascii_lowercase();
-    let fix = "write /<path>, http://…, https://… or none";
+    let fix = "write /<path>, http://…, https://…, metal-iso or none";
     let source = if text == "none" {
         ConfigSource::None
+    } else if text == METAL_ISO {
+        ConfigSource::Volume
     } else if lower.starts_with("http://") || lower.starts_with("https://") {
         if text.bytes().any(|b| !b.is_ascii_graphic()) {
             return Err(argument.error(field, "a URL holds printable ASCII without space", fix));
@@ -544,14 +529,14 @@ mod tests {
             "write base64 -w0 of the config",
         );
         check(
-            "talos.config=metal-iso",
+            "talos.config=metal-usb",
             "talos.config=: not a source that can be read",
-            "write /<path>, http://…, https://… or none",
+            "write /<path>, http://…, https://…, metal-iso or none",
         );
         check(
             "initnet.platform=../x",
             "initnet.platform=: not the name of a platform",
-            "write for instance metal, aws or hcloud",
+            "write for instance metal, aws, hcloud or auto",
         );
         check(
             "initnet.platform",

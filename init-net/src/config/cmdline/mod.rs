@@ -26,6 +26,7 @@ mod kernel;
 mod long;
 mod method;
 mod nameserver;
+mod platform;
 
 mod reading;
 mod route;
@@ -76,6 +77,7 @@ pub fn parse(text: &str, source: &str) -> (Document, Vec<Diagnostic>) {
     bootdev::finish(&mut reading);
     dhcp::finish(&mut reading);
     boot::finish(&mut reading);
+    platform::finish(&mut reading);
     let (document, mut diagnostics) = reading.finish();
     if end < text.len() {
         diagnostics.push(too_long(source, text.len()));
@@ -119,6 +121,7 @@ fn dispatch<'a>(reading: &mut Reading<'a>, argument: &Argument<'a>) -> Option<Re
         "rootwait" => kernel::root_wait(reading, argument),
         "rootdelay" => kernel::root_delay(reading, argument),
         "panic" => kernel::panic(reading, argument),
+        "ds" | "ci.ds" | "ignition.platform.id" => platform::hint(reading, argument, &key),
         _ => {
             if let Some(name) = key.strip_prefix("rd.net.timeout.") {
                 timeouts::parse(reading, argument, name)

@@ -26,6 +26,8 @@ pub(super) struct Reading<'a> {
     pub(super) hostnames: Vec<(u8, Said<Hostname>)>,
     /// Pieces of `initnet.config.inline=`.
     pub(super) inline: Option<Said<String>>,
+    /// The platform that another tool's argument names.
+    pub(super) platform_hint: Option<Said<String>>,
     /// `ip=off`, to say so when other arguments ask for a network.
     pub(super) off: Option<Argument<'a>>,
     /// `rd.bootif=0`.
@@ -45,6 +47,7 @@ impl<'a> Reading<'a> {
             anaconda: Anaconda::default(),
             hostnames: Vec::new(),
             inline: None,
+            platform_hint: None,
             off: None,
             ignore_bootif: false,
             own_root: false,

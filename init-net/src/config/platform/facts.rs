@@ -203,7 +203,7 @@ impl<'b> Facts<'b> {
             Ok(UserData::CloudConfig(_)) => {
                 self.warn(key, "is #cloud-config, not a machine configuration");
             }
-            Ok(UserData::Absent | UserData::Config(_)) => {}
+            Ok(UserData::Absent | UserData::Config(_) | UserData::Include(_)) => {}
             Err(error) => {
                 let rule = format!("is no machine configuration: {error}");
                 self.warn(key, &rule);

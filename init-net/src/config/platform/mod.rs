@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use core::net::Ipv4Addr;
 
 pub use media::{FileSystem, Found, Medium, Volume};
-pub use names::{PLATFORMS, Platform, select};
+pub use names::{AUTO, PLATFORMS, Platform, select};
 pub use session::Session;
 
 use super::userdata::{UserData, UserDataError};
@@ -59,7 +59,7 @@ pub struct Ask {
     pub headers: Vec<(&'static str, String)>,
     /// Whether 404 is a plain "there is none": no waiting for it to appear.
     pub optional: bool,
-    /// What is sent with [`Method::Put`], [`Method::Post`] and [`Method::Patch`]: its media type, and the bytes.
+    /// What is sent with [`Method::Post`] and [`Method::Patch`]: its media type, and the bytes.
     pub body: Option<(&'static str, Vec<u8>)>,
     /// Whether the service answers only those who call from a port below 1024.
     pub low_port: bool,
@@ -179,6 +179,11 @@ pub trait Provider: Sync {
     /// that [`Provider::wanted`] gets, under the keys that [`Medium`] names.
     fn media(&self) -> &'static [Medium] {
         &[]
+    }
+
+    /// Whether what the media said is this platform's, and enough when [`Provider::wanted`] wants nothing more.
+    fn is_told(&self, media: &Bodies) -> bool {
+        !media.is_empty()
     }
 
     /// How to reach the service.

@@ -35,6 +35,9 @@ const fn later(name: &'static str, aliases: &'static [&'static str]) -> Platform
 /// Without any metadata service.
 const METAL: &str = "metal";
 
+/// The word for "find out": what a machine says of itself, else what a volume says.
+pub const AUTO: &str = "auto";
+
 /// Every platform that is known.
 pub static PLATFORMS: [Platform; 24] = [
     Platform {
@@ -74,6 +77,9 @@ pub static PLATFORMS: [Platform; 24] = [
 /// The platform that `initnet.platform=` names, in any spelling and case.
 pub fn select(said: &Said<String>) -> (Option<&'static Platform>, Vec<Diagnostic>) {
     let word = said.value.as_str();
+    if word == AUTO {
+        return (None, Vec::new());
+    }
     let is = |name: &str| name.eq_ignore_ascii_case(word);
     let found = PLATFORMS
         .iter()

@@ -36,6 +36,11 @@ impl Session {
         }
     }
 
+    /// Whom it is with.
+    pub fn provider(&self) -> &'static dyn Provider {
+        self.provider
+    }
+
     /// Requests to make now; each is given once.
     pub fn asks(&mut self) -> Vec<Ask> {
         let wanted = self.wanted();

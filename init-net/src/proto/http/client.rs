@@ -9,7 +9,7 @@ use core::mem;
 
 use super::body::{Body, Chunk, Framing};
 use super::error::Error;
-use super::message::{MAX_BODY, Request, Response};
+use super::message::{MAX_BODY, Method, Request, Response};
 use super::url::{RedirectError, Url, check_redirect};
 use crate::proto::Machine;
 use crate::value::{Duration, Instant, Rng, earliest};
@@ -287,6 +287,11 @@ fn parse_head(input: &[u8], request: &Request) -> Result<Option<(usize, Head, Ne
             let url = (request.url.join(location))
                 .map_err(|error| Error::Redirect(RedirectError::Location(error)))?;
             check_redirect(&request.url, &url).map_err(Error::Redirect)?;
+            // RFC 9110 §15.4: only 307 and 308 keep method and body; the others mean that something is to be read.
+            let kept = matches!(status, 307 | 308) && request.url.same_host(&url);
+            if request.method != Method::Get && !kept {
+                return Err(Error::Redirect(RedirectError::Write));
+            }
             Next::Redirect(url)
         }
         204 | 304 => Next::Body(Framing::Length(0)),

@@ -10,6 +10,7 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use core::ops::RangeInclusive;
 
 use super::client::{Client, Outcome};
 use super::error::Error;
@@ -30,6 +31,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// Longest wait between two attempts, also when the server asks for more by `Retry-After`.
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
+/// Source ports of [`Request::with_low_port`]: below 1024, and above those on which most well-known services listen.
+pub const LOW_PORTS: RangeInclusive<u16> = 600..=1023;
+
 /// Most addresses of one name that are tried in one attempt.
 const MAX_ADDRESSES: usize = 8;
 
@@ -46,6 +50,8 @@ pub enum Command {
         port: u16,
         /// Through this link only, which is also the scope of a link-local address.
         device: Option<LinkName>,
+        /// From a port below 1024: the first one to try. See [`LOW_PORTS`].
+        low_port: Option<u16>,
     },
     /// Write all of it to the connection.
     Send(Vec<u8>),
@@ -62,10 +68,14 @@ impl fmt::Debug for Command {
                 address,
                 port,
                 device,
+                low_port,
             } => {
                 write!(f, "connect {address} port {port}")?;
-                match device {
-                    Some(device) => write!(f, " dev {device}"),
+                if let Some(device) = device {
+                    write!(f, " dev {device}")?;
+                }
+                match low_port {
+                    Some(first) => write!(f, " from a low port, {first} first"),
                     None => Ok(()),
                 }
             }
@@ -309,6 +319,13 @@ impl Fetch {
     }
 }
 
+/// Another one each time: the last one is in TIME_WAIT for a minute, also at the other end.
+fn draw_low_port(rng: &mut Rng) -> u16 {
+    let (first, last) = (*LOW_PORTS.start(), *LOW_PORTS.end());
+    let offset = rng.below(u64::from(last - first) + 1);
+    first + u16::try_from(offset).unwrap_or(0)
+}
+
 impl Machine for Fetch {
     type Transmit = Command;
     type Event = Result<Response, FetchError>;
@@ -381,6 +398,7 @@ impl Machine for Fetch {
                     address,
                     port: self.request.url.port(),
                     device: self.device.clone(),
+                    low_port: self.request.low_port.then(|| draw_low_port(rng)),
                 })?;
                 self.attempts += attempt;
                 self.open = true;

@@ -14,8 +14,24 @@ pub const MAX_BODY: usize = 4 * 1024 * 1024;
 pub enum Method {
     /// Read.
     Get,
-    /// Write without a body: session tokens.
+    /// Write: session tokens, mostly without a body.
     Put,
+    /// Report.
+    Post,
+    /// Change a state.
+    Patch,
+}
+
+impl Method {
+    /// As it stands in a request line.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+        }
+    }
 }
 
 /// One request.
@@ -31,6 +47,10 @@ pub struct Request {
     pub deadline: Instant,
     /// The status is all that is wanted: the answer ends with its head.
     pub head_only: bool,
+    /// The connection comes from a port below 1024, which only a privileged program has: some services answer no other.
+    pub low_port: bool,
+    /// Media type and bytes of what is written.
+    body: Option<(&'static str, Vec<u8>)>,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -53,6 +73,8 @@ impl Request {
             body_limit: MAX_BODY,
             deadline,
             head_only: false,
+            low_port: false,
+            body: None,
             headers: Vec::new(),
         }
     }
@@ -63,6 +85,39 @@ impl Request {
             method: Method::Put,
             ..Self::get(url, deadline)
         }
+    }
+
+    /// `POST url` with `body` of the media type `content_type`. It is sent again when an attempt fails, as every request is:
+    /// for reports that may be given twice.
+    pub fn post(url: Url, content_type: &'static str, body: Vec<u8>, deadline: Instant) -> Self {
+        Self {
+            method: Method::Post,
+            ..Self::get(url, deadline)
+        }
+        .with_body(content_type, body)
+    }
+
+    /// `PATCH url` with `body` of the media type `content_type`; sent again when an attempt fails.
+    pub fn patch(url: Url, content_type: &'static str, body: Vec<u8>, deadline: Instant) -> Self {
+        Self {
+            method: Method::Patch,
+            ..Self::get(url, deadline)
+        }
+        .with_body(content_type, body)
+    }
+
+    /// Gives what is written. A redirect never takes it to another host.
+    #[must_use]
+    pub fn with_body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
+        self.body = Some((content_type, body));
+        self
+    }
+
+    /// From a source port below 1024.
+    #[must_use]
+    pub fn with_low_port(mut self) -> Self {
+        self.low_port = true;
+        self
     }
 
     /// Adds a field. It is not sent on to another host by a redirect.
@@ -85,13 +140,10 @@ impl Request {
 
     /// The bytes on the wire (RFC 9112 §3). One request a connection, no compression: bodies are decoded by magic.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let (method, length) = match self.method {
-            Method::Get => ("GET", ""),
-            Method::Put => ("PUT", "Content-Length: 0\r\n"),
-        };
         let mut text = format!(
-            "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: init-net/{}\r\nAccept: */*\r\n\
-             Accept-Encoding: identity\r\nConnection: close\r\n{length}",
+            "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: init-net/{}\r\nAccept: */*\r\n\
+             Accept-Encoding: identity\r\nConnection: close\r\n",
+            self.method.as_str(),
             self.url.target(),
             self.url.host_field(),
             env!("CARGO_PKG_VERSION"),
@@ -99,8 +151,19 @@ impl Request {
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
+        match &self.body {
+            Some((content_type, body)) => text.push_str(&format!(
+                "Content-Type: {content_type}\r\nContent-Length: {}\r\n",
+                body.len()
+            )),
+            None if self.method == Method::Get => {}
+            // RFC 9110 §8.6: a method that writes says that it writes nothing.
+            None => text.push_str("Content-Length: 0\r\n"),
+        }
         text.push_str("\r\n");
-        text.into_bytes()
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(self.body.as_ref().map_or(&[], |(_, body)| body));
+        bytes
     }
 }
 

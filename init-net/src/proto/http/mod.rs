@@ -15,6 +15,6 @@ mod url;
 
 pub use client::{CONNECT_TIMEOUT, Client, Outcome, READ_TIMEOUT};
 pub use error::Error;
-pub use fetch::{Cause, Command, Fetch, FetchError, MAX_REDIRECTS, NOT_FOUND_GRACE};
+pub use fetch::{Cause, Command, Fetch, FetchError, LOW_PORTS, MAX_REDIRECTS, NOT_FOUND_GRACE};
 pub use message::{HeaderError, MAX_BODY, Method, Request, Response};
 pub use url::{Host, RedirectError, Scheme, Url, UrlError, check_redirect};

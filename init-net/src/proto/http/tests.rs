@@ -239,6 +239,96 @@ fn the_request_on_the_wire() {
     );
 }
 
+/// What goes over the wire.
+fn wire(request: Request) -> String {
+    let mut client = Client::new(request, Instant::BOOT);
+    client.connected(Instant::BOOT);
+    let mut wire = String::new();
+    client
+        .transmit(Instant::BOOT, &mut Rng::new(1), |bytes| {
+            wire = String::from_utf8(bytes).unwrap();
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+    wire
+}
+
+#[test]
+fn what_is_written_is_measured_and_named() {
+    let url = || URL.parse().unwrap();
+    let deadline = Instant::from_secs(100);
+    let post = Request::post(url(), "text/xml", b"<a/>".to_vec(), deadline);
+    let post = wire(post.with_header("X-Token", "t").unwrap());
+    assert!(post.starts_with("POST /latest/user-data?x=1 HTTP/1.1\r\n"));
+    let end = "X-Token: t\r\nContent-Type: text/xml\r\nContent-Length: 4\r\n\r\n<a/>";
+    assert!(post.ends_with(end), "{post}");
+    let patch = Request::patch(url(), "application/json", b"{}".to_vec(), deadline);
+    let patch = wire(patch);
+    assert!(patch.starts_with("PATCH "), "{patch}");
+    assert!(patch.ends_with("Content-Length: 2\r\n\r\n{}"), "{patch}");
+    let put = wire(Request::put(url(), deadline));
+    assert!(put.ends_with("Content-Length: 0\r\n\r\n"), "{put}");
+    let get = wire(request(URL));
+    assert!(!get.contains("Content-"), "{get}");
+}
+
+/// What becomes of a POST that is answered with a redirect.
+#[track_caller]
+fn check_post_redirect(
+    url: &str,
+    status: u16,
+    location: &str,
+    expect: Result<&str, RedirectError>,
+) {
+    let deadline = Instant::from_secs(100);
+    let post = Request::post(url.parse().unwrap(), "text/xml", b"<a/>".to_vec(), deadline);
+    let mut client = Client::new(post, Instant::BOOT);
+    client.connected(Instant::BOOT);
+    let _ = client.transmit(Instant::BOOT, &mut Rng::new(1), |_| Ok::<(), ()>(()));
+    let answer = format!("HTTP/1.1 {status} x\r\nLocation: {location}\r\n\r\n");
+    client.receive(answer.as_bytes(), Instant::BOOT);
+    let expect = match expect {
+        Ok(url) => Outcome::Redirect(url.parse().unwrap()),
+        Err(error) => Outcome::Failed(Error::Redirect(error)),
+    };
+    assert_eq!(client.event(), Some(expect));
+}
+
+#[test]
+fn what_is_written_stays_with_its_host() {
+    use RedirectError::Write;
+    check_post_redirect("http://192.0.2.1/a", 307, "/b", Ok("http://192.0.2.1/b"));
+    check_post_redirect("http://192.0.2.1/a", 308, "/b", Ok("http://192.0.2.1/b"));
+    check_post_redirect("http://192.0.2.1/a", 302, "/b", Err(Write));
+    check_post_redirect("http://192.0.2.1/a", 303, "/b", Err(Write));
+    check_post_redirect("http://192.0.2.1/a", 307, "http://192.0.2.2/", Err(Write));
+}
+
+#[test]
+fn a_low_port_is_drawn_for_each_connection() {
+    let mut owner = Owner::new(URL);
+    owner.fetch = Fetch::new(request(URL).with_low_port(), None, Instant::BOOT);
+    let (result, log, _) = owner.run(&["!", "!", FINE]);
+    assert!(result.is_ok());
+    let ports: Vec<u16> = log
+        .iter()
+        .filter_map(|line| {
+            line.split_once("low port, ")?
+                .1
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert_eq!(ports.len(), 3, "{log:#?}");
+    assert!(
+        ports.iter().all(|port| LOW_PORTS.contains(port)),
+        "{ports:?}"
+    );
+    assert!(ports[0] != ports[1] || ports[1] != ports[2], "{ports:?}");
+}
+
 #[test]
 fn a_token_cannot_add_a_header() {
     assert_eq!(

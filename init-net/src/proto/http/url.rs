@@ -347,6 +347,8 @@ pub enum RedirectError {
     EntersLink,
     /// From https to http.
     Downgrade,
+    /// The answer to a request that writes: it would be lost, or told to somebody else.
+    Write,
     /// The `Location` is no URL we can fetch.
     Location(UrlError),
     /// More than the limit.
@@ -359,6 +361,7 @@ impl fmt::Display for RedirectError {
             Self::LeavesLink => f.write_str("a link-local service redirects to another host"),
             Self::EntersLink => f.write_str("redirected to a link-local address"),
             Self::Downgrade => f.write_str("redirected from https to http"),
+            Self::Write => f.write_str("what is written is redirected"),
             Self::Location(error) => write!(f, "redirected to something else than a URL: {error}"),
             Self::TooMany => f.write_str("too many redirects"),
         }

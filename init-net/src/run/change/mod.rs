@@ -162,7 +162,7 @@ impl Changes {
         }
         let kept = cmdline.is_none().then(|| self.read.cmdline.clone());
         let read = match &kept {
-            Some(kept) => sources::parse(kept, "/proc/cmdline", configs),
+            Some(kept) => sources::parse_boot(kept, configs),
             None => sources::parse(&cmdline.unwrap_or_default(), "cmdline", configs),
         };
         refuse_errors(&faults(&read, kept.is_some(), shell))?;
@@ -187,7 +187,7 @@ impl Changes {
 
     /// SIGHUP: files are read again. The command line stays that of the boot, what was fetched stays as it is.
     pub fn reload(&mut self, shell: &mut Shell) {
-        let mut read = sources::parse(&self.read.cmdline, "/proc/cmdline", Vec::new());
+        let mut read = sources::parse_boot(&self.read.cmdline, Vec::new());
         sources::local_configs(&mut read);
         let slots = Slots::open(&mut read);
         let refusal = if shell.core.pending_change().is_some() {
@@ -225,7 +225,7 @@ impl Changes {
             .ok_or("there are no earlier sources to go back to")?;
         log::info!("rollback: {} machine configs", back.configs.len());
         self.applied = back.applied;
-        let mut read = sources::parse(&back.cmdline, "/proc/cmdline", back.configs);
+        let mut read = sources::parse_boot(&back.cmdline, back.configs);
         shell.slots = boot_slots(&mut read, back.applied);
         self.take(shell, read, None, Some(ended.to_owned()))
     }
@@ -304,7 +304,7 @@ fn documents(read: &Read, shell: &Shell) -> (Vec<Document>, Vec<Box<dyn Source>>
 /// were there before, and a boot takes what it can get.
 fn faults(read: &Read, old_line: bool, shell: &Shell) -> Vec<Diagnostic> {
     let boot = if old_line {
-        sources::parse(&read.cmdline, "/proc/cmdline", Vec::new()).diagnostics
+        sources::parse_boot(&read.cmdline, Vec::new()).diagnostics
     } else {
         Vec::new()
     };

@@ -176,7 +176,7 @@ impl Attempt {
                     match self.addresses.pop() {
                         None => State::Done(Err(self.last.take().unwrap_or_default())),
                         Some(address) => {
-                            let id = wires.connect(address, self.port, self.device.clone());
+                            let id = wires.connect(address, self.port, self.device.clone(), None);
                             self.open = Some(id);
                             let until = now + left / share;
                             State::Connecting { until }

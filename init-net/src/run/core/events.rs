@@ -3,7 +3,8 @@
 use core::net::{Ipv4Addr, SocketAddr};
 use std::collections::BTreeSet;
 
-use super::{Doubt, Ending, Module, Reply, Request, Source};
+use super::{Doubt, Ending, MediaNews, Module, Reply, Request, Source};
+use crate::config::platform::Medium;
 use crate::config::{Diagnostic, Document};
 use crate::run::sample::Sample;
 use crate::state::{LinkAt, Observed, Op};
@@ -56,6 +57,8 @@ pub enum Event {
     },
     /// Something about a connection that [`Effect::Connect`] asked for.
     Http(HttpEvent),
+    /// What the reader of [`Effect::ReadMedia`] says.
+    Media(MediaNews),
     /// New documents (reload, `apply`) in place of all old ones, and the sources to fetch for them.
     Documents(Vec<Document>, Vec<Box<dyn Source>>),
     /// A request on the control socket.
@@ -199,6 +202,8 @@ pub enum Effect {
         address: SocketAddr,
         /// Out of which link only.
         device: Option<LinkName>,
+        /// From a port below 1024: the first one to try.
+        low_port: Option<u16>,
     },
     /// Write to a connection.
     Write {
@@ -219,6 +224,12 @@ pub enum Effect {
         /// The message.
         message: Vec<u8>,
     },
+    /// Read these places of the machine, and what appears in them; answer with [`Event::Media`].
+    ReadMedia(Vec<Medium>),
+    /// Drivers are there now: read again what is new, and say when that is done.
+    RereadMedia,
+    /// Nobody wants to know more of them.
+    CloseMedia,
     /// Documents of a source came. What follows from them comes after this.
     Arrived,
     /// The change that waited for its confirmation has ended by itself, for who keeps the sources.

@@ -44,7 +44,7 @@ pub use change::{Ending, Pending, Progress};
 pub use clients::{Held, Routers, Saved, SavedLeases};
 pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
-pub use fetches::{Fetched, Fetches, Source};
+pub use fetches::{Around, Fetched, Fetches, MediaNews, Source, Via};
 pub use needs::{Module, needs};
 pub use readiness::{Readiness, Verdict};
 pub use record::{Change, ChangeKind, EventKind, LEVELS, Record};
@@ -188,6 +188,7 @@ impl Core {
                 self.fetches.receive(&event, now);
                 self.probes.receive(&event, now);
             }
+            Event::Media(news) => self.fetches.read(&news, now),
             Event::Documents(documents, sources) => {
                 self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);
@@ -268,13 +269,19 @@ impl Core {
         let servers: Vec<SocketAddr> = servers
             .filter_map(|server| server.socket_addr(|name| Some(links?.link(name)?.index)))
             .collect();
-        let fetched = self.fetches.turn(
-            now,
-            &mut self.rng,
-            self.observed.as_ref(),
-            &servers,
-            effects,
-        );
+        let bootstraps = self.fetches.bootstrap().count();
+        let leases = self.clients.lease_facts();
+        let around = self.observed.as_ref().map(|observed| Around {
+            observed,
+            leases: &leases,
+            drivers_loading: self.drivers_loading,
+        });
+        let fetched = self
+            .fetches
+            .turn(now, &mut self.rng, around, &servers, effects);
+        if self.fetches.bootstrap().count() != bootstraps {
+            self.changed();
+        }
         if !fetched.is_empty() {
             effects.push(Effect::Arrived);
         }
@@ -404,6 +411,7 @@ impl Core {
                 let mut documents = self.documents.clone();
                 let (leased, mut diagnostics) = self.clients.documents();
                 documents.extend(leased);
+                documents.extend(self.fetches.bootstrap().cloned());
                 let unknown = self.fetches.unknown().next().is_some();
                 documents.push(self.firewall.document(unknown, observed));
                 let (mut desired, compiled) = compile::compile(&documents, &observed.links);

@@ -287,6 +287,9 @@ impl Machine {
             Effect::ChangeEnded(ending) => self.endings.push((self.elapsed(), ending)),
             Effect::QueryDns { server, .. } => self.queried.push(server),
             Effect::Arrived
+            | Effect::ReadMedia(_)
+            | Effect::RereadMedia
+            | Effect::CloseMedia
             | Effect::BroadcastArp { .. }
             | Effect::ListenArp { .. }
             | Effect::CloseArp { .. }
@@ -1055,10 +1058,7 @@ fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
     let (document, _) = cmdline::parse(line, "test");
     let sources = crate::run::remote::sources(std::slice::from_ref(&document));
     let name = sources[0].name();
-    let copy = Fetched {
-        bodies: [(url.to_owned(), b"machine: {}\n".to_vec())].into(),
-        cached: false,
-    };
+    let copy = Fetched::fresh([(url.to_owned(), b"machine: {}\n".to_vec())].into());
     machine.core.set_cached([(name.clone(), copy)].into());
     let (reason, _) = machine.boot();
     assert_eq!(reason, "ready");

@@ -63,7 +63,7 @@ const NEEDS: [(Capability, When, &str); 12] = [
     (
         NetBindService,
         always,
-        "the DHCP clients' ports, 68 and 546",
+        "the DHCP clients' ports, 68 and 546; requests from a low port",
     ),
     (
         SysModule,

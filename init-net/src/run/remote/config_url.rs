@@ -7,7 +7,7 @@ use crate::config::userdata::{self, Base64, UserData};
 use crate::config::variables::{self, Variables};
 use crate::config::{Diagnostic, Document, Severity, machine, pin};
 use crate::proto::http::{Fetch, FetchError, Request, Response, Url};
-use crate::run::core::{Fetched, Source};
+use crate::run::core::{Around, Fetched, Source};
 use crate::run::sources::preference;
 use crate::run::state_file::SavedText;
 use crate::state::{LinkStatus, Observed, Scope};
@@ -84,7 +84,8 @@ impl Source for ConfigUrl {
         "initnet.config".into()
     }
 
-    fn requests(&mut self, observed: &Observed, now: Instant) -> Vec<(String, Fetch)> {
+    fn requests(&mut self, around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
+        let observed = around.observed;
         // Without an address every attempt would fail, and the back-off would be long when one comes.
         let usable = observed
             .addresses
@@ -107,10 +108,8 @@ impl Source for ConfigUrl {
         self.result = Some(match answer {
             Ok(response) => match pin::check(&response.body, self.pin.as_ref()) {
                 // What is no machine config is no answer: it may say something later.
-                Ok(()) => text(&response.body).map(|_| Fetched {
-                    bodies: BTreeMap::from([(self.key(), response.body)]),
-                    cached: false,
-                }),
+                Ok(()) => text(&response.body)
+                    .map(|_| Fetched::fresh(BTreeMap::from([(self.key(), response.body)]))),
                 Err(mismatch) => Err(mismatch.to_string()),
             },
             Err(error) => Err(error.to_string()),
@@ -162,6 +161,7 @@ fn text(body: &[u8]) -> Result<String, String> {
     match userdata::decode(body, Base64::Maybe) {
         Ok(UserData::Config(text)) => Ok(text),
         Ok(UserData::Absent) => Err("the answer is empty".into()),
+        Ok(UserData::Include(_)) => Err("an #include leads no further from here".into()),
         Ok(UserData::CloudConfig(_)) => Err("a #cloud-config is no machine config".into()),
         Err(error) => Err(error.to_string()),
     }

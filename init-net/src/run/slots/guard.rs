@@ -1,12 +1,12 @@
 //! [`Guarded`]: a source whose config may be the one that is left for the last good one.
 
 use super::Left;
+use crate::config::platform::Medium;
 use crate::config::{Diagnostic, Document, machine};
 use crate::proto::http::{Fetch, FetchError, Response};
-use crate::run::core::{Fetched, Source};
+use crate::run::core::{Around, Fetched, MediaNews, Source};
 use crate::run::state_file::SavedText;
-use crate::state::Observed;
-use crate::value::{Instant, Layer};
+use crate::value::{Instant, Layer, Rng};
 
 /// A source that gives the documents of the last good config in place of those that are to be left.
 pub(super) struct Guarded {
@@ -25,8 +25,36 @@ impl Source for Guarded {
         self.source.name()
     }
 
-    fn requests(&mut self, observed: &Observed, now: Instant) -> Vec<(String, Fetch)> {
-        self.source.requests(observed, now)
+    fn requests(&mut self, around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
+        self.source.requests(around, now)
+    }
+
+    fn media(&self) -> Vec<Medium> {
+        self.source.media()
+    }
+
+    fn read(&mut self, news: &MediaNews, now: Instant) {
+        self.source.read(news, now);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.source.deadline()
+    }
+
+    fn bootstrap(&mut self, rng: &mut Rng) -> Option<Document> {
+        self.source.bootstrap(rng)
+    }
+
+    fn is_named(&self) -> bool {
+        self.source.is_named()
+    }
+
+    fn is_report(&self) -> bool {
+        self.source.is_report()
+    }
+
+    fn next(&mut self, ended: &Result<Fetched, String>) -> Option<Box<dyn Source>> {
+        self.source.next(ended)
     }
 
     fn answer(&mut self, key: &str, answer: Result<Response, FetchError>, now: Instant) {

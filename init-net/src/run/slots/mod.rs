@@ -281,7 +281,7 @@ fn replace(read: &mut Read, good: &[SavedText], rank: u8) {
         preference: rank,
         ..config.clone()
     });
-    *read = sources::parse(&read.cmdline, "/proc/cmdline", good.collect());
+    *read = sources::parse_boot(&read.cmdline, good.collect());
     // What was found stays to be read, the command line's without saying it twice.
     let own = core::mem::take(&mut read.diagnostics);
     let new = own.into_iter().filter(|fault| !faults.contains(fault));

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use super::pool::{Client, Turn};
 use super::seat::{Place, Seat};
 use crate::compile::lease;
+use crate::config::platform::LeaseFacts;
 use crate::config::{Diagnostic, Document};
 use crate::proto::Machine;
 use crate::proto::dhcp4::{self, Config, Destination, Dhcp4, Lease};
@@ -214,6 +215,18 @@ fn config(spec: &OperatorSpec, mac: Mac) -> Config {
 }
 
 /// `3600 s`, `ever`.
+impl Dhcp4Client {
+    /// What the lease tells of where a service may be.
+    pub(super) fn facts_of_lease(&self, seat: &Seat) -> Option<LeaseFacts> {
+        let lease = self.lease.as_ref()?;
+        Some(LeaseFacts {
+            link: seat.spec.link_name.clone(),
+            server: Some(lease.server_id),
+            router: lease.routers.first().copied(),
+        })
+    }
+}
+
 fn length(lease: &Lease) -> String {
     lease
         .lease_secs

@@ -15,6 +15,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 
 use super::Effect;
+use crate::config::platform::LeaseFacts;
 use crate::config::{Diagnostic, Document};
 use crate::state::{
     AddressStatus, Desired, Dhcp6Start, Family, LinkAt, LinkStatus, Observed, OperatorKind,
@@ -118,6 +119,13 @@ impl Clients {
             dhcp6: self.dhcp6.saved(),
             routers: self.routers.saved(),
         }
+    }
+
+    /// What DHCPv4 tells of where a service may be.
+    pub(super) fn lease_facts(&self) -> Vec<LeaseFacts> {
+        let clients = self.dhcp4.clients();
+        let facts = clients.filter_map(|(seat, _, client)| client.facts_of_lease(seat));
+        facts.collect()
     }
 
     /// Each client as a resource.

@@ -145,7 +145,7 @@ impl Online {
 
     fn connect_next(&mut self, now: Instant) -> State {
         while let Some(address) = self.next.pop_front() {
-            match sys::tcp::connect(SocketAddr::new(address, self.target.port), None) {
+            match sys::tcp::connect(SocketAddr::new(address, self.target.port), None, []) {
                 Ok(stream) => {
                     return State::Connect {
                         stream,
