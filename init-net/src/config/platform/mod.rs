@@ -6,15 +6,25 @@
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
 mod aws;
+mod azure;
+mod cloudstack;
+mod digitalocean;
+mod equinix;
+mod exoscale;
 pub mod detect;
 mod facts;
+mod gcp;
 mod hcloud;
 mod media;
 mod names;
 mod network;
+mod scaleway;
 mod session;
 #[cfg(test)]
 mod tests;
+mod upcloud;
+mod vultr;
+mod xml;
 
 use std::collections::BTreeMap;
 
