@@ -25,6 +25,7 @@ pub mod kinds;
 pub mod live;
 pub mod managed;
 pub mod media;
+pub mod metadata_folder;
 pub mod metrics;
 pub mod modules;
 pub mod nftables;

@@ -1,9 +1,11 @@
-//! `--platform NAME --metadata-url URL`: a platform's metadata without a boot, for those who test an image.
+//! `--platform NAME` with `--metadata-url URL` or `--metadata-dir DIR`: a platform's metadata without a boot, for those who
+//! test an image.
 
 use std::collections::VecDeque;
 
 use super::connections::Connections;
 use super::core::{Around, Effect, Fetches, HttpEvent, Means, Trusted};
+use super::metadata_folder;
 use super::remote::Metadata;
 use super::sources::{Read, Sources};
 use crate::config::platform;
@@ -26,9 +28,15 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
     let Some(provider) = found.and_then(|platform| platform.provider) else {
         return Ok(());
     };
+    if let Some(dir) = &sources.metadata_dir {
+        let (documents, diagnostics) = metadata_folder::documents(provider, dir)?;
+        read.documents.extend(documents);
+        read.diagnostics.extend(diagnostics);
+        return Ok(());
+    }
     let Some(url) = &sources.metadata_url else {
         return Err(format!(
-            "--platform {name} needs --metadata-url: only a boot asks the cloud's own service"
+            "--platform {name} needs --metadata-url or --metadata-dir: only a boot asks the cloud itself"
         ));
     };
     let mut fetches = Fetches::default();
