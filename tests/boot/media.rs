@@ -78,7 +78,10 @@ fn run(program: &str, arguments: &[&str]) {
         .env("PATH", path)
         .output();
     let output = output.unwrap_or_else(|error| panic!("{program} (see scripts/setup): {error}"));
-    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {output:?}"
+    );
 }
 
 /// The lines of the program.

@@ -56,10 +56,6 @@ impl Nic<'_> {
         self.context.get(&format!("{}_{key}", self.name))
     }
 
-    fn either(&self, one: &str, other: &str) -> Option<&str> {
-        self.get(one).or_else(|| self.get(other))
-    }
-
     fn warn(&self, key: &str, rule: &str, facts: &mut Facts<'_>) {
         facts.warn(FILE, &format!("has a {}_{key} that {rule}", self.name));
     }
