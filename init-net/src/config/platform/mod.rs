@@ -7,17 +7,19 @@
 
 mod aws;
 mod azure;
+mod cidata;
 mod cloudstack;
+pub mod detect;
 mod digitalocean;
 mod equinix;
 mod exoscale;
-pub mod detect;
 mod facts;
 mod gcp;
 mod hcloud;
 mod media;
 mod names;
 mod network;
+mod nocloud;
 mod scaleway;
 mod session;
 #[cfg(test)]

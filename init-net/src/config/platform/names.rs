@@ -11,6 +11,7 @@ use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
 use super::gcp::Gcp;
 use super::hcloud::Hcloud;
+use super::nocloud::Nocloud;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
 use super::vultr::Vultr;
@@ -71,7 +72,7 @@ pub static PLATFORMS: [Platform; 24] = [
         aliases: &["hetzner"],
         provider: Some(&Hcloud),
     },
-    later(METAL, &["none", "qemu", "virtualbox"]),
+    later(METAL, &["none", "virtualbox"]),
     later("akamai", &["linode"]),
     later("alibabacloud", &["aliyun"]),
     asked("azure", &["azurestack"], &Azure),
@@ -83,7 +84,7 @@ pub static PLATFORMS: [Platform; 24] = [
     asked("gcp", &["gce"], &Gcp),
     later("ibmcloud", &[]),
     later("kubevirt", &[]),
-    later("nocloud", &["nocloud-net"]),
+    asked("nocloud", &["nocloud-net", "qemu"], &Nocloud),
     later("nutanix", &[]),
     later("opennebula", &[]),
     later("openstack", &[]),
@@ -155,7 +156,7 @@ mod tests {
         check("AWS", Some("aws"), &[]);
         check("hetzner", Some("hcloud"), &[]);
         check("metal", Some("metal"), &[]);
-        check("qemu", Some("metal"), &[]);
+        check("qemu", Some("nocloud"), &[]);
         check("packet", Some("equinixMetal"), &[]);
         check("DigitalOcean", Some("digital-ocean"), &[]);
         check("GCE", Some("gcp"), &[]);
