@@ -88,6 +88,9 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), value.clone())),
         );
+        let tags = document.tags.iter();
+        let tags = tags.map(|(key, value)| (format!("tags.{key}"), value.clone()));
+        desired.metadata.extend(tags);
     }
     files::render(&mut desired);
     check::check(&documents, &mut diagnostics);

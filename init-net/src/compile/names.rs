@@ -225,9 +225,16 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Permanent addresses first: the current one changes when a link joins a bond.
+/// Permanent addresses first: the current one changes when a link joins a bond. A virtual function below a synthetic card
+/// (accelerated networking, failover) has the address of that card, which is the one that is meant.
 fn by_mac(links: &BTreeMap<u32, LinkStatus>) -> BTreeMap<Mac, u32> {
-    let physical = || links.iter().filter(|(_, link)| link.is_physical());
+    let is_below = |link: &LinkStatus| {
+        let master = links.get(&link.master_index);
+        master.is_some_and(LinkStatus::is_physical)
+    };
+    let cards = links.iter().filter(|(_, link)| link.is_physical());
+    let (below, cards): (Vec<_>, Vec<_>) = cards.partition(|(_, link)| is_below(link));
+    let physical = || cards.iter().chain(&below).copied();
     let permanent = physical().map(|(index, link)| (link.permanent_addr, *index));
     let current = physical().map(|(index, link)| (link.hardware_addr, *index));
     let mut found = BTreeMap::new();

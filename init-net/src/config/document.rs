@@ -118,6 +118,8 @@ pub struct Document {
     pub external_ips: Vec<Said<IpAddr>>,
     /// Instance facts of a platform: `platform`, `region`, `instanceId`…, as in reference names of the field.
     pub metadata: Vec<(&'static str, String)>,
+    /// Labels that the owner gave the instance, by key; one of a list of labels has an empty value.
+    pub tags: Vec<(String, String)>,
     /// How to boot: sources, waiting, hand-off.
     pub boot: BootConfig,
 }
@@ -155,6 +157,7 @@ impl Document {
             ignored_links: Vec::new(),
             external_ips: Vec::new(),
             metadata: Vec::new(),
+            tags: Vec::new(),
             boot: BootConfig::default(),
         }
     }

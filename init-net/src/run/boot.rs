@@ -57,6 +57,9 @@ pub fn main(options: &BootOptions) -> Result<u8, String> {
     let slots = Slots::open(&mut read);
     log::set_max_level(crate::compile::settings(&read.documents).log);
     read.diagnostics.iter().for_each(log_diagnostic);
+    if let Some(said) = boot_config(&read.documents).platform {
+        log::info!("platform: {} ({})", said.value, said.origin);
+    }
     let parsed = sys::clock::now();
 
     // modules: loaded by a child, so that slow cards do not hold up the others. As a hook too: an initramfs without udev

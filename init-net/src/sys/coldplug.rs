@@ -112,6 +112,17 @@ pub fn load_once_in_child(folder: PathBuf, wanted: Vec<Wanted>) -> io::Result<(i
     Ok((pid, reader))
 }
 
+/// Loads the module `name`, and what it needs, in this process; what fails is logged.
+pub fn load_here(name: &str) -> io::Result<()> {
+    let folder = module_folder()?;
+    let wanted = Wanted {
+        name: name.to_owned(),
+        parameters: CString::default(),
+    };
+    load(&folder, &index(&folder)?, &wanted, &mut BTreeSet::new());
+    Ok(())
+}
+
 fn serve(folder: &Path, wanted: &[Wanted], mut idle: &PipeWriter) -> io::Result<()> {
     // Before the first look, so that nothing falls between the two.
     let uevents = Uevents::open()?;

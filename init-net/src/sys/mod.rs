@@ -3,6 +3,7 @@
 
 pub mod boot_id;
 pub mod capability;
+pub mod cdrom;
 pub mod clock;
 pub mod coldplug;
 pub mod console;
@@ -27,6 +28,7 @@ pub mod mount;
 pub mod net_device;
 pub mod netlink;
 pub mod packet;
+pub mod pidfd;
 pub mod poll;
 pub mod port;
 pub mod process;
@@ -44,3 +46,4 @@ pub mod timer;
 pub mod udp;
 pub mod uevent;
 pub mod unix;
+pub mod vmware;

@@ -27,15 +27,24 @@ impl Uevents {
     /// The next modalias of a device that was added; `WouldBlock`: none now. `ENOBUFS`: some were lost, look at `/sys`
     /// again.
     pub fn next(&self) -> io::Result<String> {
+        self.next_that(added)
+    }
+
+    /// The next event of a block device; errors as those of [`Uevents::next`].
+    pub fn next_block(&self) -> io::Result<BlockEvent> {
+        self.next_that(block)
+    }
+
+    fn next_that<T>(&self, of_interest: fn(&[u8]) -> Option<T>) -> io::Result<T> {
         let mut event = Vec::with_capacity(MAX_EVENT);
         loop {
             event.clear();
             let (_, from) = self.0.recv_from(&mut event, 0)?;
             // Only the kernel has port 0.
             if from.port_number() == 0
-                && let Some(modalias) = added(&event)
+                && let Some(wanted) = of_interest(&event)
             {
-                return Ok(modalias);
+                return Ok(wanted);
             }
         }
     }
@@ -57,6 +66,28 @@ fn added(event: &[u8]) -> Option<String> {
         .filter(|text| !text.is_empty())
 }
 
+/// A disk or partition came, went, or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockEvent {
+    /// Its name in `/sys/class/block`.
+    pub name: String,
+    /// Whether it is another medium now: it came, it went, or something was put into the drive.
+    pub exchanged: bool,
+}
+
+/// `change@/devices/…/block/sr0`, with `SUBSYSTEM=block` and, of a drive, `DISK_MEDIA_CHANGE=1` (block/disk-events.c).
+fn block(event: &[u8]) -> Option<BlockEvent> {
+    let mut fields = event.split(|b| *b == 0);
+    let head = std::str::from_utf8(fields.next()?).ok()?;
+    let (action, path) = head.split_once('@')?;
+    let name = path.rsplit('/').next()?.to_owned();
+    let said = |wanted: &[u8]| fields.clone().any(|field| field == wanted);
+    said(b"SUBSYSTEM=block").then(|| BlockEvent {
+        exchanged: action != "change" || said(b"DISK_MEDIA_CHANGE=1"),
+        name,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +106,37 @@ mod tests {
         check(b"add@/devices/a\0MODALIAS=\0", None);
         check(b"add@/devices/a\0MODALIAS=\xff\0", None);
         check(b"", None);
+    }
+
+    #[test]
+    fn disks_that_come_and_drives_that_are_filled() {
+        let disk = |name: &str, exchanged| {
+            let name = name.to_owned();
+            Some(BlockEvent { name, exchanged })
+        };
+        for (event, expect) in [
+            (
+                &b"add@/devices/pci0/block/vda/vda1\0SUBSYSTEM=block\0"[..],
+                disk("vda1", true),
+            ),
+            (
+                b"change@/devices/a/block/sr0\0SUBSYSTEM=block\0DISK_MEDIA_CHANGE=1\0",
+                disk("sr0", true),
+            ),
+            (
+                b"change@/devices/a/block/vda\0SUBSYSTEM=block\0RESIZE=1\0",
+                disk("vda", false),
+            ),
+            (
+                b"remove@/devices/a/block/sr0\0SUBSYSTEM=block\0",
+                disk("sr0", true),
+            ),
+            (b"add@/devices/a/net/eth0\0SUBSYSTEM=net\0", None),
+            (b"add@/devices/\xff\0SUBSYSTEM=block\0", None),
+            (b"", None),
+        ] {
+            assert_eq!(block(event), expect);
+        }
     }
 
     #[test]

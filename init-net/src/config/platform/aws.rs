@@ -1,14 +1,16 @@
 //! Amazon EC2: the instance metadata service, version 2 with session tokens.
 //!
-//! docs.aws.amazon.com/AWSEC2, "Use the Instance Metadata Service". Every NIC is set up by its hardware address, in
-//! the order of device numbers.
+//! docs.aws.amazon.com/AWSEC2, "Use the Instance Metadata Service" and "Instance metadata categories". Every NIC is set up
+//! by its hardware address, in the order of network cards and device numbers; those behind the first answer through
+//! routing tables of their own.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::facts::Facts;
+use super::facts::{Facts, is_blank};
+use super::network::{MAX_NICS, OwnTable, table_of};
 use super::{Answer, Answers, Ask, Bodies, Known, Method, Parsed, Provider, fixed};
 use crate::config::userdata::Base64;
-use crate::config::{AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, Said};
+use crate::config::{AutoMethod, LinkRef};
 use crate::value::{Mac, Prefix};
 
 /// The provider.
@@ -23,8 +25,18 @@ const TOKEN_TTL: &str = "21600";
 /// The first token, and the one that replaces it when the service has forgotten it.
 const TOKENS: [&str; 2] = ["token", "token/2"];
 
+/// Tells the cloud from its imitations, which have their own time and name servers.
+const PARTITION: &str = "services/partition";
+
+/// The listing of tags, where the owner lets the instance see them.
+const TAGS: &str = "tags/instance/";
+
+/// Most tags; the cloud allows 50.
+const MAX_TAGS: usize = 64;
+
 /// Keys of the instance; each may be missing.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
+    PARTITION,
     "instance-id",
     "hostname",
     "local-hostname",
@@ -37,15 +49,15 @@ const KEYS: [&str; 9] = [
 ];
 
 /// Keys of a NIC.
-const NIC_KEYS: [&str; 4] = [
+const NIC_KEYS: [&str; 7] = [
+    "network-card",
     "device-number",
     "local-ipv4s",
+    "public-ipv4s",
     "ipv6s",
     "subnet-ipv4-cidr-block",
+    "subnet-ipv6-cidr-blocks",
 ];
-
-/// Most NICs; the largest instances have 15 a card and 16 cards.
-const MAX_NICS: usize = 256;
 
 /// The time service of every VPC, both families.
 const TIME_SERVERS: [&str; 2] = ["169.254.169.123", "fd00:ec2::123"];
@@ -74,22 +86,27 @@ impl Provider for Aws {
         let (header, attempt) = match (answers.get(first), answers.get(second)) {
             (_, Some(Answer::Body(token))) => (Some(token), 2),
             // Clones of the service know version 1 only: no token, no header.
-            (Some(Answer::Status(404)), _) => (None, 1),
+            (Some(Answer::Status(404 | 405 | 501)), _) => (None, 1),
             (Some(Answer::Body(token)), _) => (Some(token), 1),
             // 403: the service is switched off for this instance. Anything else: it is not there.
             (Some(Answer::Status(_) | Answer::Unreachable) | None, _) => return asks,
         };
         let header = header.and_then(|token| core::str::from_utf8(token).ok());
         let keys = KEYS.iter().map(|key| (*key).to_owned());
-        let mut keys: Vec<String> = keys.chain([format!("{MACS}/")]).collect();
+        let listings = [format!("{MACS}/"), TAGS.to_owned()];
+        let mut keys: Vec<String> = keys.chain(listings).collect();
         if let Some(Answer::Body(listing)) = answers.get(&format!("{MACS}/")) {
             let listing = core::str::from_utf8(listing).unwrap_or_default();
             for mac in macs(listing.lines()) {
                 keys.extend(NIC_KEYS.iter().map(|key| nic_key(mac, key)));
             }
         }
+        if let Some(Answer::Body(listing)) = answers.get(TAGS) {
+            let listing = core::str::from_utf8(listing).unwrap_or_default();
+            keys.extend(tags(listing.lines()).map(|tag| format!("{TAGS}{tag}")));
+        }
         let paths = keys.into_iter().map(|key| {
-            let path = format!("{ROOT}/{key}");
+            let path = format!("{ROOT}/{}", escape(&key));
             (key, path)
         });
         let user_data = ("user-data".to_owned(), "/latest/user-data".to_owned());
@@ -107,6 +124,10 @@ impl Provider for Aws {
 
     fn is_secret(&self, key: &str) -> bool {
         TOKENS.contains(&key)
+    }
+
+    fn is_partial(&self, key: &str, body: &[u8]) -> bool {
+        (key == TAGS || key.strip_suffix('/') == Some(MACS)) && is_blank(body)
     }
 
     fn parse(&self, bodies: &Bodies) -> Parsed {
@@ -130,17 +151,30 @@ impl Provider for Aws {
             metadata.push(("providerId", format!("aws:///{zone}/{id}")));
         }
         if let Some(address) = facts.value::<IpAddr>("public-ipv4") {
-            let origin = facts.origin("public-ipv4");
-            facts.document.external_ips.push(Said::new(address, origin));
+            facts.external(address, "public-ipv4");
         }
-        for server in TIME_SERVERS {
-            let origin = facts.origin("time service of the VPC");
-            facts
-                .document
-                .time_servers
-                .push(Said::new(server.to_owned(), origin));
+        let listing = facts.lines(TAGS);
+        for tag in tags(listing.into_iter()) {
+            let key = format!("{TAGS}{tag}");
+            let is_empty = facts
+                .text(&key)
+                .is_some_and(|value| value.trim().is_empty());
+            if let Some(value) = facts.line(&key).or(is_empty.then_some("")) {
+                facts.tag(tag, value, TAGS);
+            }
         }
-        nics(&mut facts);
+        let is_aws = facts
+            .line(PARTITION)
+            .is_some_and(|name| name.starts_with("aws"));
+        let has_v6 = nics(&mut facts);
+        if is_aws {
+            for server in TIME_SERVERS {
+                facts.time_server(server, "time service of the VPC");
+            }
+            if has_v6 {
+                facts.nameserver(RESOLVER6.into(), "resolver of the VPC");
+            }
+        }
         facts.finish("user-data", Base64::Maybe)
     }
 }
@@ -164,65 +198,230 @@ fn macs<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Mac> {
         .take(MAX_NICS)
 }
 
-/// DHCP on every NIC with spread metrics, so that the first one has the default route; further IPv4 addresses, which
-/// DHCP does not hand out; the resolver.
-fn nics(facts: &mut Facts<'_>) {
-    let mut found: Vec<(u32, Mac)> = Vec::new();
+/// Tags of a listing: one a line, with the spaces that are in it.
+fn tags<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    // What would lead to another key is none.
+    let up = |part: &str| matches!(part, "" | "." | "..");
+    let tags = lines
+        .map(str::trim)
+        .filter(move |line| !line.split('/').any(up));
+    tags.take(MAX_TAGS)
+}
+
+/// `path` with everything that is not plain in a URL escaped (RFC 3986 §2.1): tags are free text.
+fn escape(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// All NICs in order; answers whether any has IPv6.
+fn nics(facts: &mut Facts<'_>) -> bool {
+    let mut found: Vec<(u32, u32, Mac)> = Vec::new();
     let listing = facts.lines(&format!("{MACS}/"));
     let macs: Vec<Mac> = macs(listing.iter().copied()).collect();
     if macs.len() < listing.len().min(MAX_NICS) {
         facts.warn(MACS, "lists something else than hardware addresses");
     }
     for mac in macs {
-        let number = facts.value::<u32>(&nic_key(mac, "device-number"));
-        found.push((number.unwrap_or(u32::MAX), mac));
+        // Instances with one card have no number for it.
+        let card = facts.value::<u32>(&nic_key(mac, "network-card"));
+        let device = facts.value::<u32>(&nic_key(mac, "device-number"));
+        found.push((card.unwrap_or(0), device.unwrap_or(u32::MAX), mac));
     }
     found.sort_unstable();
     found.dedup();
     let mut any_v6 = false;
-    for (metric, (_, mac)) in (1u32..).map(|n| n * 100).zip(found) {
-        any_v6 |= nic(facts, mac, metric);
+    for (position, (_, _, mac)) in found.into_iter().enumerate() {
+        any_v6 |= nic(facts, mac, position);
     }
-    if any_v6 {
-        let origin = facts.origin("resolver of the VPC");
-        let resolver = IpAddr::V6(RESOLVER6);
-        facts
-            .document
-            .nameservers
-            .push(Said::new(resolver.into(), origin));
-    }
+    any_v6
 }
 
-/// One NIC; answers whether it has IPv6.
-fn nic(facts: &mut Facts<'_>, mac: Mac, metric: u32) -> bool {
+/// One NIC: DHCP with spread metrics, and further addresses, which DHCP does not hand out. Answers whether it has IPv6.
+fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize) -> bool {
     let link = LinkRef::Mac(mac);
-    let origin = facts.origin(&format!("{MACS}/{mac}"));
+    let body = format!("{MACS}/{mac}");
     let v4: Vec<Ipv4Addr> = facts.values(&nic_key(mac, "local-ipv4s"));
     let v6: Vec<Ipv6Addr> = facts.values(&nic_key(mac, "ipv6s"));
-    let subnet: Option<Prefix> = facts.value(&nic_key(mac, "subnet-ipv4-cidr-block"));
-    let document = &mut facts.document;
-    let mut config = LinkConfig::new(link.clone(), origin.clone());
-    config.up = Some(true);
-    document.links.push(config);
-    // A subnet with IPv6 only still leases 169.254.x.y over DHCPv4, which must not count as IPv4.
-    let methods = [
-        (!v4.is_empty() || v6.is_empty(), AutoMethod::Dhcp4),
-        (!v6.is_empty(), AutoMethod::Dhcp6),
-    ];
-    for (_, method) in methods.into_iter().filter(|(wanted, _)| *wanted) {
-        let mut operator = OperatorConfig::new(link.clone(), method, origin.clone());
-        operator.metric = Some(metric);
-        document.operators.push(operator);
+    for address in facts.values::<IpAddr>(&nic_key(mac, "public-ipv4s")) {
+        facts.external(address, &body);
     }
-    for address in v4.into_iter().skip(1).map(IpAddr::V4) {
-        let len = subnet
-            .filter(Prefix::is_ipv4)
-            .map_or(32, |subnet| subnet.len());
-        if let Ok(address) = Prefix::new(address, len) {
-            document
-                .addresses
-                .push(AddressConfig::new(link.clone(), address, origin.clone()));
+    let subnet4: Option<Prefix> = facts.value(&nic_key(mac, "subnet-ipv4-cidr-block"));
+    let mut subnets = Vec::from_iter(subnet4);
+    subnets.extend(facts.values::<Prefix>(&nic_key(mac, "subnet-ipv6-cidr-blocks")));
+    facts.up(&link, None, &body);
+    let table = table_of(position);
+    let metric = u32::try_from(position).ok().map(|n| (n + 1) * 100);
+    // A subnet with IPv6 only still leases 169.254.x.y over DHCPv4, which must not count as IPv4.
+    if !v4.is_empty() || v6.is_empty() {
+        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, &body);
+    }
+    if !v6.is_empty() {
+        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, &body);
+    }
+    let has_v6 = !v6.is_empty();
+    let more = v4.iter().skip(1).map(|address| IpAddr::V4(*address));
+    let more6 = v6.iter().skip(1).map(|address| IpAddr::V6(*address));
+    for address in more.chain(more6) {
+        let subnet = subnets.iter().find(|subnet| subnet.contains(address));
+        let len = subnet.map(Prefix::len);
+        let address = len.map_or(Ok(Prefix::host(address)), |len| Prefix::new(address, len));
+        if let Ok(address) = address {
+            facts.address(&link, address, &body);
         }
     }
-    !v6.is_empty()
+    if let Some(table) = table {
+        let sources = v4.into_iter().map(IpAddr::V4);
+        let own = OwnTable {
+            sources: sources.chain(v6.into_iter().map(IpAddr::V6)).collect(),
+            subnets,
+            gateways: Vec::new(),
+        };
+        facts.own_table(&link, table, &own, &body);
+    }
+    has_v6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn policy_routing() {
+        check(
+            &Aws,
+            "aws/policy-routing",
+            "Ok(Config(64 bytes))",
+            &[
+                "0e:aa:bb:cc:dd:01",
+                "0e:aa:bb:cc:dd:02",
+                "0e:aa:bb:cc:dd:00",
+                "0e:aa:bb:cc:dd:01 has 10.0.0.11/24",
+                "0e:aa:bb:cc:dd:01 has 2001:db8:1::11/64",
+                "0e:aa:bb:cc:dd:02 has 10.0.1.11/24",
+                "0e:aa:bb:cc:dd:02 to 10.0.1.0/24 table 101",
+                "0e:aa:bb:cc:dd:02 to 2001:db8:2::/64 table 101",
+                "0e:aa:bb:cc:dd:00 to 10.0.2.0/24 table 102",
+                "rule 10000 from 10.0.1.10/32 table 101",
+                "rule 10001 from 10.0.1.11/32 table 101",
+                "rule 10002 from 2001:db8:2::10/128 table 101",
+                "rule 10003 from 10.0.2.10/32 table 102",
+                "0e:aa:bb:cc:dd:01 runs Dhcp4 metric 100",
+                "0e:aa:bb:cc:dd:01 runs Dhcp6 metric 100",
+                "0e:aa:bb:cc:dd:02 runs Dhcp4 metric 200",
+                "0e:aa:bb:cc:dd:02 runs Dhcp6 metric 200",
+                "0e:aa:bb:cc:dd:00 runs Dhcp4 metric 300",
+                "hostname ip-10-0-0-10.eu-west-1.compute.internal",
+                "dns fd00:ec2::253",
+                "ntp 169.254.169.123",
+                "ntp fd00:ec2::123",
+                "external 198.51.100.7",
+                "external 198.51.100.8",
+                "region=eu-west-1",
+                "zone=eu-west-1b",
+                "instanceType=p5.48xlarge",
+                "internalDNS=ip-10-0-0-10.eu-west-1.compute.internal",
+                "instanceId=i-0123456789abcdef2",
+                "providerId=aws:///eu-west-1b/i-0123456789abcdef2",
+                "tag Name=node 7",
+                "tag team:role=edge",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_clone_without_tokens() {
+        check(
+            &Aws,
+            "aws/clone-without-tokens",
+            "Ok(Absent)",
+            &[
+                "0e:aa:bb:cc:dd:05",
+                "0e:aa:bb:cc:dd:05 runs Dhcp4 metric 100",
+                "hostname node8",
+                "zone=zone-1",
+                "internalDNS=node8",
+                "instanceId=i-0123456789abcdef3",
+                "providerId=aws:///zone-1/i-0123456789abcdef3",
+            ],
+        );
+    }
+
+    #[test]
+    fn hostile_tags() {
+        let bodies = [
+            (
+                TAGS,
+                r##"Name
+ ../../x 
+a=b c
+
+"##,
+            ),
+            (
+                "tags/instance/Name",
+                r##"a
+b"##,
+            ),
+            ("tags/instance/a=b c", r##"é"##),
+            (PARTITION, r##"other"##),
+        ];
+        check_bodies(
+            &Aws,
+            &bodies,
+            "Ok(Absent)",
+            &[
+                "! aws: tags/instance/Name has more than one line",
+                "tag a=b c=é",
+            ],
+        );
+    }
+
+    #[test]
+    fn tags_are_free_text_in_a_path() {
+        let listing = Answer::Body("Name\n../x\na b\n\u{e9}?\n".into());
+        let token = Answer::Body(b"t".to_vec());
+        let answers = [("token".to_owned(), token), (TAGS.to_owned(), listing)].into();
+        let wanted = Aws.wanted(&answers);
+        let paths: Vec<&str> = wanted
+            .iter()
+            .filter(|ask| ask.key.len() > TAGS.len() && ask.key.starts_with(TAGS))
+            .map(|ask| ask.path.as_str())
+            .collect();
+        let root = "/latest/meta-data/tags/instance";
+        assert_eq!(
+            paths,
+            [
+                format!("{root}/Name"),
+                format!("{root}/a%20b"),
+                format!("{root}/%C3%A9%3F")
+            ]
+        );
+    }
+
+    #[test]
+    fn clones_answer_a_put_in_several_ways() {
+        for status in [404, 405, 501] {
+            let answers = [("token".to_owned(), Answer::Status(status))].into();
+            let wanted = Aws.wanted(&answers);
+            assert!(wanted.len() > 1 && wanted.iter().skip(1).all(|ask| ask.headers.is_empty()));
+        }
+        let (bodies, asks) = converse(&Aws, "aws/policy-routing");
+        assert!(!bodies.contains_key("token") && bodies.contains_key("tags/instance/team:role"));
+        assert!(
+            asks.iter()
+                .skip(1)
+                .all(|ask| ask.headers[0].1 == "invented-token")
+        );
+        assert!(Aws.is_partial(TAGS, b"\n") && Aws.is_partial("network/interfaces/macs/", b""));
+        assert!(!Aws.is_partial("hostname", b""));
+    }
 }

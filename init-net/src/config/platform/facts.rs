@@ -12,6 +12,15 @@ const MAX_FACT: usize = 64 * 1024;
 /// Longest text of one value, bytes: an identifier with its path.
 const MAX_WORD: usize = 1024;
 
+/// Most labels of an instance; the clouds allow some 50 to 200.
+const MAX_TAGS: usize = 256;
+
+/// Most items of one list: all addresses of the largest instances together.
+pub const MAX_ITEMS: usize = 4096;
+
+/// Most faults that are told: a hostile list must not fill the log.
+const MAX_DIAGNOSTICS: usize = 256;
+
 /// The bodies of one cloud, and the document they become.
 pub struct Facts<'b> {
     bodies: &'b Bodies,
@@ -162,6 +171,49 @@ impl<'b> Facts<'b> {
         }
     }
 
+    /// The scalars of the list at `node`'s `key`, parsed; others are told once. Empty ones are none.
+    pub fn each<T: core::str::FromStr>(&mut self, node: &Node, key: &str, body: &str) -> Vec<T> {
+        let items = node.at(key).map(Node::items).unwrap_or_default();
+        let items = items.iter().take(MAX_ITEMS);
+        let texts = items.filter(|item| !item.is_null() && item.text() != Some(""));
+        let values: Vec<Option<T>> = texts.map(|item| item.text()?.trim().parse().ok()).collect();
+        if values.iter().any(Option::is_none) {
+            self.warn(body, &format!("has {key} that are not what they should be"));
+        }
+        values.into_iter().flatten().collect()
+    }
+
+    /// A label of the instance.
+    pub fn tag(&mut self, key: &str, value: &str, body: &str) {
+        let hostile = |text: &str| text.len() > MAX_WORD || text.chars().any(char::is_control);
+        if key.is_empty() || hostile(key) || hostile(value) || self.document.tags.len() >= MAX_TAGS
+        {
+            return self.warn(body, "has too many tags, or one that is too long or none");
+        }
+        self.document.tags.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// The list of labels at `node`'s `key`.
+    pub fn tags_at(&mut self, node: &Node, key: &str, body: &str) {
+        for tag in self.each::<String>(node, key, body) {
+            self.tag(&tag, "", body);
+        }
+    }
+
+    /// The identifier of the instance, alone and as Kubernetes writes it: behind `scheme`.
+    pub fn identity(&mut self, id: Option<String>, scheme: &str) {
+        self.know("instanceId", id.clone());
+        self.know("providerId", id.map(|id| format!("{scheme}://{id}")));
+    }
+
+    /// An instance fact, when there is any.
+    pub fn know(&mut self, name: &'static str, value: Option<String>) {
+        let value = value.filter(|value| !value.is_empty());
+        self.document
+            .metadata
+            .extend(value.map(|value| (name, value)));
+    }
+
     /// The host name at `node`'s `key`, when there is none yet.
     pub fn hostname_at(&mut self, node: &Node, key: &str, body: &str) {
         if let Some(hostname) = self.read::<Hostname>(node, key, body) {
@@ -169,7 +221,8 @@ impl<'b> Facts<'b> {
         }
     }
 
-    fn set_hostname(&mut self, hostname: Hostname, body: &str) {
+    /// Uses `hostname`, when there is none yet.
+    pub fn set_hostname(&mut self, hostname: Hostname, body: &str) {
         if self.document.hostnames.is_empty() {
             self.document
                 .metadata
@@ -181,6 +234,9 @@ impl<'b> Facts<'b> {
 
     /// Keeps a fault of the body `key`.
     pub fn warn(&mut self, key: &str, rule: &str) {
+        if self.diagnostics.len() >= MAX_DIAGNOSTICS {
+            return;
+        }
         let message = format!("{}: {key} {rule}", self.name);
         let effect = "it is ignored";
         self.diagnostics
@@ -188,8 +244,13 @@ impl<'b> Facts<'b> {
     }
 
     /// Ends with the user-data at `key`; its `#cloud-config` host name is used when the cloud gives none.
-    pub fn finish(mut self, key: &str, base64: Base64) -> Parsed {
+    pub fn finish(self, key: &str, base64: Base64) -> Parsed {
         let raw = self.bodies.get(key).map(Vec::as_slice).unwrap_or_default();
+        self.finish_with(raw, key, base64)
+    }
+
+    /// [`Facts::finish`], for user-data that is a part of the body `key`.
+    pub fn finish_with(mut self, raw: &[u8], key: &str, base64: Base64) -> Parsed {
         let user_data = userdata::decode(raw, base64);
         if let Ok(UserData::CloudConfig(Some(hostname))) = &user_data
             && self.document.hostnames.is_empty()
@@ -215,4 +276,15 @@ impl<'b> Facts<'b> {
             user_data,
         }
     }
+}
+
+/// Whether `node`'s `key` is true, also as a text in any case.
+pub fn is_true(node: &Node, key: &str) -> bool {
+    let text = node.at(key).and_then(Node::text);
+    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
+
+/// Whether a body says nothing yet: some services answer so while they still make the instance known.
+pub fn is_blank(body: &[u8]) -> bool {
+    matches!(body.trim_ascii(), b"" | b"null" | b"{}" | b"[]")
 }

@@ -6,15 +6,25 @@
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
 mod aws;
+mod azure;
+mod cloudstack;
+mod digitalocean;
+mod equinix;
+mod exoscale;
 pub mod detect;
 mod facts;
+mod gcp;
 mod hcloud;
 mod media;
 mod names;
 mod network;
+mod scaleway;
 mod session;
 #[cfg(test)]
 mod tests;
+mod upcloud;
+mod vultr;
+mod xml;
 
 use std::collections::BTreeMap;
 
@@ -59,7 +69,7 @@ pub struct Ask {
     pub headers: Vec<(&'static str, String)>,
     /// Whether 404 is a plain "there is none": no waiting for it to appear.
     pub optional: bool,
-    /// What is sent with [`Method::Put`], [`Method::Post`] and [`Method::Patch`]: its media type, and the bytes.
+    /// What is sent with [`Method::Post`] and [`Method::Patch`]: its media type, and the bytes.
     pub body: Option<(&'static str, Vec<u8>)>,
     /// Whether the service answers only those who call from a port below 1024.
     pub low_port: bool,

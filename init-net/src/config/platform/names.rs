@@ -4,7 +4,16 @@ use core::fmt;
 
 use super::Provider;
 use super::aws::Aws;
+use super::azure::Azure;
+use super::cloudstack::Cloudstack;
+use super::digitalocean::DigitalOcean;
+use super::equinix::EquinixMetal;
+use super::exoscale::Exoscale;
+use super::gcp::Gcp;
 use super::hcloud::Hcloud;
+use super::scaleway::Scaleway;
+use super::upcloud::Upcloud;
+use super::vultr::Vultr;
 use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Said, Severity};
 
@@ -32,6 +41,18 @@ const fn later(name: &'static str, aliases: &'static [&'static str]) -> Platform
     }
 }
 
+const fn asked(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    provider: &'static dyn Provider,
+) -> Platform {
+    Platform {
+        name,
+        aliases,
+        provider: Some(provider),
+    }
+}
+
 /// Without any metadata service.
 const METAL: &str = "metal";
 
@@ -53,13 +74,13 @@ pub static PLATFORMS: [Platform; 24] = [
     later(METAL, &["none", "qemu", "virtualbox"]),
     later("akamai", &["linode"]),
     later("alibabacloud", &["aliyun"]),
-    later("azure", &["azurestack"]),
-    later("cloudstack", &[]),
+    asked("azure", &["azurestack"], &Azure),
+    asked("cloudstack", &[], &Cloudstack),
     later("container", &[]),
-    later("digital-ocean", &["digitalocean"]),
-    later("equinixMetal", &["packet", "equinix-metal"]),
-    later("exoscale", &[]),
-    later("gcp", &["gce"]),
+    asked("digital-ocean", &["digitalocean"], &DigitalOcean),
+    asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
+    asked("exoscale", &[], &Exoscale),
+    asked("gcp", &["gce"], &Gcp),
     later("ibmcloud", &[]),
     later("kubevirt", &[]),
     later("nocloud", &["nocloud-net"]),
@@ -68,10 +89,10 @@ pub static PLATFORMS: [Platform; 24] = [
     later("openstack", &[]),
     later("oracle", &["oraclecloud"]),
     later("proxmoxve", &[]),
-    later("scaleway", &[]),
-    later("upcloud", &[]),
+    asked("scaleway", &[], &Scaleway),
+    asked("upcloud", &[], &Upcloud),
     later("vmware", &[]),
-    later("vultr", &[]),
+    asked("vultr", &[], &Vultr),
 ];
 
 /// The platform that `initnet.platform=` names, in any spelling and case.
@@ -135,11 +156,10 @@ mod tests {
         check("hetzner", Some("hcloud"), &[]);
         check("metal", Some("metal"), &[]);
         check("qemu", Some("metal"), &[]);
-        check(
-            "packet",
-            Some("equinixMetal"),
-            &["platform equinixMetal is known, its metadata is not read yet; -"],
-        );
+        check("packet", Some("equinixMetal"), &[]);
+        check("DigitalOcean", Some("digital-ocean"), &[]);
+        check("GCE", Some("gcp"), &[]);
+        check("azurestack", Some("azure"), &[]);
         check(
             "hclod",
             None,

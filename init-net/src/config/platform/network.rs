@@ -2,14 +2,99 @@
 
 use core::net::IpAddr;
 
-use super::facts::Facts;
+use super::facts::{Facts, MAX_ITEMS};
 use crate::config::machine::tree::Node;
 use crate::config::{
-    AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, Said,
+    AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, RuleConfig, Said,
 };
-use crate::value::{Mac, Mtu, Prefix, prefix_len_from_netmask};
+use crate::value::{Mac, Mtu, Prefix, RouteTable, RuleAction, prefix_len_from_netmask};
+
+/// Most network cards of an instance; the largest have some hundred.
+pub const MAX_NICS: usize = 256;
+
+/// Table of the second card for what it sends from its own addresses; the third has the next one.
+const TABLES: u32 = 100;
+
+/// Where the rules of such tables begin; each has a place of its own behind it.
+const RULES: u32 = 10_000;
+
+/// What belongs to the table of one card.
+#[derive(Default)]
+pub struct OwnTable {
+    /// Addresses of the card.
+    pub sources: Vec<IpAddr>,
+    /// Networks on its link.
+    pub subnets: Vec<Prefix>,
+    /// Routers of its link, where DHCP does not tell them.
+    pub gateways: Vec<IpAddr>,
+}
+
+/// The table of the card at `position`, from 0; the first one uses the main table.
+pub fn table_of(position: usize) -> Option<RouteTable> {
+    let position = u32::try_from(position).ok().filter(|n| *n > 0)?;
+    RouteTable::new(TABLES.checked_add(position)?)
+}
+
+/// The metric of the DHCP client on the card at `position`, from 0, of `count` cards: several must not have the same.
+pub fn spread(position: usize, count: usize) -> Option<u32> {
+    let number = u32::try_from(position).ok()?.checked_add(1)?;
+    number.checked_mul(100).filter(|_| count > 1)
+}
+
+/// The cards of a list.
+pub fn cards(list: Option<&Node>) -> impl Iterator<Item = &Node> {
+    let items = list.map(Node::items).unwrap_or_default();
+    items.iter().take(MAX_NICS)
+}
 
 impl Facts<'_> {
+    /// The address at `node`'s `key` with the mask at its `mask`.
+    pub fn prefix_at(&mut self, node: &Node, key: &str, mask: &str, body: &str) -> Option<Prefix> {
+        let address = self.word(node, key, body)?;
+        let mask = self.word(node, mask, body);
+        let found = prefix(&address, mask.as_deref());
+        if found.is_none() {
+            self.warn(
+                body,
+                &format!("has a {key} that is no address with its mask"),
+            );
+        }
+        found
+    }
+
+    /// What `link` sends from its own addresses goes out of it again: the fabric drops what comes from a foreign card.
+    pub fn own_table(&mut self, link: &LinkRef, table: RouteTable, own: &OwnTable, body: &str) {
+        let origin = self.origin(body);
+        let on_link = own
+            .subnets
+            .iter()
+            .map(|subnet| (Some(subnet.network()), None));
+        let behind = own.gateways.iter().map(|gateway| (None, Some(*gateway)));
+        for (destination, gateway) in on_link.chain(behind) {
+            let link = Some(link.clone());
+            self.document.routes.push(RouteConfig {
+                table: Some(table),
+                ..RouteConfig::new(link, destination, gateway, origin.clone())
+            });
+        }
+        let rules = &mut self.document.rules;
+        for (priority, source) in (RULES..).skip(rules.len()).zip(&own.sources) {
+            rules.push(RuleConfig {
+                priority,
+                src: Some(Prefix::host(*source)),
+                dst: None,
+                action: RuleAction::Unicast,
+                table: Some(table),
+                iif_name: None,
+                oif_name: None,
+                fw_mark: None,
+                fw_mask: None,
+                suppress_prefix_length: None,
+                origin: origin.clone(),
+            });
+        }
+    }
+
     /// The link with the hardware address at `node`'s `key`, up. A missing or damaged one is told, and the link is left
     /// alone: a guess would give the addresses of one card to another.
     pub fn link_by_mac(&mut self, node: &Node, key: &str, body: &str) -> Option<LinkRef> {
@@ -34,6 +119,9 @@ impl Facts<'_> {
 
     /// `address` on `link`.
     pub fn address(&mut self, link: &LinkRef, address: Prefix, body: &str) {
+        if self.document.addresses.len() >= MAX_ITEMS {
+            return self.warn(body, "has too many addresses");
+        }
         let origin = self.origin(body);
         let config = AddressConfig::new(link.clone(), address, origin);
         self.document.addresses.push(config);
@@ -63,6 +151,18 @@ impl Facts<'_> {
 
     /// DHCP or router advertisements on `link`.
     pub fn dynamic(&mut self, link: &LinkRef, method: AutoMethod, metric: Option<u32>, body: &str) {
+        self.dynamic_in(link, method, metric, None, body);
+    }
+
+    /// The same, with its routes in `table`; `None`: the main one.
+    pub fn dynamic_in(
+        &mut self,
+        link: &LinkRef,
+        method: AutoMethod,
+        metric: Option<u32>,
+        table: Option<RouteTable>,
+        body: &str,
+    ) {
         let origin = self.origin(body);
         let mut operator = OperatorConfig::new(link.clone(), method, origin);
         operator.metric = metric;
@@ -71,6 +171,10 @@ impl Facts<'_> {
 
     /// A resolver.
     pub fn nameserver(&mut self, address: IpAddr, body: &str) {
+        let known = &self.document.nameservers;
+        if known.len() >= MAX_ITEMS || known.iter().any(|known| known.value == address) {
+            return;
+        }
         let said = Said::new(address.into(), self.origin(body));
         self.document.nameservers.push(said);
     }
@@ -83,6 +187,9 @@ impl Facts<'_> {
 
     /// An address by which the outside sees the machine.
     pub fn external(&mut self, address: IpAddr, body: &str) {
+        if self.document.external_ips.len() >= MAX_ITEMS {
+            return self.warn(body, "has too many addresses");
+        }
         let said = Said::new(address, self.origin(body));
         if !self
             .document
@@ -107,7 +214,13 @@ pub fn prefix(address: &str, mask: Option<&str>) -> Option<Prefix> {
     };
     let len = match mask.parse::<u8>() {
         Ok(len) => len,
-        Err(_) => prefix_len_from_netmask(mask.parse().ok()?).ok()?,
+        Err(_) => {
+            let mask: IpAddr = mask.parse().ok()?;
+            if mask.is_ipv4() != address.is_ipv4() {
+                return None;
+            }
+            prefix_len_from_netmask(mask).ok()?
+        }
     };
     Prefix::new(address, len).ok()
 }

@@ -1,6 +1,8 @@
 //! Conversations with pretended services, whose bodies are under `testdata/`: one folder a case, one file a key, with
 //! `,` for `/` in its name.
 
+pub mod fixtures;
+
 use std::path::Path;
 
 use super::aws::Aws;
@@ -193,6 +195,7 @@ fn aws() {
             "link Mac(0e:aa:bb:cc:dd:02) mtu None",
             "link Mac(0e:aa:bb:cc:dd:01) mtu None",
             "address Mac(0e:aa:bb:cc:dd:02) 10.0.0.11/24",
+            "route Some(10.0.1.0/24) via None",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:02) metric 100",
             "Dhcp6 Mac(0e:aa:bb:cc:dd:02) metric 100",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:01) metric 200",
@@ -251,8 +254,6 @@ fn aws_hostile() {
         &[
             "link Mac(0e:aa:bb:cc:dd:04) mtu None",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:04) metric 100",
-            TIME[0],
-            TIME[1],
             "platform=aws",
         ],
     );
@@ -339,7 +340,7 @@ fn aws_conversation() {
         _ => Answer::Status(401),
     });
     assert_eq!(rounds[0], ["token (Put /latest/api/token, attempt 1)"]);
-    assert_eq!(rounds.iter().map(Vec::len).collect::<Vec<_>>(), [1, 11, 8]);
+    assert_eq!(rounds.iter().map(Vec::len).collect::<Vec<_>>(), [1, 13, 14]);
     assert_eq!(session.bodies(), all, "and the token is not among them");
 }
 
@@ -386,7 +387,7 @@ fn a_listing_does_not_lead_to_endless_requests() {
         "network/interfaces/macs/" => Answer::Body(listing.clone().into_bytes()),
         _ => Answer::Body(b"x".to_vec()),
     });
-    assert_eq!(rounds.iter().map(Vec::len).sum::<usize>(), 12 + 4 * 256);
+    assert_eq!(rounds.iter().map(Vec::len).sum::<usize>(), 15 + 7 * 256);
 }
 
 #[test]
@@ -398,16 +399,185 @@ fn bases_name_the_link() {
     );
 }
 
-proptest::proptest! {
-    #[test]
-    fn hostile_bodies_never_panic(key in 0usize..20, body: Vec<u8>) {
-        for (provider, case) in [(&Hcloud as &dyn Provider, "hcloud/public-and-private"), (&Aws, "aws/two-nics")] {
-            let mut bodies = bodies(case);
-            let key = bodies.keys().nth(key % bodies.len()).unwrap().clone();
-            bodies.insert(key, body.clone());
-            for diagnostic in provider.parse(&bodies).diagnostics {
-                let _ = diagnostic.to_string();
+/// Every body that a fixture of `platform` leads to, and those of the folders beside this file.
+fn fixture_bodies(platform: &'static Platform) -> Vec<Bodies> {
+    let provider = platform.provider.unwrap();
+    let cases = fixtures::cases(platform.name);
+    let mut all: Vec<Bodies> = cases
+        .iter()
+        .map(|case| fixtures::converse(provider, case).0)
+        .collect();
+    match platform.name {
+        "aws" => all.push(bodies("aws/two-nics")),
+        "hcloud" => all.push(bodies("hcloud/public-and-private")),
+        _ => {}
+    }
+    all
+}
+
+/// What a damaged body may be: bytes, texts of other types, or the body itself with a piece changed.
+fn damaged(body: &[u8], how: u8, at: usize, noise: &[u8]) -> Vec<u8> {
+    const WORDS: [&str; 12] = [
+        "null",
+        "{}",
+        "[]",
+        "[[]]",
+        "0",
+        "-1",
+        "1e99",
+        "\"\"",
+        "true",
+        "\"\\u0000\"",
+        "::/0",
+        "18446744073709551616",
+    ];
+    let at = at % (body.len() + 1);
+    let (before, after) = body.split_at(at);
+    // The value that begins next: what stands behind a colon.
+    let value = after
+        .iter()
+        .position(|b| *b == b':')
+        .map_or(after.len(), |n| n + 1);
+    let (between, rest) = after.split_at(value);
+    let end = rest
+        .iter()
+        .position(|b| b",}]\n".contains(b))
+        .unwrap_or(rest.len());
+    let word = WORDS[usize::from(how) % WORDS.len()].as_bytes();
+    match how % 5 {
+        0 => noise.to_vec(),
+        1 => before.to_vec(),
+        2 => [before, noise, after].concat(),
+        3 => word.to_vec(),
+        _ => [before, between, word, rest.split_at(end).1].concat(),
+    }
+}
+
+#[test]
+fn every_provider_has_fixtures() {
+    for platform in PLATFORMS
+        .iter()
+        .filter(|platform| platform.provider.is_some())
+    {
+        let bodies = fixture_bodies(platform);
+        assert!(!bodies.is_empty(), "{}", platform.name);
+        assert!(
+            bodies.iter().all(|bodies| !bodies.is_empty()),
+            "{}",
+            platform.name
+        );
+    }
+}
+
+/// A body that lists more than any machine has.
+#[test]
+fn hostile_lists_end() {
+    let card = |n: u32| {
+        let mac = format!(
+            "0e:00:00:{:02x}:{:02x}:{:02x}",
+            n >> 16,
+            n >> 8 & 0xff,
+            n & 0xff
+        );
+        format!(
+            r#"{{"mac":"{mac}","macAddress":"{mac}","ip":"10.0.0.1","ipv6":["2001:db8::1/96"],
+            "ipv4":{{"ipAddress":[{{"privateIpAddress":"10.0.0.1"}}],"ip_address":"10.0.0.1","address":"10.0.0.1"}},
+            "ip_addresses":[{{"address":"10.0.0.1","dhcp":true}}]}}"#
+        )
+    };
+    let cards: Vec<String> = (0..5000).map(card).collect();
+    let cards = format!("[{}]", cards.join(","));
+    let address = |n: u32| {
+        let address = core::net::Ipv4Addr::from_bits(0x0a00_0000 + n);
+        format!(
+            r#"{{"address":"{address}","enabled":true,"public":true,"cidr":8,"frontendIpAddress":"{address}"}}"#
+        )
+    };
+    let addresses: Vec<String> = (0..20_000).map(address).collect();
+    let addresses = format!("[{}]", addresses.join(","));
+    let body = format!(
+        r#"{{"networkInterfaces":{cards},"interfaces":{{"public":{cards},"private":{cards}}},
+        "network":{{"interfaces":{cards},"addresses":{addresses}}},
+        "loadbalancer":{{"publicIpAddresses":{addresses}}},"public_ips_v4":{addresses},
+        "tags":[{}]}}"#,
+        vec!["\"x\""; 5000].join(",")
+    );
+    for platform in PLATFORMS
+        .iter()
+        .filter(|platform| platform.provider.is_some())
+    {
+        let provider = platform.provider.unwrap();
+        for bodies in fixture_bodies(platform) {
+            for text in [&body, &cards] {
+                let all: Bodies = bodies
+                    .keys()
+                    .map(|key| (key.clone(), text.clone().into_bytes()))
+                    .collect();
+                let parsed = provider.parse(&all);
+                let document = parsed.document;
+                let name = platform.name;
+                assert!(
+                    document.links.len() <= 1024,
+                    "{name}: {} links",
+                    document.links.len()
+                );
+                assert!(document.addresses.len() <= 4096, "{name}");
+                assert!(document.external_ips.len() <= 4096, "{name}");
+                assert!(document.tags.len() <= 256, "{name}");
+                assert!(parsed.diagnostics.len() <= 512, "{name}");
             }
+        }
+    }
+}
+
+#[test]
+fn hostile_bodies_never_panic() {
+    let asked = PLATFORMS
+        .iter()
+        .filter_map(|platform| Some((platform, platform.provider?)));
+    let all: Vec<(&dyn Provider, Bodies)> = asked
+        .flat_map(|(platform, provider)| {
+            let bodies = fixture_bodies(platform).into_iter();
+            bodies.map(move |bodies| (provider, bodies))
+        })
+        .collect();
+    let config = proptest::prelude::ProptestConfig::with_cases(3000);
+    proptest::proptest!(config, |(which: usize, key: usize, how: u8, at: usize, noise: Vec<u8>)| {
+        let (provider, bodies) = &all[which % all.len()];
+        let (key, body) = bodies.iter().nth(key % bodies.len()).unwrap();
+        let (key, body) = (key.clone(), damaged(body, how, at, &noise));
+        let answers = [(key.clone(), Answer::Body(body.clone()))].into();
+        let _ = (provider.wanted(&answers), provider.is_partial(&key, &body));
+        for outcome in [Outcome::Ready, Outcome::Failed("x")] {
+            let _ = provider.report(outcome, &answers);
+        }
+        let mut bodies = bodies.clone();
+        bodies.insert(key, body);
+        let parsed = provider.parse(&bodies);
+        for diagnostic in &parsed.diagnostics {
+            let _ = diagnostic.to_string();
+        }
+        crate::compile::compile(&[parsed.document], &BTreeMap::new());
+    });
+}
+
+/// Every link that a fixture speaks of is there, and compiles without a word.
+#[test]
+fn fixtures_compile() {
+    for platform in PLATFORMS
+        .iter()
+        .filter(|platform| platform.provider.is_some())
+    {
+        for case in fixtures::cases(platform.name) {
+            let links = fixtures::links(&case);
+            let document = fixtures::parsed(platform.provider.unwrap(), &case).document;
+            let (desired, faults) = crate::compile::compile(&[document], &links);
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            assert!(faults.is_empty(), "{case}: {faults:#?}");
+            assert!(
+                !desired.operators.is_empty() || !desired.addresses.is_empty(),
+                "{case}"
+            );
         }
     }
 }

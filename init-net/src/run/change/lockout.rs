@@ -60,7 +60,7 @@ pub fn metadata(platform: Option<&str>, url: Option<&str>) -> Vec<SocketAddr> {
         Some(SocketAddr::new(url.host().address()?, url.port()))
     };
     let mut servers: Vec<SocketAddr> = bases.iter().filter_map(server).collect();
-    if platform.is_some() && provider.is_none() {
+    if found.is_some_and(|platform| platform.provider.is_none()) {
         servers.push(SocketAddr::new(METADATA.into(), 80));
     }
     servers

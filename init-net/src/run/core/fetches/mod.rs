@@ -150,10 +150,9 @@ impl Fetches {
 
     /// The sources that have not ended, for the report.
     pub(super) fn waiting(&self) -> impl Iterator<Item = String> {
-        self.jobs
-            .iter()
-            .filter(|job| !job.done)
-            .map(|job| job.source.name())
+        let open = self.jobs.iter().filter(|job| !job.done);
+        let open = open.filter(|job| !job.source.is_report());
+        open.map(|job| job.source.name())
     }
 
     /// When [`Fetches::turn`] has something to do next.
@@ -309,6 +308,11 @@ impl Fetches {
                     Ok(fetched) => {
                         job.again = None;
                         job.bootstrap = None;
+                        if let Some(place) = &fetched.place {
+                            let platform = fetched.platform.as_deref().unwrap_or(&name);
+                            let text = format!("{platform}: read from {place}");
+                            effects.push(Effect::Log(log::Level::Info, text));
+                        }
                         self.faults.remove(&name);
                         Some(fetched)
                     }

@@ -10,14 +10,18 @@ mod meaning;
 mod probing;
 mod report;
 mod talk;
+#[cfg(test)]
+mod tests;
 
-use crate::config::platform::{Bodies, Bootstrap, Medium, Provider, Session, detect};
+use crate::config::platform::{
+    Bodies, Bootstrap, Found, Medium, Platform, Provider, Session, detect,
+};
 use crate::config::userdata::UserData;
 use crate::config::{Diagnostic, Document};
 use crate::proto::http::{Fetch, FetchError, Response};
 use crate::run::core::{Around, Fetched, MediaNews, Source};
 use crate::run::state_file::SavedText;
-use crate::value::{Instant, Rng};
+use crate::value::{Duration, Instant, Rng};
 use meaning::Meaning;
 use probing::Probing;
 use report::Report;
@@ -25,6 +29,10 @@ use talk::{Chosen, Talk};
 
 /// The name of the source on a machine that names no platform: a volume may.
 pub const UNNAMED: &str = "platform";
+
+/// How long the media are awaited once all drivers are there, where they may well say nothing: a drive that hangs must not
+/// hold up the boot.
+const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Key of the text behind `ds=` on the kernel command line.
 const CMDLINE_SEED: &str = "cmdline-ds";
@@ -51,14 +59,63 @@ pub struct Metadata {
 /// What the media said.
 #[derive(Debug, Default)]
 struct Local {
-    bodies: Bodies,
-    place: Option<String>,
+    /// What is known without them.
+    given: Bodies,
+    found: Vec<(Medium, Found)>,
     /// How often everything that was there has been read.
     scans: u32,
     /// How often while drivers were still being loaded.
     early: u32,
     /// Nobody reads any more.
     ended: bool,
+    /// Until when they are awaited.
+    until: Option<Instant>,
+}
+
+impl Local {
+    /// What they say to `provider`: each thing by the medium that stands first among its own.
+    fn bodies(&self, provider: &dyn Provider) -> Bodies {
+        let mut bodies = self.given.clone();
+        for (_, found) in self.of(provider) {
+            for (key, body) in &found.bodies {
+                bodies.entry(key.clone()).or_insert_with(|| body.clone());
+            }
+        }
+        bodies
+    }
+
+    /// Where that is.
+    fn place(&self, provider: &dyn Provider) -> Option<String> {
+        let (_, found) = self
+            .of(provider)
+            .find(|(_, found)| provider.is_told(&found.bodies))?;
+        Some(found.place.clone())
+    }
+
+    fn of<'a>(&'a self, provider: &'a dyn Provider) -> impl Iterator<Item = &'a (Medium, Found)> {
+        let media = provider.media().iter();
+        media.flat_map(|medium| self.found.iter().filter(move |(of, _)| of == medium))
+    }
+
+    /// The platform that they name: by the label of a volume, else as the one that understands them.
+    fn names(&self) -> Option<&'static dyn Provider> {
+        let labelled = |platform: &Platform| {
+            let mut labels = self
+                .found
+                .iter()
+                .filter_map(|(_, found)| found.label.as_ref());
+            labels.any(|label| detect::by_label(label).is_some_and(|of| of.name == platform.name))
+        };
+        let understood = |platform: &Platform| {
+            let found = self.found.iter().filter(|(_, found)| found.label.is_none());
+            platform.provider.is_some_and(|provider| {
+                let mut found = found.filter(|(medium, _)| provider.media().contains(medium));
+                found.any(|(_, found)| provider.is_told(&found.bodies))
+            })
+        };
+        let platform = detect::of_labels().find(|of| understood(of) || labelled(of))?;
+        platform.provider
+    }
 }
 
 enum Stage {
@@ -96,7 +153,7 @@ impl Metadata {
                 pin,
             },
             local: Local {
-                bodies: seed.into_iter().collect(),
+                given: seed.into_iter().collect(),
                 ..Local::default()
             },
             stage: Stage::Media,
@@ -123,39 +180,50 @@ impl Metadata {
 
     /// Whether nothing more is expected of the media: something was said, or all drivers are there and everything has been
     /// read since.
-    fn media_are_read(&mut self, around: Around<'_>) -> bool {
+    fn media_are_read(&mut self, around: Around<'_>, now: Instant) -> bool {
         if around.drivers_loading {
             self.local.early = self.local.scans;
+        } else {
+            self.local.until.get_or_insert(now + MEDIA_PATIENCE);
         }
         let local = &self.local;
         let told = self
             .provider
-            .is_some_and(|provider| provider.is_told(&local.bodies));
+            .or_else(|| local.names())
+            .is_some_and(|provider| provider.is_told(&local.bodies(provider)));
         local.ended
             || self.media().is_empty()
+            || local.until.is_some_and(|until| until <= now)
             || told && local.scans > 0
             || !around.drivers_loading && local.scans > local.early
     }
 
     /// Goes on from what the media said.
     fn leave_media(&mut self) {
+        self.provider = self.provider.or_else(|| self.local.names());
         let Some(provider) = self.provider else {
             // Nothing names a platform: there is none.
             return self.end(Ok(Fetched::fresh(Bodies::new())));
         };
-        let mut session = Session::new(provider, self.local.bodies.clone());
+        let local = self.local.bodies(provider);
+        let told = provider.is_told(&local);
+        let mut session = Session::new(provider, local);
         match session.asks().into_iter().next() {
             Some(probe) => self.stage = Stage::Probing(Probing::new(session, probe)),
-            None if provider.is_told(&self.local.bodies) => self.said(session.bodies()),
+            None if told => self.said(session.bodies()),
             None => self.end(Err("nothing of it is there".into())),
         }
     }
 
     /// The service and the media have said everything.
     fn said(&mut self, bodies: Bodies) {
+        let place = self
+            .provider
+            .and_then(|provider| self.local.place(provider));
+        let place = place.or_else(|| Some(self.chosen.as_ref()?.base.clone()));
         let fetched = Fetched {
             platform: self.provider.map(|provider| provider.name().to_owned()),
-            place: self.local.place.clone(),
+            place,
             via: self.chosen.as_ref().and_then(|chosen| chosen.via.clone()),
             ..Fetched::fresh(bodies)
         };
@@ -210,23 +278,10 @@ impl Source for Metadata {
             MediaNews::Scanned => self.local.scans += 1,
             MediaNews::Ended => self.local.ended = true,
             MediaNews::Found(medium, found) => {
-                if self.provider.is_none() {
-                    let label = found.label.as_deref();
-                    self.provider = label
-                        .and_then(detect::by_label)
-                        .and_then(|platform| platform.provider);
-                }
-                let ours = self
-                    .provider
-                    .is_some_and(|provider| provider.media().contains(medium));
-                if !ours || matches!(self.stage, Stage::Talking(_) | Stage::Including { .. }) {
+                if !self.media().contains(medium) {
                     return;
                 }
-                self.local.place.get_or_insert_with(|| found.place.clone());
-                for (key, body) in &found.bodies {
-                    let bodies = &mut self.local.bodies;
-                    bodies.entry(key.clone()).or_insert_with(|| body.clone());
-                }
+                self.local.found.push((*medium, found.clone()));
                 // It stands before a service that has not been found.
                 if matches!(self.stage, Stage::Probing(_)) {
                     self.stage = Stage::Media;
@@ -244,12 +299,12 @@ impl Source for Metadata {
     }
 
     fn requests(&mut self, around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
-        if matches!(self.stage, Stage::Media) && self.media_are_read(around) {
+        if matches!(self.stage, Stage::Media) && self.media_are_read(around, now) {
             self.leave_media();
         }
         match &mut self.stage {
             Stage::Media | Stage::Over => Vec::new(),
-            Stage::Probing(probing) => probing.requests(&self.local.bodies, around, now),
+            Stage::Probing(probing) => probing.requests(&self.local, around, now),
             Stage::Talking(talk) => {
                 let requests = match &self.chosen {
                     Some(chosen) => talk.requests(chosen, now),
@@ -305,6 +360,7 @@ impl Source for Metadata {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
+            Stage::Media => self.local.until,
             Stage::Talking(talk) => talk.deadline(),
             _ => None,
         }
@@ -317,6 +373,7 @@ impl Source for Metadata {
     fn restart(&mut self) {
         // Where the address is fixed (`--metadata-url`) there is no second time. What the media said stays.
         self.stage = Stage::Media;
+        self.local.until = None;
         self.chosen = None;
     }
 

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::BTreeMap;
 
+use super::Local;
 use super::talk::{self, Chosen};
 use crate::compile::defaults;
 use crate::config::platform::{self, Answer, Ask, Bodies, Known, Provider, Session};
@@ -66,12 +67,12 @@ impl Probing {
     /// Probes every link that could reach the service and has not been tried.
     pub(super) fn requests(
         &mut self,
-        local: &Bodies,
+        local: &Local,
         around: Around<'_>,
         now: Instant,
     ) -> Vec<(String, Fetch)> {
         let known = Known {
-            bodies: local.clone(),
+            bodies: local.bodies(self.provider),
             leases: around.leases.to_vec(),
         };
         let observed = around.observed;

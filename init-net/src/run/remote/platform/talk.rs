@@ -121,10 +121,17 @@ pub(super) fn fetch(
         None => ask.path.parse(),
     }
     .map_err(|error: UrlError| error.to_string())?;
+    let body = ask.body.clone();
+    let (kind, body) = body.unwrap_or(("application/octet-stream", Vec::new()));
     let mut request = match ask.method {
         Method::Get => Request::get(url, deadline),
-        Method::Put | Method::Post | Method::Patch => Request::put(url, deadline),
+        Method::Put => Request::put(url, deadline),
+        Method::Post => Request::post(url, kind, body, deadline),
+        Method::Patch => Request::patch(url, kind, body, deadline),
     };
+    if ask.low_port {
+        request = request.with_low_port();
+    }
     for (name, value) in &ask.headers {
         request = request
             .with_header(name, value)

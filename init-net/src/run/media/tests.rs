@@ -1,0 +1,1 @@
+//! Media on images that real tools made.
