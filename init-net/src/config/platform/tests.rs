@@ -196,6 +196,7 @@ fn aws() {
             "link Mac(0e:aa:bb:cc:dd:01) mtu None",
             "address Mac(0e:aa:bb:cc:dd:02) 10.0.0.11/24",
             "route Some(10.0.1.0/24) via None",
+            "route None via Some(10.0.1.1)",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:02) metric 100",
             "Dhcp6 Mac(0e:aa:bb:cc:dd:02) metric 100",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:01) metric 200",
