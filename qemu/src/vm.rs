@@ -332,7 +332,8 @@ impl Vm {
         let index = self.disks;
         let node = format!("disk{index}");
         let file = json!({ "driver": "file", "filename": image.display().to_string() });
-        let backend = json!({ "driver": "raw", "node-name": node, "file": file, "read-only": true });
+        let backend =
+            json!({ "driver": "raw", "node-name": node, "file": file, "read-only": true });
         self.monitor.run("blockdev-add", backend)?;
         let device = json!({ "driver": "virtio-blk-pci", "drive": node });
         self.monitor.run("device_add", device)?;

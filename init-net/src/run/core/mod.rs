@@ -188,7 +188,7 @@ impl Core {
                 self.fetches.receive(&event, now);
                 self.probes.receive(&event, now);
             }
-            Event::Media(news) => self.fetches.read(&news, now),
+            Event::Media(news) => self.fetches.read(&news, self.drivers_loading, now),
             Event::Documents(documents, sources) => {
                 self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);
