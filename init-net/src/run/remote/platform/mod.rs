@@ -21,7 +21,7 @@ use crate::config::{Diagnostic, Document};
 use crate::proto::http::{Fetch, FetchError, Response};
 use crate::run::core::{Around, Fetched, MediaNews, Source};
 use crate::run::state_file::SavedText;
-use crate::value::{Instant, Rng};
+use crate::value::{Duration, Instant, Rng};
 use meaning::Meaning;
 use probing::Probing;
 use report::Report;
@@ -29,6 +29,10 @@ use talk::{Chosen, Talk};
 
 /// The name of the source on a machine that names no platform: a volume may.
 pub const UNNAMED: &str = "platform";
+
+/// How long the media are awaited once all drivers are there, where they may well say nothing: a drive that hangs must not
+/// hold up the boot.
+const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Key of the text behind `ds=` on the kernel command line.
 const CMDLINE_SEED: &str = "cmdline-ds";
@@ -64,6 +68,8 @@ struct Local {
     early: u32,
     /// Nobody reads any more.
     ended: bool,
+    /// Until when they are awaited.
+    until: Option<Instant>,
 }
 
 impl Local {
@@ -174,9 +180,11 @@ impl Metadata {
 
     /// Whether nothing more is expected of the media: something was said, or all drivers are there and everything has been
     /// read since.
-    fn media_are_read(&mut self, around: Around<'_>) -> bool {
+    fn media_are_read(&mut self, around: Around<'_>, now: Instant) -> bool {
         if around.drivers_loading {
             self.local.early = self.local.scans;
+        } else {
+            self.local.until.get_or_insert(now + MEDIA_PATIENCE);
         }
         let local = &self.local;
         let told = self
@@ -185,6 +193,7 @@ impl Metadata {
             .is_some_and(|provider| provider.is_told(&local.bodies(provider)));
         local.ended
             || self.media().is_empty()
+            || local.until.is_some_and(|until| until <= now)
             || told && local.scans > 0
             || !around.drivers_loading && local.scans > local.early
     }
@@ -291,7 +300,7 @@ impl Source for Metadata {
     }
 
     fn requests(&mut self, around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
-        if matches!(self.stage, Stage::Media) && self.media_are_read(around) {
+        if matches!(self.stage, Stage::Media) && self.media_are_read(around, now) {
             self.leave_media();
         }
         match &mut self.stage {
@@ -352,6 +361,7 @@ impl Source for Metadata {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
+            Stage::Media => self.local.until,
             Stage::Talking(talk) => talk.deadline(),
             _ => None,
         }
@@ -364,6 +374,7 @@ impl Source for Metadata {
     fn restart(&mut self) {
         // Where the address is fixed (`--metadata-url`) there is no second time. What the media said stays.
         self.stage = Stage::Media;
+        self.local.until = None;
         self.chosen = None;
     }
 

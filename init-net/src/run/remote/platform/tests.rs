@@ -210,6 +210,14 @@ fn nobody_is_asked_before_the_media_are_read() {
 }
 
 #[test]
+fn a_drive_that_hangs_does_not_hold_up_the_boot() {
+    let mut scene = Scene::new(Some(&Fake));
+    assert_eq!(scene.asked(), []);
+    scene.now = scene.source.deadline().unwrap();
+    assert_eq!(scene.asked(), probe());
+}
+
+#[test]
 fn a_volume_says_everything() {
     let mut scene = Scene::new(Some(&Fake));
     scene.loading = true;
