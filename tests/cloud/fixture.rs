@@ -14,7 +14,7 @@ use init_net::run::metadata_folder::MetadataFolder;
 
 /// Seconds after which a run that has not ended by itself has failed: twice what a whole conversation may take
 /// (`FETCH_TIMEOUT`).
-const PATIENCE: &str = "20";
+const PATIENCE: &str = "100";
 
 /// Most memory of a run, bytes of address space: far above what an honest conversation takes, far below what hostile
 /// answers would fill.
