@@ -98,7 +98,9 @@ impl Machine {
             option("device", format!("virtio-blk-pci,drive=disk{index}"));
         }
         for (index, cd) in self.cds.iter().enumerate() {
-            let file = cd.iter().map(|file| format!("file={},", comma(&file.display())));
+            let file = cd
+                .iter()
+                .map(|file| format!("file={},", comma(&file.display())));
             let file: String = file.collect();
             option(
                 "drive",
