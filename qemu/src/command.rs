@@ -40,7 +40,7 @@ pub struct Machine {
     pub nics: Vec<Nic>,
     /// Raw disk images; the first is the guest's /dev/vda.
     pub disks: Vec<PathBuf>,
-    /// CDs; `None` is a drive without one.
+    /// CDs, four at most; `None` is a drive without one.
     pub cds: Vec<Option<PathBuf>>,
     /// Structures of SMBIOS: properties of `-smbios`, values as they are.
     pub smbios: Vec<[(&'static str, String); 2]>,
@@ -98,15 +98,18 @@ impl Machine {
             option("device", format!("virtio-blk-pci,drive=disk{index}"));
         }
         for (index, cd) in self.cds.iter().enumerate() {
-            let file = cd
-                .iter()
-                .map(|file| format!("file={},", comma(&file.display())));
-            let file: String = file.collect();
+            // Two controllers, two drives each.
+            let place = format!("ide-cd,bus=ide.{},unit={}", index % 2, index / 2);
+            let Some(file) = cd else {
+                option("device", place);
+                continue;
+            };
+            let file = comma(&file.display());
             option(
                 "drive",
-                format!("{file}id=cd{index},format=raw,if=none,media=cdrom,readonly=on"),
+                format!("file={file},id=cd{index},format=raw,if=none,media=cdrom,readonly=on"),
             );
-            option("device", format!("ide-cd,drive=cd{index}"));
+            option("device", format!("{place},drive=cd{index}"));
         }
         for properties in &self.smbios {
             let properties = properties.iter();
@@ -273,10 +276,9 @@ mod tests {
 -device virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:fe,romfile=,speed=1000,duplex=full
 -drive file=/d,id=disk0,format=raw,if=none
 -device virtio-blk-pci,drive=disk0
--drive id=cd0,format=raw,if=none,media=cdrom,readonly=on
--device ide-cd,drive=cd0
+-device ide-cd,bus=ide.0,unit=0
 -drive file=/c,id=cd1,format=raw,if=none,media=cdrom,readonly=on
--device ide-cd,drive=cd1
+-device ide-cd,bus=ide.1,unit=0,drive=cd1
 -smbios type=1,serial=a,,b
 -fw_cfg name=opt/a,file=/f
 -device virtio-serial-pci

@@ -20,6 +20,7 @@ mod ipv6;
 mod json;
 mod kinds;
 mod machine;
+mod media;
 mod process;
 mod routes;
 mod scale;

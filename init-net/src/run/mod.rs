@@ -48,6 +48,7 @@ mod sockets;
 pub mod sources;
 pub mod state_file;
 pub mod supervise;
+mod trust;
 pub mod upgrade;
 pub mod wait;
 mod wanted;

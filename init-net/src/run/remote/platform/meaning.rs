@@ -53,7 +53,12 @@ impl Meaning {
         let parsed = provider.parse(&fetched.bodies);
         let mut document = parsed.document;
         if let Some(via) = &fetched.via {
-            document.routes.push(pinned(via, provider));
+            let pin = pinned(via, provider);
+            // What the platform itself says of the way is the way.
+            let mut said = document.routes.iter().map(|route| route.destination);
+            if !said.any(|destination| destination == pin.destination) {
+                document.routes.push(pin);
+            }
         }
         let mut documents = vec![document];
         let mut diagnostics = parsed.diagnostics;
