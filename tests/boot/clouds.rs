@@ -23,6 +23,7 @@ const FABRIC: &str = "168.63.129.16";
 const AFTER: &str = "\
 ready 100s
 ip -6 -o address show | say address6
+init-net get addressspecs | say spec
 init-net get metadata -o json | say metadata
 tables
 poweroff -f
