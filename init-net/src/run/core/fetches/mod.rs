@@ -362,7 +362,11 @@ impl Fetches {
                 }
             }
         }
-        self.jobs.extend(following.into_iter().map(Job::new));
+        if !following.is_empty() {
+            // They begin now: nothing else may wake this up.
+            self.jobs.extend(following.into_iter().map(Job::new));
+            documents.extend(self.turn(now, rng, Some(around), means, effects));
+        }
         documents
     }
 }
