@@ -23,7 +23,7 @@ mod nocloud;
 mod scaleway;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod upcloud;
 mod vultr;
 mod xml;
@@ -34,6 +34,7 @@ use core::net::Ipv4Addr;
 
 pub use media::{FileSystem, Found, Medium, Volume};
 pub use names::{AUTO, PLATFORMS, Platform, select};
+pub(super) use network::prefix;
 pub use session::Session;
 
 use super::userdata::{UserData, UserDataError};
