@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use qemu::command::mac_text;
-use qemu::peer::{MetadataServer, dnsmasq};
 use qemu::peer::metadata::{Builder, Fault};
+use qemu::peer::{MetadataServer, dnsmasq};
 use qemu::vm;
 use serde_json::Value;
 
