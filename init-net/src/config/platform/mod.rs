@@ -8,10 +8,10 @@
 mod aws;
 mod azure;
 mod cloudstack;
+pub mod detect;
 mod digitalocean;
 mod equinix;
 mod exoscale;
-pub mod detect;
 mod facts;
 mod gcp;
 mod hcloud;
