@@ -1073,3 +1073,38 @@ fn thousands_of_links_and_routes_take_milliseconds() {
     assert!(took < Duration::from_secs(10), "{took:?}");
     println!("{took:?}");
 }
+
+/// Accelerated networking: the virtual function below a synthetic card has its hardware address and, here, the lower
+/// index. It is neither what that address means nor a link of which nothing is said.
+#[test]
+fn a_virtual_function_below_its_card_is_left_alone() {
+    let mut links = machine();
+    let mac = "00:0d:3a:aa:bb:cc".parse().unwrap();
+    for (index, driver, master) in [(2, "mlx5_core", 3), (3, "hv_netvsc", 0)] {
+        let link = links.get_mut(&index).unwrap();
+        link.hardware_addr = Some(mac);
+        link.permanent_addr = Some(mac);
+        link.driver = Some(driver.into());
+        link.master_index = master;
+    }
+    let mut said = Document::empty(Layer::Platform, "test");
+    said.addresses.push(AddressConfig::new(
+        LinkRef::Mac(mac),
+        "192.0.2.7/24".parse().unwrap(),
+        at("test"),
+    ));
+    let (desired, _) = compile(&[said], &links);
+    let of: Vec<&str> = desired
+        .addresses
+        .values()
+        .map(|spec| spec.link_name.as_str())
+        .collect();
+    assert!(of.contains(&"eth1") && !of.contains(&"eth0"), "{of:?}");
+    let runs = |name: &str| {
+        desired
+            .operators
+            .keys()
+            .any(|(link, _)| link.as_str() == name)
+    };
+    assert!(runs("eth2") && !runs("eth0"));
+}

@@ -59,6 +59,10 @@ impl Provider for Cloudstack {
         })]
     }
 
+    fn is_told(&self, media: &Bodies) -> bool {
+        DRIVE.iter().any(|key| media.contains_key(*key))
+    }
+
     fn bases(&self, known: &Known) -> Vec<String> {
         let mut bases: Vec<String> = Vec::new();
         let servers = known.leases.iter().map(|lease| lease.server);

@@ -37,6 +37,11 @@ impl Provider for DigitalOcean {
         })]
     }
 
+    fn is_told(&self, media: &Bodies) -> bool {
+        // Other clouds have drives of that label.
+        media.contains_key(DROPLET)
+    }
+
     fn bootstrap(&self) -> Bootstrap {
         Bootstrap::LinkLocal
     }

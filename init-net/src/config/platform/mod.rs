@@ -5,12 +5,15 @@
 //! [`Session`] keeps the answers between them. None of them has a file, a socket or a clock; the owner reads and fetches.
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
+mod akamai;
+mod alibabacloud;
 mod aws;
 mod azure;
 mod cidata;
 mod cloudstack;
 pub mod detect;
 mod digitalocean;
+mod drives;
 mod equinix;
 mod exoscale;
 mod facts;
@@ -20,10 +23,14 @@ mod media;
 mod names;
 mod network;
 mod nocloud;
+mod opennebula;
+mod openstack;
+mod oracle;
 mod scaleway;
 mod session;
 #[cfg(test)]
 pub(super) mod tests;
+mod tokens;
 mod upcloud;
 mod vultr;
 mod xml;

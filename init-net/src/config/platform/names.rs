@@ -3,15 +3,21 @@
 use core::fmt;
 
 use super::Provider;
+use super::akamai::Akamai;
+use super::alibabacloud::AlibabaCloud;
 use super::aws::Aws;
 use super::azure::Azure;
 use super::cloudstack::Cloudstack;
 use super::digitalocean::DigitalOcean;
+use super::drives::{IBMCLOUD, KUBEVIRT, NUTANIX, POWERVS, PROXMOX};
 use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
 use super::gcp::Gcp;
 use super::hcloud::Hcloud;
 use super::nocloud::Nocloud;
+use super::opennebula::OpenNebula;
+use super::openstack::Openstack;
+use super::oracle::Oracle;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
 use super::vultr::Vultr;
@@ -61,7 +67,7 @@ const METAL: &str = "metal";
 pub const AUTO: &str = "auto";
 
 /// Every platform that is known.
-pub static PLATFORMS: [Platform; 24] = [
+pub static PLATFORMS: [Platform; 25] = [
     Platform {
         name: "aws",
         aliases: &["ec2"],
@@ -72,9 +78,9 @@ pub static PLATFORMS: [Platform; 24] = [
         aliases: &["hetzner"],
         provider: Some(&Hcloud),
     },
+    asked("akamai", &["linode"], &Akamai),
+    asked("alibabacloud", &["aliyun"], &AlibabaCloud),
     later(METAL, &["none", "virtualbox"]),
-    later("akamai", &["linode"]),
-    later("alibabacloud", &["aliyun"]),
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
     later("container", &[]),
@@ -82,14 +88,15 @@ pub static PLATFORMS: [Platform; 24] = [
     asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
     asked("exoscale", &[], &Exoscale),
     asked("gcp", &["gce"], &Gcp),
-    later("ibmcloud", &[]),
-    later("kubevirt", &[]),
+    asked("ibmcloud", &["ibmcloud-classic"], &IBMCLOUD),
+    asked("kubevirt", &[], &KUBEVIRT),
     asked("nocloud", &["nocloud-net", "qemu"], &Nocloud),
-    later("nutanix", &[]),
-    later("opennebula", &[]),
-    later("openstack", &[]),
-    later("oracle", &["oraclecloud"]),
-    later("proxmoxve", &[]),
+    asked("nutanix", &[], &NUTANIX),
+    asked("opennebula", &[], &OpenNebula),
+    asked("openstack", &["configdrive"], &Openstack),
+    asked("oracle", &["oraclecloud"], &Oracle),
+    asked("powervs", &[], &POWERVS),
+    asked("proxmoxve", &["proxmox"], &PROXMOX),
     asked("scaleway", &[], &Scaleway),
     asked("upcloud", &[], &Upcloud),
     later("vmware", &[]),

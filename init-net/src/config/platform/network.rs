@@ -3,11 +3,12 @@
 use core::net::IpAddr;
 
 use super::facts::{Facts, MAX_ITEMS};
-use crate::config::machine::tree::Node;
+use crate::config::machine::tree::{self, Node};
+use crate::config::netdata;
 use crate::config::{
     AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, RuleConfig, Said,
 };
-use crate::value::{Mac, Mtu, Prefix, RouteTable, RuleAction, prefix_len_from_netmask};
+use crate::value::{Hostname, Mac, Mtu, Prefix, RouteTable, RuleAction, prefix_len_from_netmask};
 
 /// Most network cards of an instance; the largest have some hundred.
 pub const MAX_NICS: usize = 256;
@@ -169,6 +170,24 @@ impl Facts<'_> {
         self.document.operators.push(operator);
     }
 
+    /// The description of the network at `key`: cloud-init's or OpenStack's, whichever it is. The volumes of some platforms
+    /// have either, as their owner wrote it.
+    pub fn described(&mut self, key: &str) {
+        let Some(text) = self.text(key) else {
+            return;
+        };
+        let (documents, _) = tree::parse_any(text);
+        let root = documents.first();
+        let has = |key: &str| root.is_some_and(|root| root.at(key).is_some());
+        let source = format!("{} {key}", self.name);
+        let openstack = ["links", "networks", "services"].into_iter().any(has);
+        let faults = match openstack {
+            true => netdata::openstack::parse(text, &source, &mut self.document),
+            false => netdata::v1::parse(text, &source, &mut self.document),
+        };
+        self.diagnostics.extend(faults);
+    }
+
     /// A resolver.
     pub fn nameserver(&mut self, address: IpAddr, body: &str) {
         let known = &self.document.nameservers;
@@ -177,6 +196,15 @@ impl Facts<'_> {
         }
         let said = Said::new(address.into(), self.origin(body));
         self.document.nameservers.push(said);
+    }
+
+    /// A domain in which short names are looked up.
+    pub fn search_domain(&mut self, domain: Hostname, body: &str) {
+        let said = Said::new(domain, self.origin(body));
+        let domains = self.document.search_domains.get_or_insert_default();
+        if domains.len() < MAX_ITEMS && !domains.iter().any(|known| known.value == said.value) {
+            domains.push(said);
+        }
     }
 
     /// A time server: address or name.

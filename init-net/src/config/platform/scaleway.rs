@@ -10,12 +10,16 @@ use super::media::{FileSystem, Medium, Volume};
 use super::network::cards;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
+use crate::config::netdata::v1;
 use crate::config::userdata::Base64;
 use crate::config::{AutoMethod, LinkRef};
 use crate::value::Prefix;
 
 /// The provider.
 pub struct Scaleway;
+
+/// Files of the CD: with any of them everything is said.
+const DRIVE: [&str; 2] = ["meta-data", "network-config"];
 
 const SERVER: &str = "conf";
 const USER_DATA: &str = "user-data";
@@ -33,8 +37,12 @@ impl Provider for Scaleway {
         &[Medium::Volume(Volume {
             labels: &["cidata"],
             file_systems: &[FileSystem::Iso9660, FileSystem::Vfat],
-            files: &["meta-data", "network-config", USER_DATA, "vendor-data"],
+            files: &[DRIVE[0], DRIVE[1], USER_DATA, "vendor-data"],
         })]
+    }
+
+    fn is_told(&self, media: &Bodies) -> bool {
+        DRIVE.iter().any(|key| media.contains_key(*key))
     }
 
     fn bases(&self, _known: &Known) -> Vec<String> {
@@ -42,7 +50,7 @@ impl Provider for Scaleway {
     }
 
     fn wanted(&self, answers: &Answers) -> Vec<Ask> {
-        if answers.contains_key("meta-data") || answers.contains_key("network-config") {
+        if DRIVE.iter().any(|key| answers.contains_key(*key)) {
             return Vec::new();
         }
         let mut asks = vec![Ask::required(SERVER, "/conf?format=json")];
@@ -64,7 +72,22 @@ impl Provider for Scaleway {
             server(&mut facts, &root);
             network(&mut facts, &root);
         }
+        drive(&mut facts);
         facts.finish(USER_DATA, Base64::Never)
+    }
+}
+
+/// The CD: name and identifier, and the network as cloud-init describes it.
+fn drive(facts: &mut Facts<'_>) {
+    let [meta_data, network_config] = DRIVE;
+    if let Some(root) = facts.tree(meta_data) {
+        facts.hostname_at(&root, "local-hostname", meta_data);
+        facts.hostname_at(&root, "hostname", meta_data);
+        facts.fact_at(&root, "instance-id", "instanceId", meta_data);
+    }
+    if let Some(text) = facts.text(network_config) {
+        let faults = v1::parse(text, "scaleway network-config", &mut facts.document);
+        facts.diagnostics.extend(faults);
     }
 }
 
@@ -170,6 +193,23 @@ mod tests {
                 "tag prod=",
             ],
         );
+    }
+
+    #[test]
+    fn private_only() {
+        check(
+            &Scaleway,
+            "scaleway/private-only",
+            "Ok(Config(64 bytes))",
+            &[
+                "02:00:00:00:00:03",
+                "02:00:00:00:00:03 runs Dhcp4",
+                "hostname node9",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000043",
+            ],
+        );
+        let (bodies, asks) = converse(&Scaleway, "scaleway/private-only");
+        assert!(asks.is_empty() && Scaleway.is_told(&bodies));
     }
 
     #[test]

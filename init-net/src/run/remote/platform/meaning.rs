@@ -53,10 +53,19 @@ impl Meaning {
         let parsed = provider.parse(&fetched.bodies);
         let mut document = parsed.document;
         if let Some(via) = &fetched.via {
-            document.routes.push(pinned(via, provider));
+            let pin = pinned(via, provider);
+            // What the platform itself says of the way is the way.
+            let mut said = document.routes.iter().map(|route| route.destination);
+            if !said.any(|destination| destination == pin.destination) {
+                document.routes.push(pin);
+            }
         }
         let mut documents = vec![document];
         let mut diagnostics = parsed.diagnostics;
+        diagnostics.extend(fetched.faults.iter().map(|fault| {
+            Diagnostic::new(Severity::Warning, fault.clone())
+                .with_effect("the rest of the metadata still applies")
+        }));
         let name = user_data_name(provider);
         match follow(parsed.user_data, fetched) {
             Ok(UserData::Config(text)) if self.with_user_data => {

@@ -210,13 +210,13 @@ impl Metadata {
         let mut session = Session::new(provider, local);
         match session.asks().into_iter().next() {
             Some(probe) => self.stage = Stage::Probing(Probing::new(session, probe)),
-            None if told => self.said(session.bodies()),
+            None if told => self.said(session.bodies(), Vec::new()),
             None => self.end(Err("nothing of it is there".into())),
         }
     }
 
     /// The service and the media have said everything.
-    fn said(&mut self, bodies: Bodies) {
+    fn said(&mut self, bodies: Bodies, faults: Vec<String>) {
         let place = self
             .provider
             .and_then(|provider| self.local.place(provider));
@@ -225,6 +225,7 @@ impl Metadata {
             platform: self.provider.map(|provider| provider.name().to_owned()),
             place,
             via: self.chosen.as_ref().and_then(|chosen| chosen.via.clone()),
+            faults,
             ..Fetched::fresh(bodies)
         };
         let parsed = self
@@ -312,7 +313,7 @@ impl Source for Metadata {
                 };
                 if let Some(said) = talk.end() {
                     match said {
-                        Ok(bodies) => self.said(bodies),
+                        Ok((bodies, faults)) => self.said(bodies, faults),
                         Err(error) => self.end(Err(error)),
                     }
                     return self.requests(around, now);

@@ -7,6 +7,7 @@ use crate::config::platform::{
 };
 use crate::config::userdata::{self, Base64};
 use crate::proto::http::{Cause, Error};
+use crate::run::core::Via;
 use crate::state::{
     AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, RouteStatus, Scope, iff,
 };
@@ -355,6 +356,30 @@ fn the_way_to_the_service_is_pinned() {
         route.link,
         Some(LinkRef::Mac("52:54:00:00:00:02".parse().unwrap()))
     );
+}
+
+#[test]
+fn a_way_that_the_platform_says_is_the_way() {
+    let provider = detect::named("digital-ocean").unwrap().provider.unwrap();
+    let body = r#"{"interfaces":{"public":[{"mac":"52:54:00:00:00:02","ipv4":
+        {"ip_address":"198.51.100.10","netmask":"255.255.255.0","gateway":"198.51.100.1"}}]}}"#;
+    let key = "digitalocean_meta_data.json".to_owned();
+    let mut fetched = Fetched::fresh([(key, body.into())].into());
+    fetched.via = Some(Via {
+        mac: "52:54:00:00:00:02".parse().unwrap(),
+        service: "169.254.169.254".parse().unwrap(),
+        gateway: None,
+    });
+    let meaning = Meaning {
+        with_user_data: true,
+        pin: None,
+    };
+    let (documents, _) = meaning.documents(provider, &fetched);
+    let routes = documents[0].routes.iter();
+    let mut routes = routes.filter(|route| route.metric == Some(512));
+    let gateway = routes.next().unwrap().gateway;
+    assert_eq!(gateway, Some("198.51.100.1".parse().unwrap()));
+    assert!(routes.next().is_none());
 }
 
 #[test]
