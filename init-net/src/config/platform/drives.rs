@@ -75,3 +75,66 @@ impl Provider for Drive {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::check;
+
+    const CONFIG: &str = "Ok(Config(76 bytes))";
+
+    #[test]
+    fn kubevirt() {
+        check(&KUBEVIRT, "kubevirt/config-drive", CONFIG, &[]);
+        check(&KUBEVIRT, "kubevirt/cidata", CONFIG, &[]);
+    }
+
+    #[test]
+    fn proxmox() {
+        let cloud_config = "Ok(CloudConfig(Some(Hostname { name: \"pve7\", domain: None })))";
+        check(&PROXMOX, "proxmoxve/static", cloud_config, &[]);
+        check(&PROXMOX, "proxmoxve/dhcp", CONFIG, &[]);
+    }
+
+    #[test]
+    fn ibmcloud_classic() {
+        check(&IBMCLOUD, "ibmcloud/classic", "Ok(Absent)", &[]);
+    }
+
+    #[test]
+    fn powervs() {
+        check(&POWERVS, "powervs/static", CONFIG, &[]);
+        check(&POWERVS, "powervs/dhcp", CONFIG, &[]);
+    }
+
+    #[test]
+    fn nutanix() {
+        check(&NUTANIX, "nutanix/dhcp", CONFIG, &[]);
+        check(
+            &NUTANIX,
+            "nutanix/static",
+            "Ok(CloudConfig(Some(Hostname { name: \"other\", domain: None })))",
+            &[],
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_by_other_volumes() {
+        let other = Bodies::from([("ovf-env.xml".to_owned(), Vec::new())]);
+        for drive in [&KUBEVIRT, &PROXMOX, &IBMCLOUD, &POWERVS, &NUTANIX] {
+            assert!(!drive.is_told(&Bodies::new()) && !drive.is_told(&other));
+            assert!(
+                drive.is_told(&Bodies::from([(
+                    match drive.name {
+                        "proxmoxve" => "user-data",
+                        _ => "openstack/latest/user_data",
+                    }
+                    .to_owned(),
+                    Vec::new()
+                )]))
+            );
+            assert!(drive.bases(&Known::default()).is_empty());
+            assert!(drive.wanted(&Answers::new()).is_empty());
+        }
+    }
+}

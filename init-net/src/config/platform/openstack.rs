@@ -148,3 +148,83 @@ fn finish(mut facts: Facts<'_>) -> Parsed {
     }
     facts.finish(USER_DATA, Base64::Never)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn drive() {
+        check(&Openstack, "openstack/drive", "Ok(Config(76 bytes))", &[]);
+        let (_, asks) = converse(&Openstack, "openstack/drive");
+        assert!(asks.is_empty(), "the drive says everything");
+    }
+
+    #[test]
+    fn bond() {
+        check(&Openstack, "openstack/bond", "Ok(Absent)", &[]);
+    }
+
+    #[test]
+    fn requests() {
+        let paths = |answers: &[(&str, Answer)]| {
+            let answers = answers.iter();
+            let answers = answers.map(|(key, answer)| ((*key).to_owned(), answer.clone()));
+            let asks = Openstack.wanted(&answers.collect());
+            asks.into_iter().map(|ask| ask.path).collect::<Vec<_>>()
+        };
+        let body = || Answer::Body(b"{}".to_vec());
+        assert_eq!(paths(&[]), ["/openstack"]);
+        for key in [META_DATA, NETWORK_DATA, USER_DATA] {
+            assert!(paths(&[(key, body())]).is_empty(), "{key} of a drive");
+            let drive = Bodies::from([(key.to_owned(), Vec::new())]);
+            assert!(Openstack.is_told(&drive));
+        }
+        let other = Bodies::from([("digitalocean_meta_data.json".to_owned(), Vec::new())]);
+        assert!(!Openstack.is_told(&other));
+        let two = ["/openstack", "/openstack/latest/meta_data.json"];
+        assert_eq!(paths(&[(VERSIONS, Answer::Status(404))]), two);
+        let heard = [(VERSIONS, body()), (META_DATA, Answer::Status(404))];
+        assert_eq!(paths(&heard), two);
+        let all = paths(&[(VERSIONS, body()), (META_DATA, body())]);
+        assert_eq!(all.len(), 7);
+        assert_eq!(all[6], "/latest/meta-data/instance-type");
+        assert!(
+            Openstack.is_partial(META_DATA, b"{}") && !Openstack.is_partial(NETWORK_DATA, b"{}")
+        );
+    }
+
+    #[test]
+    fn hostile() {
+        check_bodies(
+            &Openstack,
+            &[
+                (
+                    META_DATA,
+                    r#"{"uuid": 7, "hostname": "a b", "availability_zone": null, "meta": {"a\u0007": "b", "c": {"d": 1}, "e": 5, "": "f"}}"#,
+                ),
+                (
+                    NETWORK_DATA,
+                    r#"{"links": {"id": [1]}, "networks": "x", "services": [[]]}"#,
+                ),
+                (VENDOR_DATA, "[{]"),
+                (ADDRESS, "none"),
+                (INSTANCE_TYPE, "a\nb"),
+                (EC2, r#"{"instance-type": ["x"], "public-ipv4": ""}"#),
+            ],
+            "Ok(Absent)",
+            &[],
+        );
+        check_bodies(
+            &Openstack,
+            &[
+                (META_DATA, "[]"),
+                (NETWORK_DATA, "null"),
+                (VENDOR_DATA, "\"kind: X\""),
+            ],
+            "Ok(Config(7 bytes))",
+            &[],
+        );
+    }
+}
