@@ -11,6 +11,7 @@ mod aws;
 mod azure;
 mod cidata;
 mod cloudstack;
+mod container;
 pub mod detect;
 mod digitalocean;
 mod drives;
@@ -32,6 +33,7 @@ mod session;
 pub(super) mod tests;
 mod tokens;
 mod upcloud;
+mod vmware;
 mod vultr;
 mod xml;
 

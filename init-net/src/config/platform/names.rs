@@ -8,6 +8,7 @@ use super::alibabacloud::AlibabaCloud;
 use super::aws::Aws;
 use super::azure::Azure;
 use super::cloudstack::Cloudstack;
+use super::container::Container;
 use super::digitalocean::DigitalOcean;
 use super::drives::{IBMCLOUD, KUBEVIRT, NUTANIX, POWERVS, PROXMOX};
 use super::equinix::EquinixMetal;
@@ -20,6 +21,7 @@ use super::openstack::Openstack;
 use super::oracle::Oracle;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
+use super::vmware::Vmware;
 use super::vultr::Vultr;
 use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Said, Severity};
@@ -83,7 +85,7 @@ pub static PLATFORMS: [Platform; 25] = [
     later(METAL, &["none", "virtualbox"]),
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
-    later("container", &[]),
+    asked("container", &[], &Container),
     asked("digital-ocean", &["digitalocean"], &DigitalOcean),
     asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
     asked("exoscale", &[], &Exoscale),
@@ -99,7 +101,7 @@ pub static PLATFORMS: [Platform; 25] = [
     asked("proxmoxve", &["proxmox"], &PROXMOX),
     asked("scaleway", &[], &Scaleway),
     asked("upcloud", &[], &Upcloud),
-    later("vmware", &[]),
+    asked("vmware", &[], &Vmware),
     asked("vultr", &[], &Vultr),
 ];
 

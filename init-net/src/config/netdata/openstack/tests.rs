@@ -16,8 +16,6 @@ fn check(text: &str, expect: &[&str]) {
     let (out, faults) = parsed(text);
     let mut found: Vec<String> = faults.iter().map(|fault| format!("! {fault}")).collect();
     found.extend(lines(&out));
-    let domains = out.search_domains.iter().flatten();
-    found.extend(domains.map(|said| format!("search {}", said.value)));
     assert_eq!(found, expect, "{found:#?}");
 }
 
