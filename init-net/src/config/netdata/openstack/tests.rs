@@ -150,7 +150,15 @@ fn networks() {
                {"link": "l1", "type": "ipv6_dhcpv6-stateless"},
                {"link": "l1", "type": "ipv6_slaac", "ip_address": "2001:db8::8/64", "gateway": "fe80::1"}"#,
         ),
-        &[],
+        &[
+            "fa:16:3e:00:00:01",
+            "fa:16:3e:00:00:01 to 2001:db8:8::/48 via fe80::2",
+            "fa:16:3e:00:00:01 runs Dhcp4",
+            "fa:16:3e:00:00:01 runs Dhcp6",
+            "fa:16:3e:00:00:01 runs Dhcp6",
+            "fa:16:3e:00:00:01 runs Auto6",
+            "fa:16:3e:00:00:01 runs Auto6",
+        ],
     );
     check(
         r#"{"services": [{"type": "dns", "address": "192.0.2.53"}, {"type": "dns", "address": "2001:db8::53"}, {"type": "dns", "address": "192.0.2.53"}]}"#,
