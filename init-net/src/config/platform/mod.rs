@@ -27,7 +27,7 @@ mod oracle;
 mod scaleway;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tokens;
 mod upcloud;
 mod vultr;
@@ -39,6 +39,7 @@ use core::net::Ipv4Addr;
 
 pub use media::{FileSystem, Found, Medium, Volume};
 pub use names::{AUTO, PLATFORMS, Platform, select};
+pub(super) use network::prefix;
 pub use session::Session;
 
 use super::userdata::{UserData, UserDataError};
