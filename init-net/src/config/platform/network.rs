@@ -165,7 +165,6 @@ impl Facts<'_> {
         let origin = self.origin(body);
         let mut operator = OperatorConfig::new(link.clone(), method, origin);
         operator.metric = metric;
-        operator.table = table;
         self.document.operators.push(operator);
     }
 
