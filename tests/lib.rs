@@ -4,6 +4,7 @@
 pub mod golden;
 pub mod link;
 pub mod namespace;
+pub mod program;
 pub mod ruleset;
 pub mod settle;
 pub mod traffic;

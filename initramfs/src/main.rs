@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, value_name = "PATH=TARGET", value_parser = pair)]
     symlink: Vec<(String, String)>,
     /// The kernel's modules, as /lib/modules/6.1.0-56-cloud-amd64
-    #[arg(long, value_name = "DIR", requires = "modules")]
+    #[arg(long, value_name = "DIR")]
     modules_dir: Option<PathBuf>,
     /// Modules by name or alias; what they need comes with them
     #[arg(
@@ -51,6 +51,9 @@ struct Arguments {
         requires = "modules_dir"
     )]
     modules: Vec<String>,
+    /// Also the drivers of drives and disks that hold configurations, as far as the kernel has them
+    #[arg(long, requires = "modules_dir")]
+    media: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,7 +95,10 @@ fn build(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         image = image.symlink(path, target);
     }
     if let Some(folder) = &arguments.modules_dir {
-        let names: Vec<&str> = arguments.modules.iter().map(String::as_str).collect();
+        let mut names: Vec<&str> = arguments.modules.iter().map(String::as_str).collect();
+        if arguments.media {
+            names.extend(initramfs::modules::media(folder)?);
+        }
         image = image.modules(folder, &names);
     }
     let compression = match arguments.compression {

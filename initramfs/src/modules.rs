@@ -12,6 +12,35 @@ use std::path::PathBuf;
 
 use crate::Error;
 
+/// What it takes to read the drives, disks and firmware that platforms put configurations into: controllers, CDs and disks on
+/// them, QEMU's firmware configuration, UDF. ISO 9660 and FAT need none: init-net reads them itself.
+pub const MEDIA: [&str; 14] = [
+    "ahci",
+    "ata_generic",
+    "ata_piix",
+    "hv_storvsc",
+    "mptspi",
+    "nvme",
+    "qemu_fw_cfg",
+    "sd_mod",
+    "sr_mod",
+    "udf",
+    "virtio_blk",
+    "virtio_scsi",
+    "vmw_pvscsi",
+    "xen_blkfront",
+];
+
+/// Those of [`MEDIA`] that the kernel of `folder` has as modules: one for virtual machines has fewer than one for all.
+///
+/// # Errors
+/// As [`ModuleTree::open`].
+pub fn media(folder: &Path) -> Result<Vec<&'static str>, Error> {
+    let tree = ModuleTree::open(folder)?;
+    let has = |name: &&str| !tree.resolve(name).is_empty();
+    Ok(MEDIA.into_iter().filter(has).collect())
+}
+
 /// A modules folder as depmod(8) describes it.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleTree {

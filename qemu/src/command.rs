@@ -40,6 +40,12 @@ pub struct Machine {
     pub nics: Vec<Nic>,
     /// Raw disk images; the first is the guest's /dev/vda.
     pub disks: Vec<PathBuf>,
+    /// CDs, four at most; `None` is a drive without one.
+    pub cds: Vec<Option<PathBuf>>,
+    /// Structures of SMBIOS: properties of `-smbios`, values as they are.
+    pub smbios: Vec<[(&'static str, String); 2]>,
+    /// QEMU's firmware configuration: names and files.
+    pub firmware: Vec<(String, PathBuf)>,
     /// Number of the inherited descriptor that is a connected socket for the monitor.
     pub monitor: i32,
     /// Likewise for the guest's end of a [`crate::Session`], if it has one.
@@ -91,6 +97,31 @@ impl Machine {
             );
             option("device", format!("virtio-blk-pci,drive=disk{index}"));
         }
+        for (index, cd) in self.cds.iter().enumerate() {
+            // Two controllers, two drives each.
+            let place = format!("ide-cd,bus=ide.{},unit={}", index % 2, index / 2);
+            let Some(file) = cd else {
+                option("device", place);
+                continue;
+            };
+            let file = comma(&file.display());
+            option(
+                "drive",
+                format!("file={file},id=cd{index},format=raw,if=none,media=cdrom,readonly=on"),
+            );
+            option("device", format!("{place},drive=cd{index}"));
+        }
+        for properties in &self.smbios {
+            let properties = properties.iter();
+            let words: Vec<String> = properties
+                .map(|(name, value)| format!("{name}={}", comma(value)))
+                .collect();
+            option("smbios", words.join(","));
+        }
+        for (name, file) in &self.firmware {
+            let file = comma(&file.display());
+            option("fw_cfg", format!("name={},file={file}", comma(name)));
+        }
         if let Some(session) = self.session {
             option("device", "virtio-serial-pci".into());
             option("chardev", format!("socket,id=session,fd={session}"));
@@ -103,6 +134,11 @@ impl Machine {
         }
         arguments
     }
+}
+
+/// A value with commas in it: QEMU takes two for one.
+fn comma(value: &impl ToString) -> String {
+    value.to_string().replace(',', ",,")
 }
 
 /// Properties of the host's side of a card, as `-netdev` and `netdev_add` take them.
@@ -173,6 +209,9 @@ mod tests {
             cmdline: "quiet".into(),
             nics: vec![],
             disks: vec![],
+            cds: vec![],
+            smbios: vec![],
+            firmware: vec![],
             monitor: 7,
             session: None,
         };
@@ -211,6 +250,9 @@ mod tests {
                 },
             ],
             disks: vec!["/d".into()],
+            cds: vec![None, Some("/c".into())],
+            smbios: vec![[("type", "1".into()), ("serial", "a,b".into())]],
+            firmware: vec![("opt/a".into(), "/f".into())],
             session: Some(8),
             ..bare
         };
@@ -234,6 +276,11 @@ mod tests {
 -device virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:fe,romfile=,speed=1000,duplex=full
 -drive file=/d,id=disk0,format=raw,if=none
 -device virtio-blk-pci,drive=disk0
+-device ide-cd,bus=ide.0,unit=0
+-drive file=/c,id=cd1,format=raw,if=none,media=cdrom,readonly=on
+-device ide-cd,bus=ide.1,unit=0,drive=cd1
+-smbios type=1,serial=a,,b
+-fw_cfg name=opt/a,file=/f
 -device virtio-serial-pci
 -chardev socket,id=session,fd=8
 -device virtserialport,chardev=session

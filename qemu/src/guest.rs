@@ -46,6 +46,11 @@ pub const FIREWALL_MODULES: [&str; 8] = [
     "nft_reject_inet",
 ];
 
+/// What a guest of [`image_of_media`] reads its configuration with.
+fn media(kernel: &Kernel) -> Result<Vec<&'static str>> {
+    Ok(initramfs::modules::media(&kernel.modules)?)
+}
+
 /// What a kernel is asked with, besides busybox: `ip -d -j`, `bridge -j`, `wg show all dump`.
 pub const TOOLS: [&str; 4] = ["bridge", "ethtool", "ip", "wg"];
 
@@ -100,14 +105,35 @@ pub fn image(kernel: &Kernel, script: &str) -> Result<Image> {
 /// # Errors
 /// As [`image`], or the tools are missing.
 pub fn image_of_session(kernel: &Kernel) -> Result<Image> {
+    with_session(kernel, &LINK_MODULES)
+}
+
+fn with_session(kernel: &Kernel, modules: &[&str]) -> Result<Image> {
     let tools = artefacts::tools()?;
     let roots = [tools.clone(), PathBuf::from("/")];
-    let mut image = with_payload(kernel, &LINK_MODULES, SESSION)?;
+    let mut image = with_payload(kernel, modules, SESSION)?;
     for tool in TOOLS {
         let program = artefacts::program(&tools, tool)?;
         image = image.program(&format!("/usr/sbin/{tool}"), program, &roots);
     }
     Ok(image.symlink("/bin/modprobe", "busybox"))
+}
+
+/// As [`image`], with the drivers of CDs, disks and QEMU's firmware configuration. Others are without: looking for disks takes a
+/// second of each boot.
+///
+/// # Errors
+/// As [`image`].
+pub fn image_of_media(kernel: &Kernel, script: &str) -> Result<Image> {
+    with_payload(kernel, &media(kernel)?, script)
+}
+
+/// As [`image_of_session`], with the drivers of [`image_of_media`].
+///
+/// # Errors
+/// As [`image_of_session`].
+pub fn image_of_session_and_media(kernel: &Kernel) -> Result<Image> {
+    with_session(kernel, &[&LINK_MODULES, &media(kernel)?[..]].concat())
 }
 
 /// An image whose `/init` is `script` (for busybox sh), with init-net as a program beside it.

@@ -37,6 +37,9 @@ pub struct Builder {
     cmdline: String,
     nics: Vec<Nic>,
     disks: Vec<PathBuf>,
+    cds: Vec<Option<PathBuf>>,
+    smbios: Vec<[(&'static str, String); 2]>,
+    firmware: Vec<(String, PathBuf)>,
     echo: Option<String>,
     memory: u32,
     name: Option<String>,
@@ -98,6 +101,39 @@ impl Builder {
         self
     }
 
+    /// A CD in a drive; the first is the guest's /dev/sr0.
+    #[must_use]
+    pub fn cd(mut self, image: impl Into<PathBuf>) -> Self {
+        self.cds.push(Some(image.into()));
+        self
+    }
+
+    /// A drive without a CD.
+    #[must_use]
+    pub fn empty_drive(mut self) -> Self {
+        self.cds.push(None);
+        self
+    }
+
+    /// The serial number of the system in SMBIOS.
+    #[must_use]
+    pub fn serial_number(self, number: &str) -> Self {
+        self.structure("1", "serial", number)
+    }
+
+    /// One more OEM string in SMBIOS.
+    #[must_use]
+    pub fn oem_string(self, text: &str) -> Self {
+        self.structure("11", "value", text)
+    }
+
+    /// A file in QEMU's firmware configuration.
+    #[must_use]
+    pub fn firmware_file(mut self, name: &str, file: impl Into<PathBuf>) -> Self {
+        self.firmware.push((name.to_owned(), file.into()));
+        self
+    }
+
     /// Prints the serial port's lines as they come, with this prefix.
     #[must_use]
     pub fn echo(mut self, prefix: &str) -> Self {
@@ -139,6 +175,9 @@ impl Builder {
             cmdline: self.cmdline,
             nics: self.nics,
             disks: self.disks,
+            cds: self.cds,
+            smbios: self.smbios,
+            firmware: self.firmware,
             monitor: monitor_end.as_raw_fd(),
             session: session_end.as_ref().map(AsRawFd::as_raw_fd),
         };
@@ -172,6 +211,7 @@ impl Builder {
             monitor: Monitor::open(monitor)?,
             session,
             nics: machine.nics.len(),
+            disks: machine.disks.len(),
         };
         for (index, nic) in machine.nics.iter().enumerate() {
             if !nic.carrier {
@@ -180,6 +220,12 @@ impl Builder {
         }
         vm.monitor.run("cont", json!({}))?;
         Ok(vm)
+    }
+
+    fn structure(mut self, kind: &str, property: &'static str, value: &str) -> Self {
+        let properties = [("type", kind.to_owned()), (property, value.to_owned())];
+        self.smbios.push(properties);
+        self
     }
 
     fn card(mut self, tap: &str, mac: [u8; 6], carrier: bool) -> Self {
@@ -196,8 +242,9 @@ pub struct Vm {
     serial: Log,
     monitor: Monitor,
     session: Option<Session>,
-    /// Cards so far, for the next one's name.
+    /// Cards and disks so far, for the next one's name.
     nics: usize,
+    disks: usize,
 }
 
 impl Vm {
@@ -209,6 +256,9 @@ impl Vm {
             cmdline: command::CMDLINE.to_owned(),
             nics: Vec::new(),
             disks: Vec::new(),
+            cds: Vec::new(),
+            smbios: Vec::new(),
+            firmware: Vec::new(),
             echo: None,
             memory: MEMORY,
             name: None,
@@ -272,6 +322,23 @@ impl Vm {
             .run("device_add", object(command::card(index, &nic)))?;
         self.nics += 1;
         Ok(index)
+    }
+
+    /// Puts a disk into the running machine.
+    ///
+    /// # Errors
+    /// The monitor refuses: no such image.
+    pub fn plug_disk(&mut self, image: &std::path::Path) -> Result<()> {
+        let index = self.disks;
+        let node = format!("disk{index}");
+        let file = json!({ "driver": "file", "filename": image.display().to_string() });
+        let backend =
+            json!({ "driver": "raw", "node-name": node, "file": file, "read-only": true });
+        self.monitor.run("blockdev-add", backend)?;
+        let device = json!({ "driver": "virtio-blk-pci", "drive": node });
+        self.monitor.run("device_add", device)?;
+        self.disks += 1;
+        Ok(())
     }
 
     /// Runs `script` in the guest, as [`Session::run`].

@@ -19,6 +19,7 @@ mod ipv6;
 mod json;
 mod kinds;
 mod machine;
+mod media;
 mod metadata;
 mod process;
 mod routes;

@@ -294,12 +294,21 @@ pub struct SourceArgs {
     /// Machine config file; repeatable; - is stdin
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// Cloud platform; aws and hcloud need --metadata-url
+    /// Cloud platform; one that can be asked needs --metadata-url or --metadata-dir
     #[arg(long, value_name = "NAME")]
     platform: Option<String>,
     /// Base address of the metadata service instead of the cloud's own
     #[arg(long, value_name = "URL", requires = "platform")]
     metadata_url: Option<String>,
+    /// Folder with what the platform's service and drives would say: a file for each path of the service, and for each
+    /// file of a drive
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "platform",
+        conflicts_with = "metadata_url"
+    )]
+    metadata_dir: Option<PathBuf>,
     /// Links to compile against: a file that `init-net get links -o json` printed, `kernel`, or `none`
     #[arg(long, value_name = "FILE|kernel|none", default_value = KERNEL)]
     observed: String,
@@ -312,7 +321,10 @@ impl SourceArgs {
     /// Whether nothing is said of sources.
     pub fn is_empty(&self) -> bool {
         let sources = self.sources();
-        sources.is_boot() && sources.metadata_url.is_none() && self.observed == KERNEL
+        sources.is_boot()
+            && sources.metadata_url.is_none()
+            && sources.metadata_dir.is_none()
+            && self.observed == KERNEL
     }
 
     pub fn sources(&self) -> Sources {
@@ -321,6 +333,7 @@ impl SourceArgs {
             configs: self.config.clone(),
             platform: self.platform.clone(),
             metadata_url: self.metadata_url.clone(),
+            metadata_dir: self.metadata_dir.clone(),
             observed: match self.observed.as_str() {
                 KERNEL => ObservedFrom::Kernel,
                 "none" => ObservedFrom::Nothing,

@@ -1,6 +1,6 @@
 //! Faults that show only when all sources are together.
 
-use crate::config::{ConfigSource, Diagnostic, Document, Said, Severity};
+use crate::config::{Diagnostic, Document, Said, Severity};
 use crate::value::Origin;
 
 pub(super) fn check(documents: &[&Document], diagnostics: &mut Vec<Diagnostic>) {
@@ -46,16 +46,6 @@ fn unapplied(document: &Document, diagnostics: &mut Vec<Diagnostic>) {
             origin(said),
             "this timeout is not applied yet",
             "nothing waits for IPv6",
-        );
-    }
-    if let Some(said) = boot.config.as_ref()
-        && matches!(&said.value, ConfigSource::Url(url) if url.starts_with("https:"))
-    {
-        diagnostics.push(
-            Diagnostic::new(Severity::Warning, "https is not built in yet")
-                .with_place((&said.origin).into())
-                .with_fix("serve it over http and pin it with initnet.config.sha256=")
-                .with_effect("the next source of the machine config is used"),
         );
     }
     if let Some(said) = boot.root.device.as_ref()

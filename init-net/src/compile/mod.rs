@@ -64,7 +64,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     ethernet::merge(&documents, &names, &mut desired, &mut diagnostics);
     alias::merge(&documents, &names, &mut desired);
     sysctl::merge(&documents, &names, &mut desired, &mut diagnostics);
-    probe::merge(&documents, &mut desired, &mut diagnostics);
+    probe::merge(&documents, &mut desired);
     meanwhile::merge(&documents, &mut desired, &mut diagnostics);
     firewall::check_members(&desired, links, &mut diagnostics);
     hostname::merge(&documents, &names, &mut desired);

@@ -14,6 +14,7 @@ pub mod dns;
 pub mod http;
 pub mod icmp;
 pub mod ndisc;
+pub mod tls;
 
 use core::convert::Infallible;
 

@@ -1,9 +1,11 @@
-//! `--platform NAME --metadata-url URL`: a platform's metadata without a boot, for those who test an image.
+//! `--platform NAME` with `--metadata-url URL` or `--metadata-dir DIR`: a platform's metadata without a boot, for those who
+//! test an image.
 
 use std::collections::VecDeque;
 
 use super::connections::Connections;
-use super::core::{Around, Effect, Fetches, HttpEvent};
+use super::core::{Around, Effect, Fetches, HttpEvent, Means, Trusted};
+use super::metadata_folder;
 use super::remote::Metadata;
 use super::sources::{Read, Sources};
 use crate::config::platform;
@@ -26,15 +28,23 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
     let Some(provider) = found.and_then(|platform| platform.provider) else {
         return Ok(());
     };
+    if let Some(dir) = &sources.metadata_dir {
+        let (documents, diagnostics) = metadata_folder::documents(provider, dir)?;
+        read.documents.extend(documents);
+        read.diagnostics.extend(diagnostics);
+        return Ok(());
+    }
     let Some(url) = &sources.metadata_url else {
         return Err(format!(
-            "--platform {name} needs --metadata-url: only a boot asks the cloud's own service"
+            "--platform {name} needs --metadata-url or --metadata-dir: only a boot asks the cloud itself"
         ));
     };
     let mut fetches = Fetches::default();
     fetches.add(Box::new(Metadata::at(provider, url)));
     let (mut connections, mut queue) = (Connections::default(), VecDeque::<HttpEvent>::new());
     let mut rng = sys::random::rng();
+    let mut trusted = Trusted::default();
+    trusted.set_wall(sys::clock::wall());
     let around = Around {
         observed: &Observed::default(),
         leases: &[],
@@ -46,8 +56,13 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
             fetches.receive(&event, now);
         }
         let mut effects = Vec::new();
-        let documents = fetches.turn(now, &mut rng, Some(around), &[], &mut effects);
+        let mut means = Means {
+            nameservers: &[],
+            trusted: &mut trusted,
+        };
+        let documents = fetches.turn(now, &mut rng, Some(around), &mut means, &mut effects);
         read.documents.extend(documents);
+        let mut again = false;
         for effect in effects {
             match effect {
                 Effect::Connect {
@@ -56,6 +71,12 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
                     device,
                     low_port,
                 } => connections.connect(id, address, device.as_ref(), low_port, &mut queue),
+                Effect::ReadTrust => {
+                    super::trust::read()
+                        .into_iter()
+                        .for_each(|trust| trusted.set(trust));
+                    again = true;
+                }
                 Effect::Write { id, bytes } => connections.write(id, &bytes, &mut queue),
                 Effect::Close { id } => connections.close(id),
                 Effect::Log(level, text) if level <= log::Level::Error => {
@@ -66,7 +87,7 @@ pub fn fetch(sources: &Sources, read: &mut Read) -> Result<(), String> {
                 _ => {}
             }
         }
-        if queue.is_empty() && fetches.pending() {
+        if queue.is_empty() && fetches.pending() && !again {
             let timeout = fetches
                 .deadline()
                 .map(|at| at.saturating_since(sys::clock::now()));

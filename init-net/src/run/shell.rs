@@ -382,6 +382,7 @@ impl Shell {
                     log::debug!("dns: {server}: {error}");
                 }
             }
+            Effect::ReadTrust => self.queue.extend(super::trust::read().map(Event::Trust)),
             Effect::ReadMedia(media) => {
                 let ended = self.media.start(media);
                 self.queue.extend(ended.map(Event::Media));

@@ -34,6 +34,8 @@ pub struct Sources {
     pub platform: Option<String>,
     /// `--metadata-url`.
     pub metadata_url: Option<String>,
+    /// `--metadata-dir`.
+    pub metadata_dir: Option<PathBuf>,
     /// `--observed`.
     pub observed: ObservedFrom,
 }

@@ -20,9 +20,9 @@ use crate::Result;
 use crate::error::Context;
 
 /// A client that says nothing for this long is given up, so that its thread ends.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
-/// Largest request body read, bytes. Clients of metadata services send none.
+/// Largest request body read, bytes. Clients of metadata services send a report at most.
 const BODY_MAX: u64 = 64 * 1024;
 
 /// A request as it came.
@@ -34,6 +34,8 @@ pub struct Request {
     pub path: String,
     /// Header names in lower case, and values.
     pub headers: Vec<(String, String)>,
+    /// What came with it, at most 64 KiB.
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -149,15 +151,7 @@ impl HttpServer {
         });
         lab.keep("http-server", &shared.log);
         let server = shared.clone();
-        let thread = PeerThread::start(move |stop| {
-            while let Ok(Woken::Readable) = stop.wait(listener.as_fd(), None) {
-                if let Ok((stream, _)) = listener.accept() {
-                    let server = server.clone();
-                    // Each connection by itself: one that is delayed must not hold up the others.
-                    thread::spawn(move || server.serve(&stream));
-                }
-            }
-        })?;
+        let thread = listen(listener, move |stream| server.serve(stream))?;
         Ok(Self {
             _thread: thread,
             shared,
@@ -174,6 +168,22 @@ impl HttpServer {
     pub fn log(&self) -> &Log {
         &self.shared.log
     }
+}
+
+/// Gives every connection to `serve`, each on a thread of its own: one that is delayed must not hold up the others.
+pub(super) fn listen(
+    listener: TcpListener,
+    serve: impl Fn(&TcpStream) + Send + Sync + 'static,
+) -> Result<PeerThread> {
+    let serve = Arc::new(serve);
+    PeerThread::start(move |stop| {
+        while let Ok(Woken::Readable) = stop.wait(listener.as_fd(), None) {
+            if let Ok((stream, _)) = listener.accept() {
+                let serve = serve.clone();
+                thread::spawn(move || serve(&stream));
+            }
+        }
+    })
 }
 
 impl Shared {
@@ -236,7 +246,7 @@ impl Shared {
 }
 
 /// Reads one request with its body; `None` when the client closed without a word.
-fn read_request(stream: &TcpStream) -> std::io::Result<Option<Request>> {
+pub(super) fn read_request(stream: &TcpStream) -> std::io::Result<Option<Request>> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -257,14 +267,16 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Option<Request>> {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
-    let request = Request {
+    let mut request = Request {
         method,
         path,
         headers,
+        body: Vec::new(),
     };
     let length = request.header("content-length");
     let length = length.and_then(|value| value.parse().ok()).unwrap_or(0);
-    std::io::copy(&mut reader.take(length.min(BODY_MAX)), &mut std::io::sink())?;
+    let mut body = reader.take(length.min(BODY_MAX));
+    body.read_to_end(&mut request.body)?;
     Ok(Some(request))
 }
 

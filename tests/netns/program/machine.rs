@@ -53,7 +53,7 @@ pub fn on_machine(name: &'static str, test: impl FnOnce(&Machine) + Send + 'stat
 
 impl Machine {
     fn new(name: &str) -> Self {
-        let program = program();
+        let program = tests::program::program();
         let lab = Lab::new(name).expect("a lab (these tests need root)");
         let own = CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWNS
@@ -288,25 +288,6 @@ pub struct Ran {
     pub output: String,
     /// Standard error.
     pub errors: String,
-}
-
-/// The program under test. One that is missing is a failure, not a reason to leave the test out.
-fn program() -> PathBuf {
-    let path = std::env::var_os("INIT_NET_BINARY").map_or_else(
-        || {
-            // target/<triple>/debug/deps/netns-… → target/<triple>/debug/init-net
-            let own = std::env::current_exe().expect("a path of this test program");
-            let folder = own.parent().and_then(Path::parent);
-            folder.expect("…/debug/deps").join("init-net")
-        },
-        PathBuf::from,
-    );
-    assert!(
-        path.is_file(),
-        "{} is missing: run `cargo build -p init-net`, or set INIT_NET_BINARY",
-        path.display()
-    );
-    path
 }
 
 /// Gives this thread's mounts their own `/run`, `/etc`, `/sys`, kernel log and kernel command line.

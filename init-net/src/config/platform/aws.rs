@@ -8,7 +8,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::facts::{Facts, is_blank};
 use super::network::{MAX_NICS, OwnTable, router4, table_of};
-use super::{Answer, Answers, Ask, Bodies, Known, Method, Parsed, Provider, fixed};
+use super::tokens::Tokens;
+use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::userdata::Base64;
 use crate::config::{AutoMethod, LinkRef};
 use crate::value::{Mac, Prefix};
@@ -19,11 +20,13 @@ pub struct Aws;
 const ROOT: &str = "/latest/meta-data";
 const MACS: &str = "network/interfaces/macs";
 
-/// Life of a session token, seconds: the longest there is. The conversation takes seconds.
-const TOKEN_TTL: &str = "21600";
-
-/// The first token, and the one that replaces it when the service has forgotten it.
-const TOKENS: [&str; 2] = ["token", "token/2"];
+/// The conversation takes seconds; the life is the longest there is.
+const TOKENS: Tokens = Tokens {
+    path: "/latest/api/token",
+    life: ("X-aws-ec2-metadata-token-ttl-seconds", "21600"),
+    header: "X-aws-ec2-metadata-token",
+    read: |token| Some(token.to_owned()),
+};
 
 /// Tells the cloud from its imitations, whose time servers, name servers and routers are elsewhere.
 const PARTITION: &str = "services/partition";
@@ -82,23 +85,6 @@ impl Provider for Aws {
     }
 
     fn wanted(&self, answers: &Answers) -> Vec<Ask> {
-        let [first, second] = TOKENS;
-        let mut asks = vec![token(first)];
-        let expired = answers
-            .values()
-            .any(|answer| *answer == Answer::Status(401));
-        if expired || answers.contains_key(second) {
-            asks.push(token(second));
-        }
-        let (header, attempt) = match (answers.get(first), answers.get(second)) {
-            (_, Some(Answer::Body(token))) => (Some(token), 2),
-            // Clones of the service know version 1 only: no token, no header.
-            (Some(Answer::Status(404 | 405 | 501)), _) => (None, 1),
-            (Some(Answer::Body(token)), _) => (Some(token), 1),
-            // 403: the service is switched off for this instance. Anything else: it is not there.
-            (Some(Answer::Status(_) | Answer::Unreachable) | None, _) => return asks,
-        };
-        let header = header.and_then(|token| core::str::from_utf8(token).ok());
         let keys = KEYS.iter().map(|key| (*key).to_owned());
         let listings = [format!("{MACS}/"), TAGS.to_owned()];
         let mut keys: Vec<String> = keys.chain(listings).collect();
@@ -112,25 +98,16 @@ impl Provider for Aws {
             let listing = core::str::from_utf8(listing).unwrap_or_default();
             keys.extend(tags(listing.lines()).map(|tag| format!("{TAGS}{tag}")));
         }
-        let paths = keys.into_iter().map(|key| {
+        let asks = keys.into_iter().map(|key| {
             let path = format!("{ROOT}/{}", escape(&key));
-            (key, path)
+            Ask::optional(key, path)
         });
-        let user_data = ("user-data".to_owned(), "/latest/user-data".to_owned());
-        for (key, path) in paths.chain([user_data]) {
-            // What was answered with the first token stays.
-            let again = matches!(answers.get(&key), Some(Answer::Status(401)));
-            let mut ask = Ask::optional(key, path);
-            ask.attempt = if again { attempt } else { 1 };
-            let token = header.map(|token| ("X-aws-ec2-metadata-token", token.trim().to_owned()));
-            ask.headers.extend(token);
-            asks.push(ask);
-        }
-        asks
+        let user_data = Ask::optional("user-data", "/latest/user-data");
+        TOKENS.before(answers, asks.chain([user_data]))
     }
 
     fn is_secret(&self, key: &str) -> bool {
-        TOKENS.contains(&key)
+        Tokens::is_token(key)
     }
 
     fn is_partial(&self, key: &str, body: &[u8]) -> bool {
@@ -184,14 +161,6 @@ impl Provider for Aws {
         }
         facts.finish("user-data", Base64::Maybe)
     }
-}
-
-fn token(key: &str) -> Ask {
-    let mut ask = Ask::optional(key, "/latest/api/token");
-    ask.method = Method::Put;
-    let ttl = "X-aws-ec2-metadata-token-ttl-seconds";
-    ask.headers.push((ttl, TOKEN_TTL.to_owned()));
-    ask
 }
 
 fn nic_key(mac: Mac, key: &str) -> String {

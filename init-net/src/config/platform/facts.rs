@@ -183,6 +183,16 @@ impl<'b> Facts<'b> {
         values.into_iter().flatten().collect()
     }
 
+    /// The scalars of the list `node`, parsed; others are told once.
+    pub fn items<T: core::str::FromStr>(&mut self, node: &Node, body: &str) -> Vec<T> {
+        let items = node.items().iter().take(MAX_ITEMS);
+        let values: Vec<Option<T>> = items.map(|item| item.text()?.trim().parse().ok()).collect();
+        if values.iter().any(Option::is_none) {
+            self.warn(body, "has items that are not what they should be");
+        }
+        values.into_iter().flatten().collect()
+    }
+
     /// A label of the instance.
     pub fn tag(&mut self, key: &str, value: &str, body: &str) {
         let hostile = |text: &str| text.len() > MAX_WORD || text.chars().any(char::is_control);
@@ -216,7 +226,9 @@ impl<'b> Facts<'b> {
 
     /// The host name at `node`'s `key`, when there is none yet.
     pub fn hostname_at(&mut self, node: &Node, key: &str, body: &str) {
-        if let Some(hostname) = self.read::<Hostname>(node, key, body) {
+        if self.document.hostnames.is_empty()
+            && let Some(hostname) = self.read::<Hostname>(node, key, body)
+        {
             self.set_hostname(hostname, body);
         }
     }

@@ -5,6 +5,8 @@
 //! [`Session`] keeps the answers between them. None of them has a file, a socket or a clock; the owner reads and fetches.
 //! Bodies are plain data: a cached copy or the one in the hand-off file is parsed by the same function as a fresh one.
 
+mod akamai;
+mod alibabacloud;
 mod aws;
 mod azure;
 mod cloudstack;
@@ -18,10 +20,13 @@ mod hcloud;
 mod media;
 mod names;
 mod network;
+mod opennebula;
+mod oracle;
 mod scaleway;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod upcloud;
 mod vultr;
 mod xml;

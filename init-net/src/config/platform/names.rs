@@ -3,6 +3,8 @@
 use core::fmt;
 
 use super::Provider;
+use super::akamai::Akamai;
+use super::alibabacloud::AlibabaCloud;
 use super::aws::Aws;
 use super::azure::Azure;
 use super::cloudstack::Cloudstack;
@@ -11,6 +13,8 @@ use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
 use super::gcp::Gcp;
 use super::hcloud::Hcloud;
+use super::opennebula::OpenNebula;
+use super::oracle::Oracle;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
 use super::vultr::Vultr;
@@ -72,8 +76,8 @@ pub static PLATFORMS: [Platform; 24] = [
         provider: Some(&Hcloud),
     },
     later(METAL, &["none", "qemu", "virtualbox"]),
-    later("akamai", &["linode"]),
-    later("alibabacloud", &["aliyun"]),
+    asked("akamai", &["linode"], &Akamai),
+    asked("alibabacloud", &["aliyun"], &AlibabaCloud),
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
     later("container", &[]),
@@ -85,9 +89,9 @@ pub static PLATFORMS: [Platform; 24] = [
     later("kubevirt", &[]),
     later("nocloud", &["nocloud-net"]),
     later("nutanix", &[]),
-    later("opennebula", &[]),
+    asked("opennebula", &[], &OpenNebula),
     later("openstack", &[]),
-    later("oracle", &["oraclecloud"]),
+    asked("oracle", &["oraclecloud"], &Oracle),
     later("proxmoxve", &[]),
     asked("scaleway", &[], &Scaleway),
     asked("upcloud", &[], &Upcloud),

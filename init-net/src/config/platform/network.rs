@@ -7,7 +7,7 @@ use crate::config::machine::tree::Node;
 use crate::config::{
     AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, RuleConfig, Said,
 };
-use crate::value::{Mac, Mtu, Prefix, RouteTable, RuleAction, prefix_len_from_netmask};
+use crate::value::{Hostname, Mac, Mtu, Prefix, RouteTable, RuleAction, prefix_len_from_netmask};
 
 /// Most network cards of an instance; the largest have some hundred.
 pub const MAX_NICS: usize = 256;
@@ -176,6 +176,15 @@ impl Facts<'_> {
         }
         let said = Said::new(address.into(), self.origin(body));
         self.document.nameservers.push(said);
+    }
+
+    /// A domain in which short names are looked up.
+    pub fn search_domain(&mut self, domain: Hostname, body: &str) {
+        let said = Said::new(domain, self.origin(body));
+        let domains = self.document.search_domains.get_or_insert_default();
+        if domains.len() < MAX_ITEMS && !domains.iter().any(|known| known.value == said.value) {
+            domains.push(said);
+        }
     }
 
     /// A time server: address or name.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  Connecting ──connected──► Sending ──transmit──► Head ──► Body ──► Done
-//!      └──────────── connect_failed · closed · deadlines ─────────────┘
+//!      │ └─ https ─► Securing ─┘                                       │
+//!      └──────────── connect_failed · closed · deadlines ──────────────┘
 //! ```
 
 use core::mem;
@@ -11,7 +12,7 @@ use super::body::{Body, Chunk, Framing};
 use super::error::Error;
 use super::message::{MAX_BODY, Method, Request, Response};
 use super::url::{RedirectError, Url, check_redirect};
-use crate::proto::Machine;
+use crate::proto::{Machine, tls};
 use crate::value::{Duration, Instant, Rng, earliest};
 
 /// Longest wait for a connection: a metadata service is one hop away, and another address or attempt follows.
@@ -19,6 +20,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longest wait for the next byte of an answer.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for a secure connection, however busy the other side is with it.
+pub const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most bytes of a response head.
 const MAX_HEAD: usize = 16 * 1024;
@@ -42,18 +46,24 @@ pub enum Outcome {
 
 /// One request on one connection. Its owner connects, and reports with [`Client::connected`],
 /// [`Client::connect_failed`], [`Machine::receive`] and [`Client::closed`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Client {
     request: Request,
     state: State,
+    secured: Option<Box<tls::Session>>,
+    /// What is to go over the connection, encrypted.
+    output: Vec<u8>,
     input: Vec<u8>,
     interim: u8,
     outcome: Option<Outcome>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum State {
     Connecting {
+        until: Instant,
+    },
+    Securing {
         until: Instant,
     },
     Sending,
@@ -95,17 +105,41 @@ impl Client {
             state: State::Connecting {
                 until: now + CONNECT_TIMEOUT,
             },
+            secured: None,
+            output: Vec::new(),
             input: Vec::new(),
             interim: 0,
             outcome: None,
         }
     }
 
+    /// Over TLS: what an https URL asks for.
+    #[must_use]
+    pub fn secured(mut self, session: tls::Session) -> Self {
+        self.secured = Some(Box::new(session));
+        self
+    }
+
     /// The connection stands.
-    pub fn connected(&mut self, _now: Instant) {
+    pub fn connected(&mut self, now: Instant) {
         if let State::Connecting { .. } = self.state {
-            self.state = State::Sending;
+            self.state = match self.secured {
+                None => State::Sending,
+                Some(_) => State::Securing {
+                    until: now + TLS_TIMEOUT,
+                },
+            };
         }
+    }
+
+    /// What the other side is owed once there is an outcome: why we leave it (RFC 8446 §6).
+    pub fn farewell(&mut self) -> Vec<u8> {
+        let mut bytes = mem::take(&mut self.output);
+        if let Some(session) = &mut self.secured {
+            session.end();
+            session.transmit(&mut bytes);
+        }
+        bytes
     }
 
     /// There is no connection.
@@ -117,14 +151,54 @@ impl Client {
     pub fn closed(&mut self, _now: Instant) {
         match mem::replace(&mut self.state, State::Done) {
             State::Done => {}
-            State::Connecting { .. } | State::Sending | State::Head { .. } => {
-                self.outcome = Some(Outcome::Failed(Error::Truncated));
-            }
-            State::Body { head, body, .. } => {
+            State::Body { head, body, .. } if !self.is_cut() => {
                 self.outcome = Some(match body.end() {
                     Ok(bytes) => head.with_body(bytes),
                     Err(error) => Outcome::Failed(error),
                 });
+            }
+            State::Connecting { .. }
+            | State::Securing { .. }
+            | State::Sending
+            | State::Head { .. }
+            | State::Body { .. } => self.outcome = Some(Outcome::Failed(Error::Truncated)),
+        }
+    }
+
+    /// Whether the end of the connection is not the end that the other side meant (RFC 8446 §6.1).
+    fn is_cut(&self) -> bool {
+        let session = self.secured.as_ref();
+        session.is_some_and(|session| !session.is_ended())
+    }
+
+    /// Takes what came; `true`: more of the answer may be in [`Client::input`].
+    fn take(&mut self, bytes: &[u8], now: Instant) -> Result<bool, Error> {
+        let before = self.input.len();
+        match &mut self.secured {
+            None => self.input.extend_from_slice(bytes),
+            Some(session) => {
+                let taken = session.receive(bytes, &mut self.input);
+                session.transmit(&mut self.output);
+                taken.map_err(Error::Tls)?;
+                if let State::Securing { .. } = self.state
+                    && !session.is_handshaking()
+                {
+                    self.state = State::Sending;
+                }
+            }
+        }
+        let came = self.input.len() > before;
+        match &mut self.state {
+            State::Head { until } | State::Body { until, .. } => {
+                if came {
+                    *until = now + READ_TIMEOUT;
+                }
+                Ok(true)
+            }
+            // A server that speaks before it was asked.
+            State::Sending | State::Securing { .. } if came => Err(Error::Head),
+            State::Connecting { .. } | State::Securing { .. } | State::Sending | State::Done => {
+                Ok(false)
             }
         }
     }
@@ -174,7 +248,10 @@ impl Client {
                     }
                     return Ok(());
                 }
-                State::Connecting { .. } | State::Sending | State::Done => return Ok(()),
+                State::Connecting { .. }
+                | State::Securing { .. }
+                | State::Sending
+                | State::Done => return Ok(()),
             }
         }
     }
@@ -185,20 +262,19 @@ impl Machine for Client {
     type Event = Outcome;
 
     fn receive(&mut self, bytes: &[u8], now: Instant) {
-        match &mut self.state {
-            State::Head { until } | State::Body { until, .. } => {
-                *until = now + READ_TIMEOUT;
-                self.input.extend_from_slice(bytes);
-            }
-            // A server that speaks before it was asked.
-            State::Sending if !bytes.is_empty() => {
-                self.finish(Outcome::Failed(Error::Head));
-                return;
-            }
-            State::Connecting { .. } | State::Sending | State::Done => return,
+        if matches!(self.state, State::Connecting { .. } | State::Done) {
+            return;
         }
-        if let Err(error) = self.advance(now) {
+        let taken = self.take(bytes, now);
+        if let Err(error) = taken.and_then(|more| if more { self.advance(now) } else { Ok(()) }) {
             self.finish(Outcome::Failed(error));
+        }
+        if self
+            .secured
+            .as_ref()
+            .is_some_and(|session| session.is_ended())
+        {
+            self.closed(now);
         }
     }
 
@@ -207,12 +283,15 @@ impl Machine for Client {
             State::Done => return,
             _ if now >= self.request.deadline => Error::Deadline,
             State::Connecting { until } if now >= *until => Error::ConnectTimeout,
+            State::Securing { until } if now >= *until => Error::TlsTimeout,
             State::Head { until } | State::Body { until, .. } if now >= *until => {
                 Error::ReadTimeout
             }
-            State::Connecting { .. } | State::Sending | State::Head { .. } | State::Body { .. } => {
-                return;
-            }
+            State::Connecting { .. }
+            | State::Securing { .. }
+            | State::Sending
+            | State::Head { .. }
+            | State::Body { .. } => return,
         };
         self.finish(Outcome::Failed(error));
     }
@@ -223,13 +302,34 @@ impl Machine for Client {
         _rng: &mut Rng,
         send: impl FnOnce(Vec<u8>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let State::Sending = self.state else {
-            return Ok(false);
-        };
-        send(self.request.encode())?;
-        self.state = State::Head {
+        let head = State::Head {
             until: now + READ_TIMEOUT,
         };
+        let Some(session) = &mut self.secured else {
+            if let State::Sending = self.state {
+                send(self.request.encode())?;
+                self.state = head;
+                return Ok(true);
+            }
+            return Ok(false);
+        };
+        match self.state {
+            State::Connecting { .. } | State::Done => return Ok(false),
+            State::Sending => {
+                self.state = head;
+                if let Err(error) = session.write(&self.request.encode()) {
+                    self.finish(Outcome::Failed(Error::Tls(error)));
+                    return Ok(true);
+                }
+            }
+            State::Securing { .. } | State::Head { .. } | State::Body { .. } => {}
+        }
+        session.transmit(&mut self.output);
+        if self.output.is_empty() {
+            return Ok(false);
+        }
+        send(self.output.clone())?;
+        self.output.clear();
         Ok(true)
     }
 
@@ -241,9 +341,10 @@ impl Machine for Client {
         let own = match &self.state {
             State::Done => return None,
             State::Sending => None,
-            State::Connecting { until } | State::Head { until } | State::Body { until, .. } => {
-                Some(*until)
-            }
+            State::Connecting { until }
+            | State::Securing { until }
+            | State::Head { until }
+            | State::Body { until, .. } => Some(*until),
         };
         earliest([own, Some(self.request.deadline)])
     }

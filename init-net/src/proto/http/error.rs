@@ -3,9 +3,10 @@
 use core::fmt;
 
 use super::RedirectError;
+use crate::proto::tls;
 
 /// How one attempt at a request fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// No connection: the errno of connect(2) or of the socket.
     Connect(i32),
@@ -31,27 +32,29 @@ pub enum Error {
     Truncated,
     /// A redirect that is not followed.
     Redirect(RedirectError),
-    /// The URL is https.
-    HttpsNotBuiltIn,
+    /// No secure connection in time.
+    TlsTimeout,
+    /// No secure connection, or it broke.
+    Tls(tls::Error),
 }
 
 impl Error {
     /// Whether another attempt may end otherwise.
-    pub const fn is_temporary(self) -> bool {
+    pub const fn is_temporary(&self) -> bool {
         match self {
             Self::Connect(_)
             | Self::ConnectTimeout
             | Self::ReadTimeout
+            | Self::TlsTimeout
             | Self::Lookup
             | Self::Head
             | Self::Framing
             | Self::Chunk
             | Self::Truncated => true,
-            Self::Deadline
-            | Self::HeadTooLarge
-            | Self::BodyTooLarge(_)
-            | Self::Redirect(_)
-            | Self::HttpsNotBuiltIn => false,
+            Self::Tls(error) => error.is_temporary(),
+            Self::Deadline | Self::HeadTooLarge | Self::BodyTooLarge(_) | Self::Redirect(_) => {
+                false
+            }
         }
     }
 }
@@ -71,7 +74,8 @@ impl fmt::Display for Error {
             Self::BodyTooLarge(limit) => write!(f, "the answer is above {limit} bytes"),
             Self::Truncated => f.write_str("the connection ended inside the answer"),
             Self::Redirect(error) => error.fmt(f),
-            Self::HttpsNotBuiltIn => f.write_str("https is not built in yet"),
+            Self::TlsTimeout => f.write_str("no secure connection in time"),
+            Self::Tls(error) => error.fmt(f),
         }
     }
 }

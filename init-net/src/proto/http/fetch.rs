@@ -1,11 +1,9 @@
 //! [`Fetch`]: one request, tried until it is answered, refused or out of time.
 //!
 //! ```text
-//!            ┌──────────────────────────── temporary failure ───────────────┐
-//!            ▼                                                              │
-//!  Start ► Resolving ► Connect ► Talking(Client) ► Failed ► Waiting ► Start │
-//!             └ literal ──┘  ▲        └─ redirect ─► Start                  │
-//!                            └─ next address of the name ───────────────────┘
+//!  Start ► Trusting ► Ready ► Resolving ► Connect ► Talking(Client) ► Failed ► Waiting ► Start
+//!    └─── http ────────┘ └─ literal ──────┘  ▲        └─ redirect ─► Start
+//!                                            └─ next address of the name
 //! ```
 
 use core::fmt;
@@ -17,6 +15,7 @@ use super::error::Error;
 use super::message::{Request, Response};
 use super::url::{Host, RedirectError, Scheme, Url, is_local};
 use crate::proto::Machine;
+use crate::proto::tls::Trust;
 use crate::value::{Duration, Hostname, Instant, LinkName, Rng, earliest};
 
 /// Most redirects of one request.
@@ -40,6 +39,8 @@ const MAX_ADDRESSES: usize = 8;
 /// What the owner is to do.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
+    /// Say whose certificates count and what time it is, by [`Fetch::trusted`]: the URL is https.
+    Trust,
     /// Look `name` up, then call [`Fetch::resolved`].
     Resolve(Hostname),
     /// Open a TCP connection, then call [`Fetch::connected`] or [`Fetch::connect_failed`].
@@ -63,6 +64,7 @@ impl fmt::Debug for Command {
     /// Without the bytes: they hold tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Trust => f.write_str("trust"),
             Self::Resolve(name) => write!(f, "resolve {name}"),
             Self::Connect {
                 address,
@@ -86,7 +88,7 @@ impl fmt::Debug for Command {
 }
 
 /// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// No answer at all.
     Http(Error),
@@ -119,7 +121,7 @@ pub struct FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.url, self.cause)?;
-        if let Some(last) = self.last {
+        if let Some(last) = &self.last {
             write!(f, "; last: {last}")?;
         }
         match self.attempts {
@@ -130,7 +132,7 @@ impl fmt::Display for FetchError {
 }
 
 /// One request, tried until it is answered, refused or out of time.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Fetch {
     request: Request,
     device: Option<LinkName>,
@@ -142,16 +144,24 @@ pub struct Fetch {
     /// Addresses of the name that are still to be tried in this attempt, last first.
     addresses: Vec<IpAddr>,
     state: State,
+    /// Whom to believe in this attempt, and what time it is: the wall clock, since 1970.
+    trust: Option<(Trust, Duration)>,
+    /// What a connection that is to be closed is owed.
+    farewell: Vec<u8>,
     /// Whether the owner holds a connection for us.
     open: bool,
     last: Option<Cause>,
     result: Option<Result<Response, FetchError>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum State {
     /// The next attempt begins.
     Start,
+    /// The owner says whom to believe.
+    Trusting,
+    /// A connection is wanted.
+    Ready,
     /// The owner looks the name up.
     Resolving,
     /// The connection is to be asked for.
@@ -178,6 +188,8 @@ impl Fetch {
             backoff: BACKOFF_FIRST,
             addresses: Vec::new(),
             state: State::Start,
+            trust: None,
+            farewell: Vec::new(),
             open: false,
             last: None,
             result: None,
@@ -194,6 +206,14 @@ impl Fetch {
     /// What is asked; changes with a redirect.
     pub fn url(&self) -> &Url {
         &self.request.url
+    }
+
+    /// Whom to believe, as [`Command::Trust`] asked, and the wall clock: since 1970.
+    pub fn trusted(&mut self, trust: &Trust, wall: Duration) {
+        if let State::Trusting = self.state {
+            self.trust = Some((trust.clone(), wall));
+            self.state = State::Ready;
+        }
     }
 
     /// The addresses of the name that [`Command::Resolve`] asked for; none: the look-up failed.
@@ -234,16 +254,34 @@ impl Fetch {
         self.advance(now);
     }
 
+    /// A connection has been asked for.
+    fn talk(&mut self, now: Instant) {
+        let client = Client::new(self.request.clone(), now);
+        let client = match &self.trust {
+            None => client,
+            Some((trust, wall)) => match trust.session(self.request.url.host().peer(), *wall) {
+                Ok(session) => client.secured(session),
+                Err(error) => {
+                    return self.fail(Cause::Http(Error::Tls(error)), Duration::ZERO, now);
+                }
+            },
+        };
+        self.state = State::Talking(Box::new(client));
+    }
+
     /// Takes the outcome of an attempt, when there is one.
     fn advance(&mut self, now: Instant) {
         let State::Talking(client) = &mut self.state else {
             return;
         };
-        match client.event() {
-            None => {}
-            Some(Outcome::Done(response)) => self.judge(response, now),
-            Some(Outcome::Redirect(url)) => self.follow(url),
-            Some(Outcome::Failed(Error::Connect(_) | Error::ConnectTimeout))
+        let Some(outcome) = client.event() else {
+            return;
+        };
+        self.farewell = client.farewell();
+        match outcome {
+            Outcome::Done(response) => self.judge(response, now),
+            Outcome::Redirect(url) => self.follow(url),
+            Outcome::Failed(Error::Connect(_) | Error::ConnectTimeout)
                 if !self.addresses.is_empty() =>
             {
                 self.state = match self.addresses.pop() {
@@ -251,7 +289,7 @@ impl Fetch {
                     None => State::Start,
                 };
             }
-            Some(Outcome::Failed(error)) => self.fail(Cause::Http(error), Duration::ZERO, now),
+            Outcome::Failed(error) => self.fail(Cause::Http(error), Duration::ZERO, now),
         }
     }
 
@@ -282,12 +320,13 @@ impl Fetch {
         self.redirects += 1;
         self.attempts = self.attempts.saturating_sub(1);
         self.request = self.request.clone().moved(url);
+        self.trust = None;
         self.state = State::Start;
     }
 
     /// The attempt failed; another one may follow.
     fn fail(&mut self, cause: Cause, at_least: Duration, now: Instant) {
-        match cause {
+        match &cause {
             Cause::Http(error) if !error.is_temporary() => self.refuse(cause),
             Cause::Http(_) | Cause::Status(_) => {
                 self.last = Some(cause);
@@ -304,7 +343,7 @@ impl Fetch {
             url: self.request.url.clone(),
             attempts: self.attempts,
             cause,
-            last: self.last.filter(|_| deadline),
+            last: self.last.take().filter(|_| deadline),
         }));
     }
 
@@ -347,6 +386,8 @@ impl Machine for Fetch {
             }
             State::Waiting { until } if now >= *until => self.state = State::Start,
             State::Start
+            | State::Trusting
+            | State::Ready
             | State::Resolving
             | State::Connect(_)
             | State::Failed { .. }
@@ -361,6 +402,11 @@ impl Machine for Fetch {
         send: impl FnOnce(Command) -> Result<(), E>,
     ) -> Result<bool, E> {
         if self.open && !matches!(self.state, State::Talking(_)) {
+            if !self.farewell.is_empty() {
+                send(Command::Send(self.farewell.clone()))?;
+                self.farewell.clear();
+                return Ok(true);
+            }
             send(Command::Close)?;
             self.open = false;
             return Ok(true);
@@ -374,18 +420,23 @@ impl Machine for Fetch {
         }
         if let State::Start = self.state {
             if self.request.url.scheme() == Scheme::Https {
-                self.refuse(Cause::Http(Error::HttpsNotBuiltIn));
-                return Ok(false);
-            }
-            if let Host::Name(name) = self.request.url.host() {
-                send(Command::Resolve(name.clone()))?;
-                self.attempts += 1;
-                self.state = State::Resolving;
+                // Each time: the clock may have been set meanwhile.
+                send(Command::Trust)?;
+                self.state = State::Trusting;
                 return Ok(true);
             }
+            self.state = State::Ready;
+        }
+        if let State::Ready = self.state
+            && let Host::Name(name) = self.request.url.host()
+        {
+            send(Command::Resolve(name.clone()))?;
+            self.attempts += 1;
+            self.state = State::Resolving;
+            return Ok(true);
         }
         match &mut self.state {
-            State::Start | State::Connect(_) => {
+            State::Ready | State::Connect(_) => {
                 let literal = self.request.url.host().address();
                 let (address, attempt) = match self.state {
                     State::Connect(address) => (address, 0),
@@ -402,13 +453,16 @@ impl Machine for Fetch {
                 })?;
                 self.attempts += attempt;
                 self.open = true;
-                self.state = State::Talking(Box::new(Client::new(self.request.clone(), now)));
+                self.talk(now);
                 Ok(true)
             }
             State::Talking(client) => client.transmit(now, rng, |bytes| send(Command::Send(bytes))),
-            State::Resolving | State::Failed { .. } | State::Waiting { .. } | State::Done => {
-                Ok(false)
-            }
+            State::Start
+            | State::Trusting
+            | State::Resolving
+            | State::Failed { .. }
+            | State::Waiting { .. }
+            | State::Done => Ok(false),
         }
     }
 
@@ -419,9 +473,9 @@ impl Machine for Fetch {
     fn deadline(&self) -> Option<Instant> {
         let own = match &self.state {
             State::Done => return None,
-            State::Start | State::Connect(_) => Some(Instant::BOOT),
+            State::Start | State::Ready | State::Connect(_) => Some(Instant::BOOT),
             State::Failed { at, .. } => Some(*at),
-            State::Resolving => None,
+            State::Trusting | State::Resolving => None,
             State::Talking(client) => client.deadline(),
             State::Waiting { until } => Some(*until),
         };

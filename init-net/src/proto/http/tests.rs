@@ -1,5 +1,7 @@
 //! Exchanges in every chunking.
 
+mod tls;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -401,6 +403,10 @@ impl Owner {
             for command in commands {
                 self.log.push(format!("{command:?}"));
                 match command {
+                    Command::Trust => {
+                        let (trust, _) = crate::proto::tls::Trust::new([]).unwrap();
+                        self.fetch.trusted(&trust, Duration::ZERO);
+                    }
                     Command::Resolve(_) => {
                         let found = ["192.0.2.1", "2001:db8::1"].map(|a| a.parse().unwrap());
                         self.fetch.resolved(&found, self.now);
@@ -563,16 +569,6 @@ fn the_zone_is_the_device() {
 }
 
 #[test]
-fn https_says_so() {
-    let (result, log, _) = Owner::new("https://config.example/x").run(&[]);
-    assert_eq!(
-        result.unwrap_err().to_string(),
-        "https://config.example/x: https is not built in yet"
-    );
-    assert_eq!(log, [""; 0]);
-}
-
-#[test]
 fn a_connection_that_never_answers_times_out_and_is_tried_again() {
     let mut owner = Owner::new(URL);
     owner.fetch.expire(Instant::BOOT);
@@ -626,10 +622,11 @@ proptest! {
     /// Whatever the owner reports, in whatever order: one result, every connection closed, nothing to do afterwards.
     #[test]
     fn a_fetch_survives_its_owner(
-        steps in prop::collection::vec((0u8..8, 0u64..5_000), 0..60),
+        steps in prop::collection::vec((0u8..9, 0u64..5_000), 0..60),
         url in prop::sample::select(vec![URL, "http://config.example/x", "https://h/"]),
     ) {
         let mut fetch = Fetch::new(request(url), None, Instant::BOOT);
+        let (trust, _) = crate::proto::tls::Trust::new([]).unwrap();
         let mut rng = Rng::new(9);
         let mut now = Instant::BOOT;
         let (mut open, mut results) = (0i32, 0);
@@ -646,14 +643,15 @@ proptest! {
                     now = now + Duration::from_millis(wait);
                     fetch.expire(now);
                 }
-                _ => fetch.receive(b"garbage", now),
+                7 => fetch.receive(b"garbage", now),
+                _ => fetch.trusted(&trust, Duration::ZERO),
             }
             let mut commands = 0;
             while fetch.transmit(now, &mut rng, |command| {
                 open += match command {
                     Command::Connect { .. } => 1,
                     Command::Close => -1,
-                    Command::Resolve(_) | Command::Send(_) => 0,
+                    Command::Trust | Command::Resolve(_) | Command::Send(_) => 0,
                 };
                 Ok::<(), ()>(())
             }).unwrap() {

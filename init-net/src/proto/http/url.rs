@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
+use crate::proto::tls::Peer;
 use crate::value::{Hostname, LinkName};
 
 /// Longest URL, bytes; configuration URLs with all variables replaced stay far below.
@@ -51,6 +52,15 @@ impl Host {
             Self::Name(_) => None,
             Self::V4(address) => Some(IpAddr::V4(*address)),
             Self::V6 { address, .. } => Some(IpAddr::V6(*address)),
+        }
+    }
+
+    /// Whose certificate it has to show.
+    pub fn peer(&self) -> Peer<'_> {
+        match self {
+            Self::Name(name) => Peer::Name(name),
+            Self::V4(address) => Peer::Address(IpAddr::V4(*address)),
+            Self::V6 { address, .. } => Peer::Address(IpAddr::V6(*address)),
         }
     }
 

@@ -13,6 +13,7 @@ use super::{Effect, HttpEvent};
 use crate::proto::Machine;
 use crate::proto::dns::Lookup;
 use crate::proto::http::{Client, Error, Host, Outcome, Request, Scheme, Url};
+use crate::proto::tls::{self, Trust};
 use crate::value::{Duration, Hostname, Instant, LinkName, ProbeTarget, Rng, earliest};
 
 /// Most addresses of one name that are tried: they share the time of one attempt.
@@ -28,6 +29,10 @@ pub(super) struct Attempt {
     device: Option<LinkName>,
     /// What to ask for once connected; `None`: the connection is the answer.
     url: Option<Url>,
+    /// Over TLS.
+    secure: bool,
+    /// Whom to believe then, and the wall clock; known before the first connection.
+    trust: Option<(Trust, Duration)>,
     /// Still to be tried, last first.
     addresses: Vec<IpAddr>,
     /// The connection that is open, or being opened.
@@ -56,6 +61,8 @@ impl Attempt {
             port: 0,
             device: None,
             url: None,
+            secure: false,
+            trust: None,
             addresses: Vec::new(),
             open: None,
             state: State::Next,
@@ -78,9 +85,7 @@ impl Attempt {
             }
             ProbeTarget::Http { url } => {
                 let url: Url = url.parse().map_err(text::<_>)?;
-                if url.scheme() == Scheme::Https {
-                    return Err(Error::HttpsNotBuiltIn.to_string());
-                }
+                self.secure = url.scheme() == Scheme::Https;
                 self.port = url.port();
                 self.device = url.host().zone().cloned();
                 let name = match url.host() {
@@ -116,9 +121,10 @@ impl Attempt {
                     Some(url) => {
                         let mut request = Request::get(url, self.deadline);
                         request.head_only = true;
-                        let mut client = Box::new(Client::new(request, now));
-                        client.connected(now);
-                        State::Talking(client)
+                        match client(request, self.trust.as_ref(), now) {
+                            Ok(client) => State::Talking(Box::new(client)),
+                            Err(error) => State::Done(Err(error.to_string())),
+                        }
                     }
                 };
             }
@@ -168,6 +174,14 @@ impl Attempt {
                         State::Next
                     }
                 },
+                State::Next if self.secure && self.trust.is_none() => {
+                    let trust = wires.trusted.get(wires.effects);
+                    self.trust = trust.map(|(trust, wall)| (trust.clone(), wall));
+                    if self.trust.is_none() {
+                        return None;
+                    }
+                    State::Next
+                }
                 State::Next => {
                     self.close(wires.effects);
                     // Each address has its share of the time: one that never answers does not hide the others.
@@ -204,6 +218,7 @@ impl Attempt {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let own = match &self.state {
+            State::Next if self.secure && self.trust.is_none() => None,
             State::Unresolved(_) | State::Next | State::Done(_) => Some(self.began),
             State::Resolving(lookup) => lookup.deadline(),
             State::Connecting { until } => Some(*until),
@@ -211,6 +226,22 @@ impl Attempt {
         };
         earliest([own, Some(self.deadline)])
     }
+}
+
+/// The client on a connection that stands.
+fn client(
+    request: Request,
+    trust: Option<&(Trust, Duration)>,
+    now: Instant,
+) -> Result<Client, tls::Error> {
+    let session = trust.map(|(trust, wall)| trust.session(request.url.host().peer(), *wall));
+    let client = Client::new(request, now);
+    let mut client = match session.transpose()? {
+        Some(session) => client.secured(session),
+        None => client,
+    };
+    client.connected(now);
+    Ok(client)
 }
 
 /// 200 to 399 is what is wanted. A redirect is one of those wherever it leads; it is not followed.

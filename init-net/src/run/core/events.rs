@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Doubt, Ending, MediaNews, Module, Reply, Request, Source};
 use crate::config::platform::Medium;
 use crate::config::{Diagnostic, Document};
+use crate::proto::tls::Trust;
 use crate::run::sample::Sample;
 use crate::state::{LinkAt, Observed, Op};
 use crate::value::LinkName;
@@ -57,6 +58,8 @@ pub enum Event {
     },
     /// Something about a connection that [`Effect::Connect`] asked for.
     Http(HttpEvent),
+    /// What [`Effect::ReadTrust`] asked for.
+    Trust(Trust),
     /// What the reader of [`Effect::ReadMedia`] says.
     Media(MediaNews),
     /// New documents (reload, `apply`) in place of all old ones, and the sources to fetch for them.
@@ -205,6 +208,8 @@ pub enum Effect {
         /// From a port below 1024: the first one to try.
         low_port: Option<u16>,
     },
+    /// Read whom https requests believe; answer with [`Event::Trust`].
+    ReadTrust,
     /// Write to a connection.
     Write {
         /// Which.

@@ -44,7 +44,7 @@ pub use change::{Ending, Pending, Progress};
 pub use clients::{Held, Routers, Saved, SavedLeases};
 pub use doubt::Doubt;
 pub use events::{Effect, Event, HttpEvent, Outcome};
-pub use fetches::{Around, Fetched, Fetches, MediaNews, Source, Via};
+pub use fetches::{Around, Fetched, Fetches, Means, MediaNews, Source, Trusted, Via};
 pub use needs::{Module, needs};
 pub use readiness::{Readiness, Verdict};
 pub use record::{Change, ChangeKind, EventKind, LEVELS, Record};
@@ -90,6 +90,7 @@ pub struct Core {
     clients: Clients,
     conflicts: Conflicts,
     fetches: Fetches,
+    trusted: Trusted,
     probes: Probes,
     change: Confirmation,
     rng: Rng,
@@ -133,6 +134,7 @@ impl Core {
             clients: Clients::new(leases),
             conflicts: Conflicts::default(),
             fetches: Fetches::default(),
+            trusted: Trusted::default(),
             probes: Probes::default(),
             change: Confirmation::default(),
             rng,
@@ -188,6 +190,7 @@ impl Core {
                 self.fetches.receive(&event, now);
                 self.probes.receive(&event, now);
             }
+            Event::Trust(trust) => self.trusted.set(trust),
             Event::Media(news) => self.fetches.read(&news, now),
             Event::Documents(documents, sources) => {
                 self.record.configured(documents.len(), now);
@@ -276,9 +279,13 @@ impl Core {
             leases: &leases,
             drivers_loading: self.drivers_loading,
         });
+        let mut means = Means {
+            nameservers: &servers,
+            trusted: &mut self.trusted,
+        };
         let fetched = self
             .fetches
-            .turn(now, &mut self.rng, around, &servers, effects);
+            .turn(now, &mut self.rng, around, &mut means, effects);
         if self.fetches.bootstrap().count() != bootstraps {
             self.changed();
         }
@@ -317,12 +324,16 @@ impl Core {
         {
             effects.push(Effect::Observe(self.worth_a_look(doubt)));
         }
+        let mut means = Means {
+            nameservers: &servers,
+            trusted: &mut self.trusted,
+        };
         self.probes.turn(
             &self.desired.probes,
             now,
             &mut self.rng,
             self.observed.as_ref(),
-            &servers,
+            &mut means,
             effects,
         );
         self.turn_change(now, effects);

@@ -1,10 +1,9 @@
 //! Probes: what tells that the network works is tried again and again (`TCPProbeConfig`, `HTTPProbeConfig`).
 
-use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 use super::attempt::Attempt;
-use super::fetches::Wires;
+use super::fetches::{Means, Wires};
 use super::{Core, Effect, HttpEvent};
 use crate::state::{Observed, ProbeSpec, ProbeStatus};
 use crate::value::{Duration, Gather as _, Instant, Rng, earliest};
@@ -140,7 +139,7 @@ impl Probes {
         now: Instant,
         rng: &mut Rng,
         observed: Option<&Observed>,
-        nameservers: &[SocketAddr],
+        means: &mut Means<'_>,
         effects: &mut Vec<Effect>,
     ) {
         if observed.is_none() || (specs.is_empty() && self.running.is_empty()) {
@@ -161,7 +160,8 @@ impl Probes {
         }
         let mut wires = Wires {
             next: &mut self.next,
-            nameservers,
+            nameservers: means.nameservers,
+            trusted: means.trusted,
             observed,
             effects,
         };

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::config::cmdline;
 use crate::plan::{Slots, forecast};
+use crate::proto::tls::Trust;
 use crate::state::{
     AddressOp, AddressStatus, Family, LinkStatus, OUR_PROTOCOL, Observed, Op, RouteStatus, iff,
 };
@@ -86,6 +87,8 @@ struct Machine {
     connected: Vec<(u64, SocketAddr)>,
     /// Whom names were asked of.
     queried: Vec<SocketAddr>,
+    /// How often it was asked whom to trust.
+    trust_read: usize,
     /// What they meet.
     peer: Peer,
     /// Connections that are open, or being opened.
@@ -146,6 +149,7 @@ impl Machine {
             replies: Vec::new(),
             connected: Vec::new(),
             queried: Vec::new(),
+            trust_read: 0,
             peer: Peer::Silent,
             open: BTreeSet::new(),
             endings: Vec::new(),
@@ -275,7 +279,9 @@ impl Machine {
                 self.queue.push_back(Event::Http(event));
             }
             Effect::Write { id, bytes } => {
-                assert!(bytes.starts_with(b"GET /"), "{bytes:?}");
+                // A request, or the first record of a handshake.
+                let known = bytes.starts_with(b"GET /") || bytes.starts_with(&[22, 3]);
+                assert!(known || bytes.starts_with(&[21, 3]), "{bytes:?}");
                 if let Peer::Answers(text) = self.peer {
                     let event = HttpEvent::Received(id, text.into());
                     self.queue.push_back(Event::Http(event));
@@ -283,6 +289,11 @@ impl Machine {
             }
             Effect::Close { id } => {
                 self.open.remove(&id);
+            }
+            Effect::ReadTrust => {
+                self.trust_read += 1;
+                let (trust, _) = Trust::new([]).unwrap();
+                self.queue.push_back(Event::Trust(trust));
             }
             Effect::ChangeEnded(ending) => self.endings.push((self.elapsed(), ending)),
             Effect::QueryDns { server, .. } => self.queried.push(server),

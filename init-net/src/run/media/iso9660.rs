@@ -183,9 +183,8 @@ impl<'a> Iso<'a> {
         susp: Option<&Susp>,
     ) -> io::Result<Option<Entry>> {
         let mut shortened = None;
-        let mut records = Records(records);
         let mut first: Option<Vec<Extent>> = None;
-        while let Some(record) = records.next() {
+        for record in Records(records) {
             let extents = first.get_or_insert_default();
             extents.extend(extent_of(record));
             if extents.len() > MAX_PARTS {

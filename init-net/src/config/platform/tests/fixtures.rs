@@ -202,6 +202,8 @@ pub fn lines(document: &Document) -> Vec<String> {
             .iter()
             .map(|said| format!("dns {}", said.value)),
     );
+    let domains = document.search_domains.iter().flatten();
+    out.extend(domains.map(|said| format!("search {}", said.value)));
     out.extend(
         document
             .time_servers

@@ -28,6 +28,9 @@ pub struct Fetched {
     /// How the service was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
+    /// What was refused or not answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 impl Fetched {
@@ -39,6 +42,7 @@ impl Fetched {
             platform: None,
             place: None,
             via: None,
+            faults: Vec::new(),
         }
     }
 }

@@ -6,13 +6,14 @@
 //! the same documents of them.
 
 mod fetched;
+mod means;
 mod running;
 mod source;
 
-use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
 pub use fetched::{Fetched, Via};
+pub use means::{Means, Trusted};
 pub(super) use running::{Running, Wires};
 pub use source::{Around, MediaNews, Source};
 
@@ -231,7 +232,7 @@ impl Fetches {
         now: Instant,
         rng: &mut Rng,
         around: Option<Around<'_>>,
-        nameservers: &[SocketAddr],
+        means: &mut Means<'_>,
         effects: &mut Vec<Effect>,
     ) -> Vec<Document> {
         let Some(around) = around else {
@@ -260,7 +261,8 @@ impl Fetches {
                 for (key, running) in &mut job.running {
                     let mut wires = Wires {
                         next: &mut self.next,
-                        nameservers,
+                        nameservers: means.nameservers,
+                        trusted: means.trusted,
                         observed,
                         effects,
                     };

@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::net::{IpAddr, SocketAddr};
 
+use super::Trusted;
 use crate::proto::Machine;
 use crate::proto::dns::{self, Lookup};
 use crate::proto::http::{Command, Fetch, FetchError, Response};
@@ -18,6 +19,8 @@ pub(in crate::run::core) struct Running {
     fetch: Fetch,
     pub(super) connection: Option<u64>,
     lookup: Option<Lookup>,
+    /// Whether the machine waits to be told whom to believe.
+    trusting: bool,
 }
 
 impl Running {
@@ -26,6 +29,7 @@ impl Running {
             fetch,
             connection: None,
             lookup: None,
+            trusting: false,
         }
     }
 
@@ -73,6 +77,7 @@ impl Running {
     ) -> Option<Answer> {
         self.fetch.expire(now);
         loop {
+            self.trust(wires);
             self.look_up(now, rng, wires);
             let mut command = None;
             let more = self.fetch.transmit(now, rng, |said| {
@@ -94,6 +99,15 @@ impl Running {
         answer
     }
 
+    fn trust(&mut self, wires: &mut Wires<'_>) {
+        if self.trusting
+            && let Some((trust, wall)) = wires.trusted.get(wires.effects)
+        {
+            self.trusting = false;
+            self.fetch.trusted(trust, wall);
+        }
+    }
+
     fn look_up(&mut self, now: Instant, rng: &mut Rng, wires: &mut Wires<'_>) {
         let found = self
             .lookup
@@ -107,6 +121,7 @@ impl Running {
 
     fn perform(&mut self, command: Command, now: Instant, wires: &mut Wires<'_>) {
         match command {
+            Command::Trust => self.trusting = true,
             Command::Resolve(name) => {
                 let deadline = self.fetch.deadline().unwrap_or(now);
                 self.lookup = Some(Lookup::new(&name, wires.nameservers, deadline));
@@ -138,6 +153,7 @@ pub(in crate::run::core) struct Wires<'a> {
     /// Id of the next connection.
     pub(in crate::run::core) next: &'a mut u64,
     pub(in crate::run::core) nameservers: &'a [SocketAddr],
+    pub(in crate::run::core) trusted: &'a mut Trusted,
     pub(in crate::run::core) observed: Option<&'a Observed>,
     pub(in crate::run::core) effects: &'a mut Vec<Effect>,
 }

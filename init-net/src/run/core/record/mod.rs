@@ -304,6 +304,7 @@ impl Core {
     /// What time it is for people.
     pub fn set_wall(&mut self, wall: Duration) {
         self.record.wall = wall;
+        self.trusted.set_wall(wall);
     }
 
     /// What `get status` tells of the process.

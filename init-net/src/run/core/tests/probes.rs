@@ -153,14 +153,14 @@ fn so_many_failures_in_a_row_count_as_down() {
 }
 
 #[test]
-fn https_says_that_it_is_not_built_in() {
+fn https_reads_whom_to_trust_once_and_wants_tls() {
     let config = WEB.replace("http:", "https:");
-    let mut machine = machine(STATIC, &config, Peer::Accepts);
-    machine.run(5);
-    check(&machine, "web", Some((false, "https is not built in yet")));
-    assert!(machine.connected.is_empty());
-    let log = machine.log.join("\n");
-    assert!(log.contains("probe web: https is not built in"), "{log}");
+    let peer = Peer::Answers("HTTP/1.1 400 Bad Request\r\n\r\n");
+    let mut machine = machine(STATIC, &config, peer);
+    machine.run(60);
+    check(&machine, "web", Some((false, "the answer is not TLS")));
+    assert!(machine.connected.len() > 1, "{:?}", machine.connected);
+    assert_eq!(machine.trust_read, 1);
 }
 
 #[test]

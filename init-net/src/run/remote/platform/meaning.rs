@@ -62,6 +62,10 @@ impl Meaning {
         }
         let mut documents = vec![document];
         let mut diagnostics = parsed.diagnostics;
+        diagnostics.extend(fetched.faults.iter().map(|fault| {
+            Diagnostic::new(Severity::Warning, fault.clone())
+                .with_effect("the rest of the metadata still applies")
+        }));
         let name = user_data_name(provider);
         match follow(parsed.user_data, fetched) {
             Ok(UserData::Config(text)) if self.with_user_data => {

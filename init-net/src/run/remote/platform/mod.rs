@@ -16,12 +16,12 @@ mod tests;
 use crate::config::platform::{
     Bodies, Bootstrap, Found, Medium, Platform, Provider, Session, detect,
 };
-use crate::config::userdata::UserData;
+use crate::config::userdata::{UserData, UserDataError};
 use crate::config::{Diagnostic, Document};
 use crate::proto::http::{Fetch, FetchError, Response};
 use crate::run::core::{Around, Fetched, MediaNews, Source};
 use crate::run::state_file::SavedText;
-use crate::value::{Instant, Rng};
+use crate::value::{Duration, Instant, Rng};
 use meaning::Meaning;
 use probing::Probing;
 use report::Report;
@@ -29,6 +29,10 @@ use talk::{Chosen, Talk};
 
 /// The name of the source on a machine that names no platform: a volume may.
 pub const UNNAMED: &str = "platform";
+
+/// How long the media are awaited once all drivers are there, where they may well say nothing: a drive that hangs must not
+/// hold up the boot.
+const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Key of the text behind `ds=` on the kernel command line.
 const CMDLINE_SEED: &str = "cmdline-ds";
@@ -48,8 +52,10 @@ pub struct Metadata {
     /// The way to the service, once it has answered.
     chosen: Option<Chosen>,
     result: Option<Result<Fetched, String>>,
-    /// The cloud has been told how it went.
+    /// The cloud has been told that it went wrong.
     reported: bool,
+    /// This is no boot: nobody is told how it went.
+    is_trial: bool,
 }
 
 /// What the media said.
@@ -64,6 +70,8 @@ struct Local {
     early: u32,
     /// Nobody reads any more.
     ended: bool,
+    /// Until when they are awaited.
+    until: Option<Instant>,
 }
 
 impl Local {
@@ -154,6 +162,7 @@ impl Metadata {
             chosen: None,
             result: None,
             reported: false,
+            is_trial: false,
         }
     }
 
@@ -168,15 +177,18 @@ impl Metadata {
         Self {
             stage: Stage::Talking(Talk::new(session)),
             chosen: Some(chosen),
+            is_trial: true,
             ..Self::new(Some(provider), true, None, None)
         }
     }
 
     /// Whether nothing more is expected of the media: something was said, or all drivers are there and everything has been
     /// read since.
-    fn media_are_read(&mut self, around: Around<'_>) -> bool {
+    fn media_are_read(&mut self, around: Around<'_>, now: Instant) -> bool {
         if around.drivers_loading {
             self.local.early = self.local.scans;
+        } else {
+            self.local.until.get_or_insert(now + MEDIA_PATIENCE);
         }
         let local = &self.local;
         let told = self
@@ -185,6 +197,7 @@ impl Metadata {
             .is_some_and(|provider| provider.is_told(&local.bodies(provider)));
         local.ended
             || self.media().is_empty()
+            || local.until.is_some_and(|until| until <= now)
             || told && local.scans > 0
             || !around.drivers_loading && local.scans > local.early
     }
@@ -201,13 +214,13 @@ impl Metadata {
         let mut session = Session::new(provider, local);
         match session.asks().into_iter().next() {
             Some(probe) => self.stage = Stage::Probing(Probing::new(session, probe)),
-            None if told => self.said(session.bodies()),
+            None if told => self.said(session.bodies(), Vec::new()),
             None => self.end(Err("nothing of it is there".into())),
         }
     }
 
     /// The service and the media have said everything.
-    fn said(&mut self, bodies: Bodies) {
+    fn said(&mut self, bodies: Bodies, faults: Vec<String>) {
         let place = self
             .provider
             .and_then(|provider| self.local.place(provider));
@@ -216,6 +229,7 @@ impl Metadata {
             platform: self.provider.map(|provider| provider.name().to_owned()),
             place,
             via: self.chosen.as_ref().and_then(|chosen| chosen.via.clone()),
+            faults,
             ..Fetched::fresh(bodies)
         };
         let parsed = self
@@ -290,7 +304,7 @@ impl Source for Metadata {
     }
 
     fn requests(&mut self, around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
-        if matches!(self.stage, Stage::Media) && self.media_are_read(around) {
+        if matches!(self.stage, Stage::Media) && self.media_are_read(around, now) {
             self.leave_media();
         }
         match &mut self.stage {
@@ -303,7 +317,7 @@ impl Source for Metadata {
                 };
                 if let Some(said) = talk.end() {
                     match said {
-                        Ok(bodies) => self.said(bodies),
+                        Ok((bodies, faults)) => self.said(bodies, faults),
                         Err(error) => self.end(Err(error)),
                     }
                     return self.requests(around, now);
@@ -351,6 +365,7 @@ impl Source for Metadata {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
+            Stage::Media => self.local.until,
             Stage::Talking(talk) => talk.deadline(),
             _ => None,
         }
@@ -363,17 +378,21 @@ impl Source for Metadata {
     fn restart(&mut self) {
         // Where the address is fixed (`--metadata-url`) there is no second time. What the media said stays.
         self.stage = Stage::Media;
+        self.local.until = None;
         self.chosen = None;
     }
 
     fn next(&mut self, ended: &Result<Fetched, String>) -> Option<Box<dyn Source>> {
-        let provider = self.provider?;
+        let provider = self.provider.filter(|_| !self.is_trial)?;
+        // What is for another tool is no failure of the machine.
+        let is_ours = |error: &UserDataError| !matches!(error, UserDataError::Foreign(_));
         let failed = match ended {
             Ok(fetched) => provider
                 .parse(&fetched.bodies)
                 .user_data
                 .err()
-                .map(|e| e.to_string()),
+                .filter(is_ours)
+                .map(|error| error.to_string()),
             Err(error) => Some(error.clone()),
         };
         if failed.is_some() && std::mem::replace(&mut self.reported, true) {

@@ -16,6 +16,9 @@ const PARTIAL_GRACE: Duration = Duration::from_secs(30);
 const PARTIAL_FIRST: Duration = Duration::from_millis(250);
 const PARTIAL_CAP: Duration = Duration::from_secs(4);
 
+/// Most requests without an answer that are told one by one.
+const MAX_FAULTS: usize = 16;
+
 /// Where a service answers.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
@@ -93,17 +96,22 @@ impl Talk {
         earliest(self.partial.values().map(|(at, _)| Some(*at)))
     }
 
-    /// The bodies, once all of them are there; or why there are none.
-    pub(super) fn end(&self) -> Option<Result<Bodies, String>> {
+    /// The bodies and what was not answered, once all of them are there; or why there are none.
+    pub(super) fn end(&self) -> Option<Result<(Bodies, Vec<String>), String>> {
         if !self.session.is_done() {
             return None;
         }
+        let faults = self.session.faults().into_iter();
+        let mut faults: Vec<String> = faults.map(|fault| fault.message).collect();
+        let more = faults.len().saturating_sub(MAX_FAULTS);
+        faults.truncate(MAX_FAULTS);
+        if more > 0 {
+            faults.push(format!("{more} more without an answer"));
+        }
         let bodies = self.session.bodies();
         if !bodies.is_empty() {
-            return Some(Ok(bodies));
+            return Some(Ok((bodies, faults)));
         }
-        let faults = self.session.faults().into_iter();
-        let faults: Vec<String> = faults.map(|fault| fault.message).collect();
         let faults = faults.join("; ");
         Some(Err(format!("the metadata service gave nothing: {faults}")))
     }
