@@ -158,7 +158,6 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, count: usize) {
     let subnet: Option<Prefix> = facts.value(&nic_key(mac, "vswitch-cidr-block"));
     let gateway: Option<IpAddr> = facts.value(&nic_key(mac, "gateway"));
     facts.up(&link, None, &body);
-    let table = table_of(position);
     let metric = spread(position, count);
     if !v4.is_empty() || v6.is_empty() {
         facts.dynamic(&link, AutoMethod::Dhcp4, metric, &body);
@@ -176,7 +175,7 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, count: usize) {
             facts.address(&link, address, &body);
         }
     }
-    if let Some(table) = table {
+    if let Some(table) = table_of(position) {
         let own = OwnTable {
             sources: v4.into_iter().chain(v6).collect(),
             subnets: subnet.into_iter().collect(),
