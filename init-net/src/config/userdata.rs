@@ -122,6 +122,12 @@ pub fn decode(raw: &[u8], base64: Base64) -> Result<UserData, UserDataError> {
     }
 }
 
+/// A text of another kind than user-data, in the same wrappings.
+pub fn decode_text(raw: &[u8], base64: Base64) -> Result<String, UserDataError> {
+    let text = unwrap(raw, base64)?;
+    String::from_utf8(text).map_err(|_| UserDataError::Encoding)
+}
+
 /// The value of `initnet.config.inline=`, pieces joined: base64 of a text, or of a gzip or zstd stream of it.
 pub fn decode_inline(text: &str) -> Result<UserData, UserDataError> {
     decode(text.as_bytes(), Base64::Always)

@@ -56,7 +56,7 @@ pub fn read(mut facts: Facts<'_>, root: &str, id: Option<String>) -> Parsed {
 }
 
 /// What `meta-data` says of the instance; `id` stands before its identifier.
-fn instance(facts: &mut Facts<'_>, node: &Node, body: &str, id: Option<String>) {
+pub fn instance(facts: &mut Facts<'_>, node: &Node, body: &str, id: Option<String>) {
     for key in ["hostname", "local-hostname"] {
         facts.hostname_at(node, key, body);
     }

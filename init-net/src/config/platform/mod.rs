@@ -11,6 +11,7 @@ mod aws;
 mod azure;
 mod cidata;
 mod cloudstack;
+mod container;
 pub mod detect;
 mod digitalocean;
 mod equinix;
@@ -30,6 +31,7 @@ mod session;
 mod tests;
 mod tokens;
 mod upcloud;
+mod vmware;
 mod vultr;
 mod xml;
 

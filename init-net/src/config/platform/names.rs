@@ -8,6 +8,7 @@ use super::alibabacloud::AlibabaCloud;
 use super::aws::Aws;
 use super::azure::Azure;
 use super::cloudstack::Cloudstack;
+use super::container::Container;
 use super::digitalocean::DigitalOcean;
 use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
@@ -18,6 +19,7 @@ use super::opennebula::OpenNebula;
 use super::oracle::Oracle;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
+use super::vmware::Vmware;
 use super::vultr::Vultr;
 use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Said, Severity};
@@ -81,7 +83,7 @@ pub static PLATFORMS: [Platform; 24] = [
     later(METAL, &["none", "virtualbox"]),
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
-    later("container", &[]),
+    asked("container", &[], &Container),
     asked("digital-ocean", &["digitalocean"], &DigitalOcean),
     asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
     asked("exoscale", &[], &Exoscale),
@@ -96,7 +98,7 @@ pub static PLATFORMS: [Platform; 24] = [
     later("proxmoxve", &[]),
     asked("scaleway", &[], &Scaleway),
     asked("upcloud", &[], &Upcloud),
-    later("vmware", &[]),
+    asked("vmware", &["ovf"], &Vmware),
     asked("vultr", &[], &Vultr),
 ];
 

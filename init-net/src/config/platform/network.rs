@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use super::facts::{Facts, MAX_ITEMS};
 use crate::config::machine::tree::Node;
+use crate::config::netdata::v1;
 use crate::config::{
     AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, RuleConfig, Said,
 };
@@ -147,6 +148,13 @@ impl Facts<'_> {
             metric,
             ..RouteConfig::new(Some(link.clone()), destination, gateway, origin)
         });
+    }
+
+    /// The network that `text`, of the body `key`, describes as cloud-init's network-config.
+    pub fn network_config(&mut self, text: &str, key: &str) {
+        let source = format!("{} {key}", self.name);
+        let faults = v1::parse(text, &source, &mut self.document);
+        self.diagnostics.extend(faults);
     }
 
     /// DHCP or router advertisements on `link`.
