@@ -161,10 +161,10 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, count: usize) {
     let table = table_of(position);
     let metric = spread(position, count);
     if !v4.is_empty() || v6.is_empty() {
-        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, &body);
+        facts.dynamic(&link, AutoMethod::Dhcp4, metric, &body);
     }
     if !v6.is_empty() {
-        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, &body);
+        facts.dynamic(&link, AutoMethod::Dhcp6, metric, &body);
     }
     for address in v4.iter().skip(1) {
         let len = subnet.filter(|subnet| subnet.contains(*address));

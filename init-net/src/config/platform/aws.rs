@@ -7,7 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::facts::{Facts, is_blank};
-use super::network::{MAX_NICS, OwnTable, table_of};
+use super::network::{MAX_NICS, OwnTable, router4, table_of};
 use super::tokens::Tokens;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::userdata::Base64;
@@ -28,7 +28,7 @@ const TOKENS: Tokens = Tokens {
     read: |token| Some(token.to_owned()),
 };
 
-/// Tells the cloud from its imitations, which have their own time and name servers.
+/// Tells the cloud from its imitations, whose time servers, name servers and routers are elsewhere.
 const PARTITION: &str = "services/partition";
 
 /// The listing of tags, where the owner lets the instance see them.
@@ -71,6 +71,9 @@ const TIME_SERVERS: [&str; 2] = ["169.254.169.123", "fd00:ec2::123"];
 
 /// The resolver of a VPC over IPv6; the one over IPv4 comes by DHCP.
 const RESOLVER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253);
+
+/// The router of every subnet by IPv6; by IPv4 it is the first address ("IP addressing for your VPCs and subnets").
+const ROUTER6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0xec2, 0, 0, 0, 0, 0, 1);
 
 impl Provider for Aws {
     fn name(&self) -> &'static str {
@@ -147,7 +150,7 @@ impl Provider for Aws {
         let is_aws = facts
             .line(PARTITION)
             .is_some_and(|name| name.starts_with("aws"));
-        let has_v6 = nics(&mut facts);
+        let has_v6 = nics(&mut facts, is_aws);
         if is_aws {
             for server in TIME_SERVERS {
                 facts.time_server(server, "time service of the VPC");
@@ -194,8 +197,8 @@ fn escape(path: &str) -> String {
     out
 }
 
-/// All NICs in order; answers whether any has IPv6.
-fn nics(facts: &mut Facts<'_>) -> bool {
+/// All NICs in order, on the cloud itself or an imitation; answers whether any has IPv6.
+fn nics(facts: &mut Facts<'_>, is_aws: bool) -> bool {
     let mut found: Vec<(u32, u32, Mac)> = Vec::new();
     let listing = facts.lines(&format!("{MACS}/"));
     let macs: Vec<Mac> = macs(listing.iter().copied()).collect();
@@ -213,13 +216,13 @@ fn nics(facts: &mut Facts<'_>) -> bool {
     found.dedup();
     let mut any_v6 = false;
     for (position, (_, _, mac)) in found.into_iter().enumerate() {
-        any_v6 |= nic(facts, mac, position);
+        any_v6 |= nic(facts, mac, position, is_aws);
     }
     any_v6
 }
 
 /// One NIC: DHCP with spread metrics, and further addresses, which DHCP does not hand out. Answers whether it has IPv6.
-fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize) -> bool {
+fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, is_aws: bool) -> bool {
     let link = LinkRef::Mac(mac);
     let body = format!("{MACS}/{mac}");
     let v4: Vec<Ipv4Addr> = facts.values(&nic_key(mac, "local-ipv4s"));
@@ -231,14 +234,13 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize) -> bool {
     let mut subnets = Vec::from_iter(subnet4);
     subnets.extend(facts.values::<Prefix>(&nic_key(mac, "subnet-ipv6-cidr-blocks")));
     facts.up(&link, None, &body);
-    let table = table_of(position);
     let metric = u32::try_from(position).ok().map(|n| (n + 1) * 100);
     // A subnet with IPv6 only still leases 169.254.x.y over DHCPv4, which must not count as IPv4.
     if !v4.is_empty() || v6.is_empty() {
-        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, &body);
+        facts.dynamic(&link, AutoMethod::Dhcp4, metric, &body);
     }
     if !v6.is_empty() {
-        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, &body);
+        facts.dynamic(&link, AutoMethod::Dhcp6, metric, &body);
     }
     let has_v6 = !v6.is_empty();
     let more = v4.iter().skip(1).map(|address| IpAddr::V4(*address));
@@ -251,12 +253,14 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize) -> bool {
             facts.address(&link, address, &body);
         }
     }
-    if let Some(table) = table {
+    if is_aws && let Some(table) = table_of(position) {
+        let mut gateways: Vec<IpAddr> = subnets.iter().filter_map(router4).take(1).collect();
+        gateways.extend(has_v6.then_some(IpAddr::V6(ROUTER6)));
         let sources = v4.into_iter().map(IpAddr::V4);
         let own = OwnTable {
             sources: sources.chain(v6.into_iter().map(IpAddr::V6)).collect(),
             subnets,
-            gateways: Vec::new(),
+            gateways,
         };
         facts.own_table(&link, table, &own, &body);
     }
@@ -283,7 +287,10 @@ mod tests {
                 "0e:aa:bb:cc:dd:02 has 10.0.1.11/24",
                 "0e:aa:bb:cc:dd:02 to 10.0.1.0/24 table 101",
                 "0e:aa:bb:cc:dd:02 to 2001:db8:2::/64 table 101",
+                "0e:aa:bb:cc:dd:02 to all via 10.0.1.1 table 101",
+                "0e:aa:bb:cc:dd:02 to all via fe80:ec2::1 table 101",
                 "0e:aa:bb:cc:dd:00 to 10.0.2.0/24 table 102",
+                "0e:aa:bb:cc:dd:00 to all via 10.0.2.1 table 102",
                 "rule 10000 from 10.0.1.10/32 table 101",
                 "rule 10001 from 10.0.1.11/32 table 101",
                 "rule 10002 from 2001:db8:2::10/128 table 101",

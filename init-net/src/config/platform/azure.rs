@@ -5,11 +5,11 @@
 
 mod report;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use super::facts::{Facts, is_blank};
 use super::media::{FileSystem, Medium, Volume};
-use super::network::{OwnTable, cards, prefix, spread, table_of};
+use super::network::{OwnTable, cards, prefix, router4, spread, table_of};
 use super::xml::text_at;
 use super::{Answer, Answers, Ask, Bodies, Known, Outcome, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
@@ -225,12 +225,11 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
     let v4 = Family::read(facts, node.at("ipv4"), key);
     let v6 = Family::read(facts, node.at("ipv6"), key);
     let metric = spread(position, count);
-    let table = table_of(position);
     if !v4.addresses.is_empty() || v6.addresses.is_empty() {
-        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, key);
+        facts.dynamic(&link, AutoMethod::Dhcp4, metric, key);
     }
     if !v6.addresses.is_empty() {
-        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, key);
+        facts.dynamic(&link, AutoMethod::Dhcp6, metric, key);
         if position == 0 {
             let router = Some(ROUTER6.into());
             facts.route(&link, None, router, Some(ROUTER6_METRIC), key);
@@ -245,7 +244,8 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
     for address in v6.addresses.iter().skip(1) {
         facts.address(&link, Prefix::host(*address), key);
     }
-    if let Some(table) = table {
+    if let Some(table) = table_of(position) {
+        // learn.microsoft.com, "Virtual network FAQ": the first address of every network is its router.
         let mut gateways: Vec<IpAddr> = v4.subnets.iter().filter_map(router4).collect();
         gateways.truncate(1);
         gateways.extend((!v6.addresses.is_empty()).then_some(IpAddr::V6(ROUTER6)));
@@ -255,17 +255,6 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
             gateways,
         };
         facts.own_table(&link, table, &own, key);
-    }
-}
-
-/// The first address of every network is its router (learn.microsoft.com, "Virtual network FAQ").
-fn router4(subnet: &Prefix) -> Option<IpAddr> {
-    match subnet.network().address() {
-        IpAddr::V4(first) => {
-            let next = first.to_bits().checked_add(1)?;
-            Some(IpAddr::V4(Ipv4Addr::from_bits(next)))
-        }
-        IpAddr::V6(_) => None,
     }
 }
 

@@ -5,6 +5,7 @@
 use super::facts::Facts;
 use super::media::{FileSystem, Medium, Volume};
 use super::{Bodies, Parsed};
+use crate::config::machine;
 use crate::config::machine::tree::{self, Key, Mark, Node, Value};
 use crate::config::netdata::v1;
 use crate::config::userdata::{self, Base64, UserData};
@@ -128,9 +129,14 @@ fn by_lines(text: &str) -> Node {
 pub fn finish(mut facts: Facts<'_>, user_data: &str, vendor_data: &str) -> Parsed {
     let user = userdata::decode(facts.bytes(user_data), Base64::Never);
     let vendor = userdata::decode(facts.bytes(vendor_data), Base64::Never);
-    let is_ours =
-        |data: &Result<UserData, _>| matches!(data, Ok(UserData::Config(_) | UserData::Include(_)));
-    if is_ours(&user) || !is_ours(&vendor) {
+    // Vendors write much that is for others, `{}` among it: only what says so itself is a machine configuration.
+    let is_ours = matches!(user, Ok(UserData::Config(_) | UserData::Include(_)));
+    let is_meant = match &vendor {
+        Ok(UserData::Config(text)) => machine::is_meant(text),
+        Ok(UserData::Include(_)) => true,
+        Ok(UserData::Absent | UserData::CloudConfig(_)) | Err(_) => false,
+    };
+    if is_ours || !is_meant {
         return facts.finish(user_data, Base64::Never);
     }
     if let Ok(UserData::CloudConfig(Some(hostname))) = user {

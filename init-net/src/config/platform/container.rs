@@ -80,23 +80,30 @@ mod tests {
 
     #[test]
     fn plain() {
-        check(&Container, "container/plain", "Ok(Config(64 bytes))", &[
-    "hostname node7",
-    "dns 192.0.2.53",
-    "dns 2001:db8::53",
-    "search example.net",
-    "search svc.example.net",
-]);
+        check(
+            &Container,
+            "container/plain",
+            "Ok(Config(64 bytes))",
+            &[
+                "hostname node7",
+                "dns 192.0.2.53",
+                "dns 2001:db8::53",
+                "search example.net",
+                "search svc.example.net",
+            ],
+        );
         let document = parsed(&Container, "container/plain").document;
         assert_eq!(document.default_dhcp.map(|said| said.value), Some(false));
     }
 
     #[test]
     fn bare() {
-        check(&Container, "container/bare", "Ok(Absent)", &[
-    "hostname node8.example.net",
-    "dns 127.0.0.11",
-]);
+        check(
+            &Container,
+            "container/bare",
+            "Ok(Absent)",
+            &["hostname node8.example.net", "dns 127.0.0.11"],
+        );
     }
 
     #[test]
@@ -109,14 +116,19 @@ mod tests {
             ),
             (USER_DATA, "%%%"),
         ];
-        check_bodies(&Container, &bodies, "Err(Base64)", &[
-    "! container: etc/hostname has more than one line",
-    "! container: etc/resolv.conf has a nameserver that is no IP address",
-    "! container: etc/resolv.conf has a search domain that is none",
-    "! container: etc/resolv.conf has a search domain that is none",
-    "! container: env/USERDATA is no machine configuration: not base64",
-    "dns 192.0.2.53",
-    "search example.net",
-]);
+        check_bodies(
+            &Container,
+            &bodies,
+            "Err(Base64)",
+            &[
+                "! container: etc/hostname has more than one line",
+                "! container: etc/resolv.conf has a nameserver that is no IP address",
+                "! container: etc/resolv.conf has a search domain that is none",
+                "! container: etc/resolv.conf has a search domain that is none",
+                "! container: env/USERDATA is no machine configuration: not base64",
+                "dns 192.0.2.53",
+                "search example.net",
+            ],
+        );
     }
 }

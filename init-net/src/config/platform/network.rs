@@ -1,6 +1,6 @@
 //! What nearly every cloud says of its network, added to the document in one call each.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::facts::{Facts, MAX_ITEMS};
 use crate::config::machine::tree::Node;
@@ -26,8 +26,19 @@ pub struct OwnTable {
     pub sources: Vec<IpAddr>,
     /// Networks on its link.
     pub subnets: Vec<Prefix>,
-    /// Routers of its link, where DHCP does not tell them.
+    /// Routers of its link: a lease fills the main table only.
     pub gateways: Vec<IpAddr>,
+}
+
+/// The first address behind that of `subnet` itself: where several clouds have the router of an IPv4 network.
+pub fn router4(subnet: &Prefix) -> Option<IpAddr> {
+    match subnet.network().address() {
+        IpAddr::V4(network) => {
+            let next = network.to_bits().checked_add(1)?;
+            Some(IpAddr::V4(Ipv4Addr::from_bits(next))).filter(|router| subnet.contains(*router))
+        }
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// The table of the card at `position`, from 0; the first one uses the main table.
@@ -159,18 +170,6 @@ impl Facts<'_> {
 
     /// DHCP or router advertisements on `link`.
     pub fn dynamic(&mut self, link: &LinkRef, method: AutoMethod, metric: Option<u32>, body: &str) {
-        self.dynamic_in(link, method, metric, None, body);
-    }
-
-    /// The same, with its routes in `table`; `None`: the main one.
-    pub fn dynamic_in(
-        &mut self,
-        link: &LinkRef,
-        method: AutoMethod,
-        metric: Option<u32>,
-        table: Option<RouteTable>,
-        body: &str,
-    ) {
         let origin = self.origin(body);
         let mut operator = OperatorConfig::new(link.clone(), method, origin);
         operator.metric = metric;

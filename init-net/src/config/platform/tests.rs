@@ -155,7 +155,7 @@ fn hcloud_hostile() {
     check(
         &Hcloud,
         "hcloud/hostile",
-        "Err(Foreign(\"#!\"))",
+        "Err(Foreign(Whole(Script)))",
         &[
             "hcloud: hostname has more than one line",
             "hcloud: region is too long or holds control characters",
@@ -172,7 +172,7 @@ fn hcloud_hostile() {
             "hcloud: private-networks has an entry without usable ip and mac_address",
             "hcloud: private-networks has an entry without usable ip and mac_address",
             "hcloud: private-networks has an entry without usable ip and mac_address",
-            "hcloud: userdata is no machine configuration: #! is not a machine configuration; write YAML \
+            "hcloud: userdata is no machine configuration: a script (#!) is not run here; give YAML \
              documents with kind",
         ],
         &[
@@ -197,6 +197,7 @@ fn aws() {
             "link Mac(0e:aa:bb:cc:dd:01) mtu None",
             "address Mac(0e:aa:bb:cc:dd:02) 10.0.0.11/24",
             "route Some(10.0.1.0/24) via None",
+            "route None via Some(10.0.1.1)",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:02) metric 100",
             "Dhcp6 Mac(0e:aa:bb:cc:dd:02) metric 100",
             "Dhcp4 Mac(0e:aa:bb:cc:dd:01) metric 200",

@@ -203,31 +203,41 @@ mod tests {
 
     #[test]
     fn guestinfo() {
-        check(&Vmware, "vmware/guestinfo", "Ok(Config(64 bytes))", &[
-    "00:50:56:aa:bb:01",
-    "00:50:56:aa:bb:02",
-    "00:50:56:aa:bb:01 has 192.0.2.10/24",
-    "00:50:56:aa:bb:01 to all via 192.0.2.1",
-    "00:50:56:aa:bb:02 runs Dhcp4 metric 200",
-    "hostname node7.example.net",
-    "dns 192.0.2.53",
-    "instanceId=vm-42",
-    "region=dc-1",
-    "internalDNS=node7.example.net",
-]);
+        check(
+            &Vmware,
+            "vmware/guestinfo",
+            "Ok(Config(64 bytes))",
+            &[
+                "00:50:56:aa:bb:01",
+                "00:50:56:aa:bb:02",
+                "00:50:56:aa:bb:01 has 192.0.2.10/24",
+                "00:50:56:aa:bb:01 to all via 192.0.2.1",
+                "00:50:56:aa:bb:02 runs Dhcp4 metric 200",
+                "hostname node7.example.net",
+                "dns 192.0.2.53",
+                "instanceId=vm-42",
+                "region=dc-1",
+                "internalDNS=node7.example.net",
+            ],
+        );
     }
 
     #[test]
     fn plain_yaml() {
-        check(&Vmware, "vmware/plain-yaml", "Ok(Config(64 bytes))", &[
-    "00:50:56:aa:bb:01 mtu 9000",
-    "00:50:56:aa:bb:01 has 2001:db8:7::8/64",
-    "00:50:56:aa:bb:01 to all via 2001:db8:7::1",
-    "00:50:56:aa:bb:01 runs Dhcp4",
-    "hostname node8",
-    "instanceId=vm-43",
-    "internalDNS=node8",
-]);
+        check(
+            &Vmware,
+            "vmware/plain-yaml",
+            "Ok(Config(64 bytes))",
+            &[
+                "00:50:56:aa:bb:01 mtu 9000",
+                "00:50:56:aa:bb:01 has 2001:db8:7::8/64",
+                "00:50:56:aa:bb:01 to all via 2001:db8:7::1",
+                "00:50:56:aa:bb:01 runs Dhcp4",
+                "hostname node8",
+                "instanceId=vm-43",
+                "internalDNS=node8",
+            ],
+        );
     }
 
     #[test]
@@ -237,24 +247,29 @@ mod tests {
             "vmware/ovf-environment",
             "Ok(Config(64 bytes))",
             &[
-    "00:50:56:aa:bb:01",
-    "00:50:56:aa:bb:01 has 198.51.100.9/24",
-    "00:50:56:aa:bb:01 to all via 198.51.100.1",
-    "hostname node9.example.net",
-    "instanceId=vm-44",
-],
+                "00:50:56:aa:bb:01",
+                "00:50:56:aa:bb:01 has 198.51.100.9/24",
+                "00:50:56:aa:bb:01 to all via 198.51.100.1",
+                "hostname node9.example.net",
+                "instanceId=vm-44",
+            ],
         );
     }
 
     #[test]
     fn ovf_on_cd() {
-        check(&Vmware, "vmware/ovf-on-cd", "Ok(Config(64 bytes))", &[
-    "00:50:56:aa:bb:01",
-    "00:50:56:aa:bb:01 has 198.51.100.9/24",
-    "00:50:56:aa:bb:01 to all via 198.51.100.1",
-    "hostname node10.example.net",
-    "instanceId=vm-45",
-]);
+        check(
+            &Vmware,
+            "vmware/ovf-on-cd",
+            "Ok(Config(64 bytes))",
+            &[
+                "00:50:56:aa:bb:01",
+                "00:50:56:aa:bb:01 has 198.51.100.9/24",
+                "00:50:56:aa:bb:01 to all via 198.51.100.1",
+                "hostname node10.example.net",
+                "instanceId=vm-45",
+            ],
+        );
         let (_, asks) = converse(&Vmware, "vmware/ovf-on-cd");
         assert!(asks.is_empty());
     }
@@ -268,9 +283,12 @@ mod tests {
             <Property key="user-data" value="kind: Y"/>
             </PropertySection></Environment>"#;
         let bodies = [(ENVIRONMENT, environment)];
-        check_bodies(&Vmware, &bodies, "Ok(Config(9 bytes))", &[
-    "instanceId=vm-46",
-]);
+        check_bodies(
+            &Vmware,
+            &bodies,
+            "Ok(Config(9 bytes))",
+            &["instanceId=vm-46"],
+        );
     }
 
     #[test]
@@ -296,15 +314,20 @@ mod tests {
             (ENVIRONMENT, "<!DOCTYPE a [<!ENTITY x 'xx'>]><a/>"),
             (OVF_FILE, "<Environment><PropertySection>"),
         ];
-        check_bodies(&Vmware, &bodies, "Err(Base64)", &[
-    "! vmware: guestinfo/ovfenv has entities of its own",
-    "! vmware: ovf-env.xml ends too early",
-    "! vmware: guestinfo/metadata has a local-hostname that is not what it should be",
-    "! vmware: guestinfo/metadata is not readable: not base64",
-    "! vmware: guestinfo/userdata is no machine configuration: not base64",
-    "instanceId=7",
-    "internalDNS=a b",
-]);
+        check_bodies(
+            &Vmware,
+            &bodies,
+            "Err(Base64)",
+            &[
+                "! vmware: guestinfo/ovfenv has entities of its own",
+                "! vmware: ovf-env.xml ends too early",
+                "! vmware: guestinfo/metadata has a local-hostname that is not what it should be",
+                "! vmware: guestinfo/metadata is not readable: not base64",
+                "! vmware: guestinfo/userdata is no machine configuration: not base64",
+                "instanceId=7",
+                "internalDNS=a b",
+            ],
+        );
         let bodies = [
             (METADATA, "%%%"),
             ("guestinfo/metadata.encoding", "base64"),
@@ -313,7 +336,10 @@ mod tests {
                 "<Environment><PropertySection><Property key='hostname' value='-'/><Property key='instance-id' value='a&#7;b'/><Property key='x'/><Property value='y'/></PropertySection></Environment>",
             ),
         ];
-        check_bodies(&Vmware, &bodies, "Ok(Absent)", &[]);
+        check_bodies(&Vmware, &bodies, "Ok(Absent)", &[
+    "! vmware: guestinfo/metadata is not readable: not base64",
+    "! vmware: guestinfo/ovfenv has a hostname that is none",
+]);
         let bodies = [
             (METADATA, "network: [1]\nlocal-hostname: null\n"),
             (

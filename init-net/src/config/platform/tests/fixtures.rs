@@ -26,7 +26,9 @@ pub fn links(case: &str) -> BTreeMap<u32, LinkStatus> {
 pub fn cases(platform: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/platforms");
     let entries = std::fs::read_dir(root.join(platform)).into_iter().flatten();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let folders = entries.map(|entry| entry.unwrap());
+    let whole = folders.filter(|folder| folder.path().join("observed.json").exists());
+    let names = whole.map(|folder| folder.file_name().into_string().unwrap());
     let mut cases: Vec<String> = names.map(|name| format!("{platform}/{name}")).collect();
     cases.sort();
     cases
@@ -134,6 +136,7 @@ fn short(link: &LinkRef) -> String {
     match link {
         LinkRef::Mac(mac) => mac.to_string(),
         LinkRef::Name(name) => name.to_string(),
+        LinkRef::Vlan { parent, id } => format!("{}.{id}", short(parent)),
         LinkRef::Selector(selector) => format!(
             "{}/{}",
             selector.hardware_addr.as_deref().unwrap_or("*"),
@@ -160,6 +163,10 @@ pub fn lines(document: &Document) -> Vec<String> {
                 let members: Vec<String> = members.iter().map(short).collect();
                 let mode = options.mode.map(|mode| mode.to_string());
                 format!(" {} of {}", mode.unwrap_or_default(), members.join(" "))
+            }
+            Some(KindConfig::Vlan { parent, id, .. }) => {
+                let mac = word("as", config.mac);
+                format!(" {id} on {}{mac}", short(parent))
             }
             Some(other) => format!(" {other:?}"),
             None => String::new(),

@@ -54,6 +54,8 @@ pub struct Metadata {
     result: Option<Result<Fetched, String>>,
     /// The cloud has been told how it went.
     reported: bool,
+    /// Nobody boots here: the cloud is not told anything.
+    offline: bool,
 }
 
 /// What the media said.
@@ -160,6 +162,7 @@ impl Metadata {
             chosen: None,
             result: None,
             reported: false,
+            offline: false,
         }
     }
 
@@ -174,6 +177,7 @@ impl Metadata {
         Self {
             stage: Stage::Talking(Talk::new(session)),
             chosen: Some(chosen),
+            offline: true,
             ..Self::new(Some(provider), true, None, None)
         }
     }
@@ -379,7 +383,7 @@ impl Source for Metadata {
     }
 
     fn next(&mut self, ended: &Result<Fetched, String>) -> Option<Box<dyn Source>> {
-        let provider = self.provider?;
+        let provider = self.provider.filter(|_| !self.offline)?;
         let failed = match ended {
             Ok(fetched) => provider
                 .parse(&fetched.bodies)
