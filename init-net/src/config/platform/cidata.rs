@@ -5,9 +5,7 @@
 use super::facts::Facts;
 use super::media::{FileSystem, Medium, Volume};
 use super::{Bodies, Parsed};
-use crate::config::machine;
 use crate::config::machine::tree::{self, Key, Mark, Node, Value};
-use crate::config::netdata::v1;
 use crate::config::userdata::{self, Base64, UserData};
 use crate::value::Hostname;
 
@@ -48,11 +46,7 @@ pub fn read(mut facts: Facts<'_>, root: &str, id: Option<String>) -> Parsed {
     } else {
         facts.know("instanceId", id);
     }
-    if let Some(text) = facts.text(&key(NETWORK_CONFIG)) {
-        let source = format!("{} {NETWORK_CONFIG}", facts.name);
-        let faults = v1::parse(text, &source, &mut facts.document);
-        facts.diagnostics.extend(faults);
-    }
+    facts.described(&key(NETWORK_CONFIG));
     finish(facts, &key(USER_DATA), &key(VENDOR_DATA))
 }
 
@@ -126,22 +120,13 @@ fn by_lines(text: &str) -> Node {
 }
 
 /// Ends with the user-data; where that holds no machine configuration, with the vendor-data, when that holds one.
-pub fn finish(mut facts: Facts<'_>, user_data: &str, vendor_data: &str) -> Parsed {
-    let user = userdata::decode(facts.bytes(user_data), Base64::Never);
-    let vendor = userdata::decode(facts.bytes(vendor_data), Base64::Never);
-    // Vendors write much that is for others, `{}` among it: only what says so itself is a machine configuration.
-    let is_ours = matches!(user, Ok(UserData::Config(_) | UserData::Include(_)));
-    let is_meant = match &vendor {
-        Ok(UserData::Config(text)) => machine::is_meant(text),
-        Ok(UserData::Include(_)) => true,
-        Ok(UserData::Absent | UserData::CloudConfig(_)) | Err(_) => false,
-    };
-    if is_ours || !is_meant {
+fn finish(mut facts: Facts<'_>, user_data: &str, vendor_data: &str) -> Parsed {
+    let of_user = userdata::decode(facts.bytes(user_data), Base64::Never);
+    let is_ours = matches!(of_user, Ok(UserData::Config(_) | UserData::Include(_)));
+    if is_ours || !userdata::is_meant(facts.bytes(vendor_data)) {
         return facts.finish(user_data, Base64::Never);
     }
-    if let Ok(UserData::CloudConfig(Some(hostname))) = user {
-        facts.set_hostname(hostname, user_data);
-    }
+    facts.cloud_config_hostname(user_data);
     facts.finish(vendor_data, Base64::Never)
 }
 

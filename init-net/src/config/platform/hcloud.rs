@@ -76,9 +76,7 @@ impl Provider for Hcloud {
             let origin = facts.origin("public-ipv4");
             facts.document.external_ips.push(Said::new(address, origin));
         }
-        if let Some(text) = facts.text("network-config") {
-            facts.network_config(text, "network-config");
-        }
+        facts.described("network-config");
         let said = bodies.contains_key("network-config");
         let is_private = said && facts.document.links.is_empty();
         if let Some(text) = facts.text("private-networks") {

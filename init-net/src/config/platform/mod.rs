@@ -14,6 +14,7 @@ mod cloudstack;
 mod container;
 pub mod detect;
 mod digitalocean;
+mod drives;
 mod equinix;
 mod exoscale;
 mod facts;
@@ -24,11 +25,12 @@ mod names;
 mod network;
 mod nocloud;
 mod opennebula;
+mod openstack;
 mod oracle;
 mod scaleway;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tokens;
 mod upcloud;
 mod vmware;
@@ -41,6 +43,7 @@ use core::net::Ipv4Addr;
 
 pub use media::{FileSystem, Found, Medium, Volume};
 pub use names::{AUTO, PLATFORMS, Platform, select};
+pub(super) use network::prefix;
 pub use session::Session;
 
 use super::userdata::{UserData, UserDataError};

@@ -10,12 +10,14 @@ use super::azure::Azure;
 use super::cloudstack::Cloudstack;
 use super::container::Container;
 use super::digitalocean::DigitalOcean;
+use super::drives::{IBMCLOUD, KUBEVIRT, NUTANIX, POWERVS, PROXMOX};
 use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
 use super::gcp::Gcp;
 use super::hcloud::Hcloud;
 use super::nocloud::Nocloud;
 use super::opennebula::OpenNebula;
+use super::openstack::Openstack;
 use super::oracle::Oracle;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
@@ -67,7 +69,7 @@ const METAL: &str = "metal";
 pub const AUTO: &str = "auto";
 
 /// Every platform that is known.
-pub static PLATFORMS: [Platform; 24] = [
+pub static PLATFORMS: [Platform; 25] = [
     Platform {
         name: "aws",
         aliases: &["ec2"],
@@ -88,17 +90,18 @@ pub static PLATFORMS: [Platform; 24] = [
     asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
     asked("exoscale", &[], &Exoscale),
     asked("gcp", &["gce"], &Gcp),
-    later("ibmcloud", &[]),
-    later("kubevirt", &[]),
+    asked("ibmcloud", &["ibmcloud-classic"], &IBMCLOUD),
+    asked("kubevirt", &[], &KUBEVIRT),
     asked("nocloud", &["nocloud-net", "qemu"], &Nocloud),
-    later("nutanix", &[]),
+    asked("nutanix", &[], &NUTANIX),
     asked("opennebula", &[], &OpenNebula),
-    later("openstack", &[]),
+    asked("openstack", &["configdrive"], &Openstack),
     asked("oracle", &["oraclecloud"], &Oracle),
-    later("proxmoxve", &[]),
+    asked("powervs", &[], &POWERVS),
+    asked("proxmoxve", &["proxmox"], &PROXMOX),
     asked("scaleway", &[], &Scaleway),
     asked("upcloud", &[], &Upcloud),
-    asked("vmware", &["ovf"], &Vmware),
+    asked("vmware", &[], &Vmware),
     asked("vultr", &[], &Vultr),
 ];
 

@@ -576,8 +576,10 @@ fn fixtures_compile() {
             let (desired, faults) = crate::compile::compile(&[document], &links);
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             assert!(faults.is_empty(), "{case}: {faults:#?}");
-            let has_network = !desired.operators.is_empty() || !desired.addresses.is_empty();
-            assert_eq!(has_network, platform.name != "container", "{case}");
+            assert!(
+                !desired.operators.is_empty() || !desired.addresses.is_empty(),
+                "{case}"
+            );
         }
     }
 }

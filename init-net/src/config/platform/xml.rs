@@ -1,8 +1,8 @@
 //! Texts of elements, for the few places where a cloud speaks XML.
 
-use quick_xml::Reader;
-use quick_xml::escape::{resolve_predefined_entity, unescape};
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::Event;
+use quick_xml::{Reader, XmlVersion};
 
 /// Longest text, bytes: user-data of 64 KiB in base64, and what is around it.
 const MAX_TEXT: usize = 1024 * 1024;
@@ -71,32 +71,32 @@ pub fn text_at(xml: &str, path: &[&str]) -> Result<Option<String>, &'static str>
     }
 }
 
-/// The attributes `key` and `value` of every element at `path`, which begins at the root; namespaces do not count. Only the
-/// first `limit` elements.
+/// Most properties that are read.
+const MAX_PROPERTIES: usize = 1024;
+
+/// `key` and `value` of every element `Property` (DSP0243 §9.5); namespaces do not count.
 ///
 /// # Errors
 ///
 /// As [`text_at`].
-pub fn properties(
-    xml: &str,
-    path: &[&str],
-    limit: usize,
-) -> Result<Vec<(String, String)>, &'static str> {
+pub fn properties(xml: &str) -> Result<Vec<(String, String)>, &'static str> {
     let mut reader = Reader::from_str(xml.trim_start_matches('\u{feff}'));
-    let mut open: Vec<bool> = Vec::new();
     let mut found = Vec::new();
+    let mut open: usize = 0;
     loop {
-        let event = reader.read_event().map_err(|_| "is damaged XML")?;
-        let (element, has_inside) = match event {
-            Event::Start(element) => (element, true),
-            Event::Empty(element) => (element, false),
+        let element = match reader.read_event().map_err(|_| "is damaged XML")? {
+            Event::Start(element) => {
+                open += 1;
+                element
+            }
+            Event::Empty(element) => element,
             Event::End(_) => {
-                open.pop();
+                open = open.saturating_sub(1);
                 continue;
             }
             Event::DocType(_) => return Err("has entities of its own"),
-            Event::Eof if open.is_empty() => return Ok(found),
-            Event::Eof => return Err("ends too early"),
+            Event::Eof if open > 0 => return Err("ends too early"),
+            Event::Eof => return Ok(found),
             Event::Text(_)
             | Event::CData(_)
             | Event::GeneralRef(_)
@@ -104,37 +104,27 @@ pub fn properties(
             | Event::Decl(_)
             | Event::PI(_) => continue,
         };
-        let is_next = path.get(open.len()) == Some(&element.local_name().into_inner());
-        let is_inside = is_next && open.iter().all(|on_path| *on_path);
-        if is_inside && open.len() + 1 == path.len() && found.len() < limit {
-            let attribute = |name| attribute(&element, name);
-            if let (Some(key), Some(value)) = (attribute("key")?, attribute("value")?) {
-                found.push((key, value));
-            }
-        }
-        if has_inside {
-            open.push(is_inside);
-        }
-        if open.len() > MAX_DEPTH {
+        if open > MAX_DEPTH || found.len() >= MAX_PROPERTIES {
             return Err("is too long or too deep");
         }
-    }
-}
-
-/// The attribute `name` of `element`, in any namespace.
-fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, &'static str> {
-    for attribute in element.attributes() {
-        let attribute = attribute.map_err(|_| "is damaged XML")?;
-        if attribute.key.local_name().into_inner() == name {
-            let value = attribute.value.as_ref();
-            if value.len() > MAX_TEXT {
-                return Err("is too long or too deep");
-            }
-            let value = unescape(value).map_err(|_| "has an unknown entity")?;
-            return Ok(Some(value.into_owned()));
+        if element.local_name().into_inner() != "Property" {
+            continue;
+        }
+        let (mut key, mut value) = (None, None);
+        for attribute in element.attributes() {
+            let attribute = attribute.map_err(|_| "is damaged XML")?;
+            let slot = match attribute.key.local_name().into_inner() {
+                "key" => &mut key,
+                "value" => &mut value,
+                _ => continue,
+            };
+            let text = attribute.normalized_value(XmlVersion::Implicit1_0);
+            *slot = Some(text.map_err(|_| "has an unknown entity")?.into_owned());
+        }
+        if let (Some(key), Some(value)) = (key, value) {
+            found.push((key, value));
         }
     }
-    Ok(None)
 }
 
 #[cfg(test)]
@@ -183,48 +173,10 @@ mod tests {
         );
     }
 
-    #[track_caller]
-    fn check_properties(xml: &str, expect: Result<&[(&str, &str)], &'static str>) {
-        let found = properties(xml, &["a", "b"], 2);
-        let expect = expect.map(|pairs| {
-            let pairs = pairs.iter();
-            let pairs = pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-            pairs.collect::<Vec<_>>()
-        });
-        assert_eq!(found, expect);
-    }
-
-    #[test]
-    fn attributes() {
-        check_properties(
-            "<n:a xmlns:n='u'><n:b n:key='k' n:value='v &lt;&#65;'/><c><b key='no' value='no'/></c><b value='' key='2'>x</b></n:a>",
-            Ok(&[("k", "v <A"), ("2", "")]),
-        );
-        check_properties(
-            "<a><b key='1' value='1'/><b key='2' value='2'/><b key='3' value='3'/></a>",
-            Ok(&[("1", "1"), ("2", "2")]),
-        );
-        check_properties(
-            "<a><b key='k'/><b value='v'/></a><c><b key='k' value='v'/></c>",
-            Ok(&[]),
-        );
-        check_properties("<b key='k' value='v'/>", Ok(&[]));
-        check_properties(
-            "<a><b key='k' value='&x;'/></a>",
-            Err("has an unknown entity"),
-        );
-        check_properties("<a><b key=k value='v'/></a>", Err("is damaged XML"));
-        check_properties("<a><b key='k' value='v'>", Err("ends too early"));
-        check_properties("<!DOCTYPE a>", Err("has entities of its own"));
-        check_properties(&"<a>".repeat(100), Err("is too long or too deep"));
-    }
-
     proptest::proptest! {
         #[test]
         fn any_text_never_panics(text: String) {
             let _ = text_at(&text, &["a", "b"]);
-            let _ = properties(&text, &["a", "b"], 9);
-            let _ = properties(&format!("<a><b key='x' {text}/></a>"), &["a", "b"], 9);
             let _ = text_at(&format!("<a><b>{text}</b></a>"), &["a", "b"]);
         }
     }
