@@ -134,14 +134,12 @@ fn instance(facts: &mut Facts<'_>, root: &Node, scheme: &str) {
 /// Ends with the user-data; where that holds no machine configuration, with what the operator of the cloud gives to
 /// `cloud-init`, when that is one.
 fn finish(mut facts: Facts<'_>) -> Parsed {
-    let is_ours = |raw: &[u8]| {
-        let data = userdata::decode(raw, Base64::Never);
-        matches!(data, Ok(UserData::Config(_) | UserData::Include(_)))
-    };
-    if !is_ours(facts.bytes(USER_DATA))
+    let of_user = userdata::decode(facts.bytes(USER_DATA), Base64::Never);
+    let is_ours = matches!(of_user, Ok(UserData::Config(_) | UserData::Include(_)));
+    if !is_ours
         && let Some(root) = facts.tree(VENDOR_DATA)
         && let Some(text) = root.at("cloud-init").unwrap_or(&root).text()
-        && is_ours(text.as_bytes())
+        && userdata::is_meant(text.as_bytes())
     {
         facts.cloud_config_hostname(USER_DATA);
         return facts.finish_with(text.as_bytes(), VENDOR_DATA, Base64::Never);
