@@ -188,7 +188,7 @@ impl Facts<'_> {
         let openstack = ["links", "networks", "services"].into_iter().any(has);
         let faults = match openstack {
             true => netdata::openstack::parse(text, &source, &mut self.document),
-            false => netdata::v1::parse(text, &source, &mut self.document),
+            false => netdata::parse(text, &source, &mut self.document),
         };
         self.diagnostics.extend(faults);
     }
