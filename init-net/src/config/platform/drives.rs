@@ -150,6 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn ibmcloud_vpc() {
+        check(
+            &IBMCLOUD,
+            "ibmcloud/vpc",
+            "Ok(Config(75 bytes))",
+            &[
+                "hostname vsi7",
+                "instanceId=0717_0a1b2c3d-0000-4000-8000-000000000045",
+                "internalDNS=vsi7",
+            ],
+        );
+    }
+
+    #[test]
     fn ibmcloud_classic() {
         check(
             &IBMCLOUD,
