@@ -137,7 +137,7 @@ fn vnics(root: &Node, facts: &mut Facts<'_>) {
 /// nothing to the machine.
 fn place(vnic: &Node) -> Option<(&str, u16)> {
     let tag = vnic.at("vlanTag").and_then(Node::text);
-    let tag = tag.and_then(|tag| tag.trim().parse().ok()).unwrap_or(0);
+    let tag = tag.map_or(0, |tag| tag.trim().parse().unwrap_or(u16::MAX));
     Some((vnic.at("nicIndex")?.text()?, tag))
 }
 
@@ -166,7 +166,10 @@ fn card(vnic: &Node, list: &[&Node], facts: &mut Facts<'_>) -> Option<Card> {
     let below = others.find(|other| place(other) == Some((index, 0)));
     let below = below.and_then(|other| other.at("macAddr")?.text()?.trim().parse::<Mac>().ok());
     let (Some(below), Ok(id)) = (below, VlanId::try_from(tag)) else {
-        facts.warn(VNICS, "has a card with a vlanTag on a NIC that is not told");
+        facts.warn(
+            VNICS,
+            "has a card with a vlanTag that is none, or on a NIC that is not told",
+        );
         return None;
     };
     let link = LinkRef::Vlan {
@@ -338,7 +341,20 @@ mod tests {
         let vnics = r#"[{"macAddr":"02:00:17:00:00:01","nicIndex":0,"vlanTag":"0"},
             {"macAddr":"02:00:17:00:00:02","nicIndex":1,"vlanTag":7},{"macAddr":"02:00:17:00:00:03","nicIndex":0,"vlanTag":4095},
             {"macAddr":"02:00:17:00:00:04","nicIndex":"0","vlanTag":"70000","privateIp":"10.0.0.9"}]"#;
-        check_bodies(&Oracle, &[(VNICS, vnics)], "Ok(Absent)", &[]);
+        check_bodies(
+            &Oracle,
+            &[(VNICS, vnics)],
+            "Ok(Absent)",
+            &[
+                "! oracle: vnics has a card with a vlanTag that is none, or on a NIC that is not told",
+                "! oracle: vnics has a card with a vlanTag that is none, or on a NIC that is not told",
+                "! oracle: vnics has a card with a vlanTag that is none, or on a NIC that is not told",
+                "02:00:17:00:00:01 mtu 9000",
+                "02:00:17:00:00:01 runs Dhcp4",
+                "dns 169.254.169.254",
+                "ntp 169.254.169.254",
+            ],
+        );
     }
 
     #[test]
