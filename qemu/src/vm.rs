@@ -121,6 +121,30 @@ impl Builder {
         self.structure("1", "serial", number)
     }
 
+    /// Who made the system, in SMBIOS: most clouds are told by it, or by the next two.
+    #[must_use]
+    pub fn manufacturer(self, name: &str) -> Self {
+        self.structure("1", "manufacturer", name)
+    }
+
+    /// What the system is, in SMBIOS.
+    #[must_use]
+    pub fn product(self, name: &str) -> Self {
+        self.structure("1", "product", name)
+    }
+
+    /// The asset tag of the chassis, in SMBIOS.
+    #[must_use]
+    pub fn asset_tag(self, tag: &str) -> Self {
+        self.structure("3", "asset", tag)
+    }
+
+    /// The UUID of the system, in SMBIOS: which instance it is.
+    #[must_use]
+    pub fn uuid(self, uuid: &str) -> Self {
+        self.structure("1", "uuid", uuid)
+    }
+
     /// One more OEM string in SMBIOS.
     #[must_use]
     pub fn oem_string(self, text: &str) -> Self {

@@ -169,7 +169,8 @@ impl Bench {
         Facts::of(vm.start(&self.lab).unwrap())
     }
 
-    fn boots(&self, image: Image) -> vm::Builder {
+    /// A guest of this image, and nothing else. No card yet.
+    pub fn boots(&self, image: Image) -> vm::Builder {
         // Not packed: packing costs more than the guest's unpacking saves.
         let image = image.build(Compression::None);
         Vm::builder(&self.kernel).initrd(image.unwrap_or_else(|error| panic!("{error}")))

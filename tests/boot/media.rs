@@ -4,11 +4,17 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use qemu::guest;
+use qemu::peer::HttpServer;
+use qemu::peer::http::Route;
 use qemu::vm;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::bench;
 use crate::bench::Bench;
+use crate::bench::Facts;
+use crate::bench::MAC;
+use crate::bench::ROUTER;
 use crate::bench::on_both_kernels;
 use crate::guest::Guest;
 
@@ -66,6 +72,16 @@ impl Bench {
         let image = image.unwrap_or_else(|error| panic!("{error}"));
         self.session(image.binary("/usr/sbin/media", PROGRAM))
             .cmdline("initnet.platform=metal")
+    }
+
+    /// A guest with one card and the drivers of media that waits until it is routable, prints its tables and powers off.
+    fn configured(&self) -> vm::Builder {
+        let script = format!("ready\nreach {ROUTER}\ntables\npoweroff -f\n");
+        let image = guest::image_of_media(&self.kernel, &bench::script(&script));
+        self.boots(image.unwrap_or_else(|error| panic!("{error}")))
+            // The log says where a configuration came from.
+            .cmdline(&format!("loglevel=7 initnet.init={}", guest::PAYLOAD))
+            .nic("port0", MAC)
     }
 }
 
@@ -165,4 +181,125 @@ fn every_medium_is_read_and_a_disk_that_comes_late(bench: Bench) {
             "bodies": { "user-data": "late" },
         })]
     );
+}
+
+/// What a machine config says, on whatever medium.
+const MACHINE: &str = "\
+apiVersion: v1alpha1
+kind: LinkConfig
+name: eth0
+addresses:
+  - address: 10.77.0.33/24
+routes:
+  - gateway: 10.77.0.1
+---
+apiVersion: v1alpha1
+kind: HostnameConfig
+hostname: from-media
+";
+
+/// The guest came up with [`MACHINE`], which was read from `place`.
+#[track_caller]
+fn check(bench: &Bench, vm: vm::Builder, place: &str) {
+    let facts = Facts::of(vm.start(&bench.lab).unwrap());
+    facts.has("wait", "0");
+    facts.has("hostname", "from-media");
+    facts.has("address", "eth0 inet 10.77.0.33/24");
+    facts.has("reach", &format!("{ROUTER} 0"));
+    assert!(facts.printed(place), "nobody said that {place} was read");
+    // The child that read is gone.
+    assert_eq!(
+        facts
+            .kind("process")
+            .iter()
+            .filter(|line| line.contains("init-net"))
+            .count(),
+        1
+    );
+}
+
+on_both_kernels!(a_machine_config_on_a_cd);
+fn a_machine_config_on_a_cd(bench: Bench) {
+    let cd = bench.iso("METAL-ISO", &["-J", "-r"], &[("config.yaml", MACHINE)]);
+    let vm = bench.configured().empty_drive().cd(cd);
+    let vm = vm.cmdline("initnet.config=metal-iso");
+    check(&bench, vm, "/dev/sr1");
+}
+
+/// cloud-init's files, by which a guest gets the address and the name of [`MACHINE`].
+const SEED: [(&str, &str); 3] = [
+    (
+        "meta-data",
+        "instance-id: i-0001\nlocal-hostname: from-media\n",
+    ),
+    ("user-data", "#cloud-config\n{}\n"),
+    (
+        "network-config",
+        "version: 2
+ethernets:
+  one:
+    match: { macaddress: '52:54:00:77:00:01' }
+    addresses: [10.77.0.33/24]
+    routes: [{ to: 0.0.0.0/0, via: 10.77.0.1 }]
+",
+    ),
+];
+
+#[test]
+fn a_seed_on_a_cd() {
+    let bench = Bench::new("seed-on-a-cd");
+    let cd = bench.iso("cidata", &["-J", "-r"], &SEED);
+    check(&bench, bench.configured().cd(cd), "/dev/sr0");
+}
+
+#[test]
+fn a_seed_on_a_disk() {
+    let bench = Bench::new("seed-on-a-disk");
+    let disk = bench.vfat("CIDATA", &SEED);
+    let vm = bench
+        .configured()
+        .disk(disk)
+        .cmdline("initnet.platform=nocloud");
+    check(&bench, vm, "/dev/vda");
+}
+
+#[test]
+fn a_config_drive() {
+    let bench = Bench::new("config-drive");
+    let metadata = r#"{"uuid": "6f1a0000-0000-4000-8000-000000000001", "hostname": "from-media"}"#;
+    let network = r#"{
+        "links": [{"id": "tap0", "type": "phy", "ethernet_mac_address": "52:54:00:77:00:01"}],
+        "networks": [{"id": "network0", "link": "tap0", "type": "ipv4", "ip_address": "10.77.0.33",
+            "netmask": "255.255.255.0",
+            "routes": [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "10.77.0.1"}]}],
+        "services": []
+    }"#;
+    let files = [
+        ("openstack/latest/meta_data.json", metadata),
+        ("openstack/latest/network_data.json", network),
+    ];
+    let cd = bench.iso("config-2", &["-J", "-r"], &files);
+    check(&bench, bench.configured().cd(cd), "/dev/sr0");
+}
+
+#[test]
+fn a_serial_number_that_names_a_seed() {
+    let bench = Bench::new("serial-number-with-seed");
+    let _dnsmasq = bench.dhcp().start(&bench.lab).unwrap();
+    let routes = SEED.iter();
+    let routes = routes.map(|(name, content)| Route::get(&format!("/seed/{name}"), *content));
+    let server = HttpServer::start(&bench.lab, "10.77.0.1:8080", routes.collect()).unwrap();
+    let vm = bench.configured();
+    let vm = vm.serial_number("ds=nocloud;s=http://10.77.0.1:8080/seed/");
+    check(&bench, vm, "SMBIOS");
+    assert_eq!(server.log().count("GET /seed/meta-data 200"), 1);
+}
+
+#[test]
+fn a_file_in_the_firmware_configuration() {
+    let bench = Bench::new("firmware-configuration");
+    let file = bench.file("machine.yaml", MACHINE);
+    let vm = bench.configured();
+    let vm = vm.firmware_file("opt/init-net/user-data", file);
+    check(&bench, vm, "firmware configuration");
 }

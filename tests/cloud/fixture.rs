@@ -1,17 +1,20 @@
 //! Fixtures, and the program that compiles them.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use init_net::config::platform::{
     Answer, Ask, Bodies, Known, LeaseFacts, PLATFORMS, Provider, Session,
 };
 use init_net::run::metadata_folder::MetadataFolder;
 
-/// Seconds after which a run that has not ended by itself has failed: several times of what a whole conversation may take
+/// Seconds after which a run that has not ended by itself has failed: twice what a whole conversation may take
 /// (`FETCH_TIMEOUT`).
-const PATIENCE: &str = "240";
+const PATIENCE: &str = "100";
 
 /// Most memory of a run, bytes of address space: far above what an honest conversation takes, far below what hostile
 /// answers would fill.
@@ -23,6 +26,8 @@ pub struct Fixture {
     pub name: String,
     pub provider: &'static dyn Provider,
     pub folder: PathBuf,
+    /// Where the folder is one of our own.
+    scratch: Option<Scratch>,
 }
 
 impl Fixture {
@@ -39,15 +44,24 @@ impl Fixture {
                 name: format!("{name}/{}", file_name(&folder)),
                 provider,
                 folder,
+                scratch: None,
             }));
         }
         all
     }
 
-    /// Those that a service alone can say: the first of each platform that has one.
+    /// Those with a service, without what only media say.
     pub fn of_services() -> Vec<Self> {
-        let mut all = Self::all();
-        all.retain(|fixture| has_service(fixture.provider) && fixture.is_of_the_service());
+        let all = Self::all().into_iter();
+        let services = all.filter(|fixture| has_service(fixture.provider));
+        let services = services.filter_map(Self::without_media);
+        services.collect()
+    }
+
+    /// One of each platform that has a service: the one with most to say.
+    pub fn of_each_service() -> Vec<Self> {
+        let mut all = Self::of_services();
+        all.sort_by_key(|fixture| (fixture.provider.name(), Reverse(fixture.asks().len())));
         all.dedup_by_key(|fixture| fixture.provider.name());
         all
     }
@@ -83,12 +97,28 @@ impl Fixture {
         }
     }
 
-    /// Whether the service says everything that the media and the service together say.
-    fn is_of_the_service(&self) -> bool {
-        let metadata = self.metadata();
-        let all = MetadataFolder(&metadata).conversation(self.provider);
+    /// A copy without the files that no request asks for; `None`: the service says nothing there.
+    fn without_media(self) -> Option<Self> {
         let asks = self.asks();
-        !asks.is_empty() && all.keys().all(|key| asks.iter().any(|ask| ask.key == *key))
+        let asked: BTreeSet<&str> = asks.iter().map(|ask| ask.key.as_str()).collect();
+        let media = MetadataFolder(&self.metadata()).media(self.provider.media());
+        let copy = Scratch::new();
+        let metadata = copy.0.join("metadata");
+        copy_folder(&self.metadata(), &metadata);
+        for key in media.keys().filter(|key| !asked.contains(key.as_str())) {
+            fs::remove_file(metadata.join(key)).unwrap();
+        }
+        let observed = "observed.json";
+        fs::copy(self.folder.join(observed), copy.0.join(observed)).unwrap();
+        let copy = Self {
+            folder: copy.0.clone(),
+            scratch: Some(copy),
+            ..self
+        };
+        let first = copy.asks().into_iter().next()?;
+        // A token may be missing in a clone of a service.
+        let answered = copy.asks().iter().any(|ask| copy.body(ask).is_some());
+        (answered && (first.optional || copy.body(&first).is_some())).then_some(copy)
     }
 
     /// `compile` with these arguments, against the fixture's links, with a limit of time and of memory. `program` is how a
@@ -157,9 +187,44 @@ impl Ran {
         let code = output.status.code();
         let code = code.filter(|code| matches!(code, 0 | 1));
         Self {
-            code: code.unwrap_or_else(|| panic!("{}: {check}", output.status)),
+            code: code.unwrap_or_else(|| panic!("{command:?}: {}: {check}", output.status)),
             desired,
             check,
+        }
+    }
+}
+
+/// A folder of this process, gone with it.
+pub struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("platforms-{}-{number}", std::process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left over at worst: a folder under target/.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Copies files and folders.
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
         }
     }
 }

@@ -7,9 +7,10 @@ use crate::fixture::Fixture;
 /// The mock of the fixture's service.
 pub fn service(fixture: &Fixture) -> Builder {
     let service = MetadataServer::of(fixture.metadata());
+    let has = |path: &str| fixture.metadata().join(path).is_file();
     match fixture.provider.name() {
         // docs.aws.amazon.com/AWSEC2, "Use the Instance Metadata Service": version 2 alone.
-        "aws" => service.tokens(
+        "aws" if has("latest/api/token") => service.tokens(
             "/latest/api/token",
             "x-aws-ec2-metadata-token-ttl-seconds",
             "x-aws-ec2-metadata-token",
@@ -21,13 +22,13 @@ pub fn service(fixture: &Fixture) -> Builder {
         // docs.oracle.com, "Getting Instance Metadata": version 2 alone.
         "oracle" => service.requires("/opc/v2/", "authorization", Some("Bearer Oracle")),
         // techdocs.akamai.com, "Metadata Service API".
-        "akamai" => service.tokens(
+        "akamai" if has("v1/token") => service.tokens(
             "/v1/token",
             "metadata-token-expiry-seconds",
             "metadata-token",
         ),
         // alibabacloud.com/help, "Instance metadata", hardened mode.
-        "alibabacloud" => service.tokens(
+        "alibabacloud" if has("latest/api/token") => service.tokens(
             "/latest/api/token",
             "x-aliyun-ecs-metadata-token-ttl-seconds",
             "x-aliyun-ecs-metadata-token",
@@ -40,5 +41,10 @@ pub fn service(fixture: &Fixture) -> Builder {
 
 /// Whether the service gives out tokens.
 pub fn has_tokens(fixture: &Fixture) -> bool {
-    matches!(fixture.provider.name(), "aws" | "akamai" | "alibabacloud")
+    let has = |path: &str| fixture.metadata().join(path).is_file();
+    match fixture.provider.name() {
+        "aws" | "alibabacloud" => has("latest/api/token"),
+        "akamai" => has("v1/token"),
+        _ => false,
+    }
 }

@@ -79,14 +79,14 @@ fn a_service_comes_up_in_steps() {
 
 #[test]
 fn a_service_of_ipv6_alone_comes_up_in_steps() {
-    each(&Fixture::of_services(), |fixture| {
+    each(&Fixture::of_each_service(), |fixture| {
         comes_up_in_steps(fixture, V6)
     });
 }
 
 #[test]
 fn a_token_expires_in_the_middle() {
-    let mut fixtures = Fixture::of_services();
+    let mut fixtures = Fixture::of_each_service();
     fixtures.retain(has_tokens);
     assert!(!fixtures.is_empty());
     each(&fixtures, |fixture| {
@@ -109,7 +109,7 @@ fn a_token_expires_in_the_middle() {
 
 #[test]
 fn a_service_that_is_asked_too_much_says_when_to_come_again() {
-    each(&Fixture::of_services(), |fixture| {
+    each(&Fixture::of_each_service(), |fixture| {
         let stage = Stage::new(fixture, V4);
         let asks = fixture.asks();
         let mut paths = asks.iter().filter_map(path);
@@ -127,7 +127,7 @@ fn what_is_not_there_yet_is_waited_for() {
         asks.retain(|ask| !ask.optional && path(ask).is_some() && fixture.body(ask).is_some());
         asks
     };
-    let mut fixtures = Fixture::of_services();
+    let mut fixtures = Fixture::of_each_service();
     fixtures.retain(|fixture| !asks(fixture).is_empty());
     assert!(!fixtures.is_empty());
     each(&fixtures, |fixture| {

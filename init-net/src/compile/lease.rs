@@ -21,17 +21,19 @@ pub fn document(lease: &Lease, operator: &OperatorSpec) -> (Document, Vec<Diagno
         diagnostics: Vec::new(),
     };
     fact.address();
-    fact.mtu();
+    if !operator.ignore_mtu {
+        fact.mtu();
+    }
     if !operator.ignore_routes {
         fact.routes();
     }
-    if !operator.ignore_dns {
-        fact.resolvers();
-    }
+    fact.resolvers();
     if !operator.ignore_hostname {
         fact.hostname();
     }
-    fact.time_servers();
+    if !operator.ignore_ntp {
+        fact.time_servers();
+    }
     (fact.document, fact.diagnostics)
 }
 
@@ -150,6 +152,7 @@ impl Fact<'_> {
         let route = RouteConfig {
             source: Some(self.lease.address.address()),
             metric: Some(self.operator.route_metric),
+            table: self.operator.route_table,
             ..RouteConfig::new(
                 Some(self.link.clone()),
                 // "None" takes its family from the gateway; without one the family has to be said.
@@ -176,9 +179,14 @@ impl Fact<'_> {
     /// Search domains: option 119, else the domain of option 15.
     fn resolvers(&mut self) {
         let lease = self.lease;
-        for server in &lease.dns {
-            let said = Said::new(IpAddr::V4(*server).into(), self.origin(6));
-            self.document.nameservers.push(said);
+        if !self.operator.ignore_dns {
+            for server in &lease.dns {
+                let said = Said::new(IpAddr::V4(*server).into(), self.origin(6));
+                self.document.nameservers.push(said);
+            }
+        }
+        if self.operator.ignore_domains {
+            return;
         }
         let domains = match (lease.search.as_slice(), &lease.domain) {
             ([], None) => return,
@@ -233,7 +241,12 @@ pub(super) mod tests {
             ignore_hostname: false,
             ignore_routes: false,
             allow_routes: Vec::new(),
+            route_table: None,
             ignore_dns: false,
+            ignore_domains: false,
+            ignore_mtu: false,
+            ignore_ntp: false,
+            hostname: None,
             first_lease_wins: false,
             need: Default::default(),
             dhcp6: Default::default(),
@@ -505,6 +518,7 @@ pub(super) mod tests {
         let less = OperatorSpec {
             ignore_routes: true,
             ignore_dns: true,
+            ignore_domains: true,
             ignore_hostname: true,
             ..operator()
         };
@@ -513,6 +527,21 @@ pub(super) mod tests {
         assert!(document.hostnames.is_empty() && document.search_domains.is_none());
         assert_eq!(document.addresses.len(), 1);
         assert_eq!(document.time_servers.len(), 1);
+        let lease = Lease {
+            mtu: Some(1400.try_into().unwrap()),
+            ..lease
+        };
+        let other = OperatorSpec {
+            ignore_domains: true,
+            ignore_mtu: true,
+            ignore_ntp: true,
+            route_table: "101".parse().ok(),
+            ..operator()
+        };
+        let (document, _) = super::document(&lease, &other);
+        assert!(document.links.is_empty() && document.time_servers.is_empty());
+        assert!(document.search_domains.is_none() && document.nameservers.len() == 1);
+        assert_eq!(document.routes[0].table, other.route_table);
     }
 
     #[test]

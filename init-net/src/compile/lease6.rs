@@ -108,6 +108,8 @@ impl<'a> Fact<'a> {
                 let said = Said::new(server, self.origin("option 23"));
                 self.document.nameservers.push(said);
             }
+        }
+        if !self.operator.ignore_domains {
             let domains = facts.search.iter();
             let domains: Vec<_> = domains
                 .map(|domain| Said::new(domain.clone(), self.origin("option 24")))
@@ -119,6 +121,9 @@ impl<'a> Fact<'a> {
         {
             let said = Said::new(hostname.clone(), self.origin("option 39"));
             self.document.hostnames.push(said);
+        }
+        if self.operator.ignore_ntp {
+            return;
         }
         let addresses = facts.ntp.iter().map(ToString::to_string);
         let names = facts.ntp_names.iter().map(ToString::to_string);
@@ -268,6 +273,7 @@ mod tests {
         assert_eq!(read(&lease(), |_| {}), expect);
         let less = |operator: &mut OperatorSpec| {
             (operator.ignore_dns, operator.ignore_hostname) = (true, true);
+            operator.ignore_domains = true;
         };
         assert_eq!(read(&lease(), less), [expect[0], expect[4], expect[5]]);
         let mut local = lease();

@@ -68,6 +68,7 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     meanwhile::merge(&documents, &mut desired, &mut diagnostics);
     firewall::check_members(&desired, links, &mut diagnostics);
     hostname::merge(&documents, &names, &mut desired);
+    operator::tell_hostname(&documents, &names, &mut desired);
     resolver::merge(&documents, &mut desired);
     desired.node_addresses = node_address::merge(&documents);
     for document in &documents {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::selector::Selector;
-use crate::config::{DeviceSelector, Diagnostic, Document, LinkRef, Severity};
+use crate::config::{DeviceSelector, Diagnostic, Document, IfName, LinkRef, Severity};
 use crate::state::LinkStatus;
 use crate::value::{Gather as _, LinkName, Mac};
 
@@ -30,6 +30,8 @@ pub(super) struct Names<'a> {
     boot: Option<LinkRef>,
     /// Links without default treatment.
     ignored: BTreeSet<LinkName>,
+    /// Names that selectors give to their links.
+    given: BTreeMap<DeviceSelector, Vec<LinkName>>,
 }
 
 impl<'a> Names<'a> {
@@ -43,7 +45,8 @@ impl<'a> Names<'a> {
             .map(|(index, link)| (*index, (link.name.clone(), link)))
             .gather();
         let by_mac = by_mac(links);
-        rename(documents, &by_mac, &mut named, diagnostics);
+        let given = given(documents);
+        rename(documents, &by_mac, &given, &mut named, diagnostics);
         let by_name: BTreeMap<LinkName, u32> = named
             .iter()
             .map(|(index, (name, _))| (name.clone(), *index))
@@ -90,6 +93,7 @@ impl<'a> Names<'a> {
             ranks,
             boot,
             ignored,
+            given,
         };
         let aliases = super::alias::find(documents, &names, diagnostics);
         names.call(aliases);
@@ -162,7 +166,8 @@ impl<'a> Names<'a> {
 
     /// A selector looks for links that are found, never for those that documents make: those have names.
     fn select(&self, selector: &DeviceSelector) -> Vec<LinkName> {
-        let selector = Selector::new(selector);
+        let given = self.given.get(selector).into_iter().flatten();
+        let selector = Selector::new(selector, given);
         let found = self.links.values().filter(|(name, link)| {
             !self.made.contains(name) && !self.ignored.contains(name) && selector.fits(link)
         });
@@ -246,34 +251,75 @@ fn by_mac(links: &BTreeMap<u32, LinkStatus>) -> BTreeMap<Mac, u32> {
     found
 }
 
-/// `ifname=`.
+/// The names that selectors give.
+fn given(documents: &[&Document]) -> BTreeMap<DeviceSelector, Vec<LinkName>> {
+    let mut given: BTreeMap<DeviceSelector, Vec<LinkName>> = BTreeMap::new();
+    for rename in documents.iter().flat_map(|document| &document.names) {
+        if let LinkRef::Selector(selector) = &rename.link {
+            let names = given.entry(selector.clone()).or_default();
+            names.push(rename.name.clone());
+        }
+    }
+    given
+}
+
+/// `ifname=`, `set-name`.
 fn rename(
     documents: &[&Document],
     by_mac: &BTreeMap<Mac, u32>,
+    given: &BTreeMap<DeviceSelector, Vec<LinkName>>,
     named: &mut BTreeMap<u32, (LinkName, &LinkStatus)>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for rename in documents.iter().flat_map(|document| &document.names) {
-        let Some(index) = by_mac.get(&rename.mac) else {
-            continue;
+        let meant: Vec<u32> = match &rename.link {
+            LinkRef::Mac(mac) => by_mac.get(mac).copied().into_iter().collect(),
+            LinkRef::Name(name) => {
+                let has = |link: &LinkStatus| link.name == *name || link.name == rename.name;
+                let found = named.iter().filter(|(_, (_, link))| has(link));
+                found.map(|(index, _)| *index).take(1).collect()
+            }
+            LinkRef::Selector(selector) => {
+                let given = given.get(selector).into_iter().flatten();
+                let selector = Selector::new(selector, given);
+                let found = named.iter().filter(|(_, (_, link))| selector.fits(link));
+                found.map(|(index, _)| *index).collect()
+            }
+            LinkRef::Primary | LinkRef::EveryPhysical | LinkRef::Vlan { .. } => Vec::new(),
+        };
+        let index = match meant.as_slice() {
+            [] => continue,
+            [index] => index,
+            _ => {
+                diagnostics.push(several(rename));
+                continue;
+            }
         };
         let taken = named
             .iter()
             .any(|(other, (name, _))| other != index && *name == rename.name);
         if taken {
-            diagnostics.push(
-                Diagnostic::new(
-                    Severity::Error,
-                    format!(
-                        "ifname={}:{}: another link has that name",
-                        rename.name, rename.mac
-                    ),
-                )
-                .with_fix("choose a name that the kernel does not give, such as net0 or lan0")
-                .with_effect("the link keeps its name"),
-            );
+            diagnostics.push(taken_name(rename));
         } else if let Some((name, _)) = named.get_mut(index) {
             *name = rename.name.clone();
         }
     }
+}
+
+fn taken_name(rename: &IfName) -> Diagnostic {
+    let message = match &rename.link {
+        LinkRef::Mac(mac) => format!("ifname={}:{mac}: another link has that name", rename.name),
+        _ => format!("{}: another link has that name", rename.name),
+    };
+    Diagnostic::new(Severity::Error, message)
+        .with_fix("choose a name that the kernel does not give, such as net0 or lan0")
+        .with_effect("the link keeps its name")
+}
+
+fn several(rename: &IfName) -> Diagnostic {
+    let message = format!("several links are to be called {}", rename.name);
+    Diagnostic::new(Severity::Error, message)
+        .with_place((&rename.origin).into())
+        .with_fix("match one of them, by its hardware address")
+        .with_effect("they keep their names")
 }

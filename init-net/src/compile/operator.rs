@@ -10,7 +10,7 @@ use crate::proto::dhcp6::duid_ll;
 use crate::state::{
     DelegateSpec, Desired, Dhcp6Spec, Dhcp6Start, OperatorKind, OperatorNeed, OperatorSpec,
 };
-use crate::value::{Gather as _, Layer, LinkName, Origin};
+use crate::value::{Gather as _, Hostname, Layer, LinkName, Origin};
 
 /// Merges what was said, and everything on the links of [`default_links`].
 pub(super) fn merge(
@@ -252,13 +252,44 @@ fn spec(
         ignore_hostname: config.ignore_hostname.unwrap_or(false),
         ignore_routes: config.ignore_routes.unwrap_or(false),
         allow_routes: config.allow_routes.clone(),
-        ignore_dns,
+        route_table: config.table,
+        ignore_dns: ignore_dns || config.use_dns == Some(false),
+        ignore_domains: ignore_dns || config.use_domains == Some(false),
+        ignore_mtu: config.use_mtu == Some(false),
+        ignore_ntp: config.use_ntp == Some(false),
+        hostname: config
+            .hostname
+            .clone()
+            .filter(|_| config.send_hostname != Some(false)),
         first_lease_wins: config.method == AutoMethod::SingleDhcp4,
         need,
         dhcp6,
         layer,
         origin: config.origin.clone(),
         overrode: Vec::new(),
+    }
+}
+
+/// A client that is to tell a host name without being given one tells the machine's own: the configured one, not what
+/// another server gave.
+pub(super) fn tell_hostname(documents: &[&Document], names: &Names<'_>, desired: &mut Desired) {
+    let own = desired.hostname.as_ref();
+    let own = own.filter(|spec| spec.layer != Layer::Operator);
+    let Some(own) = own.and_then(|spec| spec.hostname.parse::<Hostname>().ok()) else {
+        return;
+    };
+    for config in documents.iter().flat_map(|document| &document.operators) {
+        if config.send_hostname != Some(true) || config.hostname.is_some() {
+            continue;
+        }
+        for link in names.resolve(&config.link) {
+            for (kind, _, _) in runs(config.method) {
+                let spec = desired.operators.get_mut(&(link.clone(), *kind));
+                if let Some(spec) = spec.filter(|spec| spec.origin == config.origin) {
+                    spec.hostname = Some(own.clone());
+                }
+            }
+        }
     }
 }
 

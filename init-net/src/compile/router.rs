@@ -13,6 +13,8 @@ use crate::proto::ndisc::{AdvertisedRoute, Router};
 use crate::state::OperatorSpec;
 use crate::value::{Layer, NameServer, Origin, Prefix, RouteMetrics, RoutePreference};
 
+/// Of a default router, RFC 4861 §4.2.
+const LIFETIME: &str = "router lifetime";
 /// Route information, RFC 4191 §2.3.
 const ROUTE: &str = "option 24";
 /// Recursive DNS server, RFC 8106 §5.1.
@@ -32,9 +34,12 @@ pub fn document(routers: &[Router], operator: &OperatorSpec) -> Document {
     // Of equal preference, the one that was found first.
     routers.sort_by_key(|router| core::cmp::Reverse(rank(router.preference)));
     if !operator.ignore_routes {
+        let route = default_route(&routers, operator, |router| origin(router, LIFETIME));
+        document.routes.extend(route);
         for (destination, (router, route)) in best_routes(&routers) {
             document.routes.push(RouteConfig {
                 metric: Some(operator.route_metric),
+                table: operator.route_table,
                 metrics: RouteMetrics {
                     preference: Some(route.preference),
                     ..RouteMetrics::default()
@@ -48,21 +53,46 @@ pub fn document(routers: &[Router], operator: &OperatorSpec) -> Document {
             });
         }
     }
-    if !operator.ignore_dns {
-        let mut domains = Vec::new();
-        for router in routers {
+    let mut domains = Vec::new();
+    for router in routers {
+        if !operator.ignore_dns {
             for address in router.servers.iter().map(|timed| timed.value) {
                 let server = NameServer::on_link(address, &operator.link_name);
                 let said = Said::new(server, origin(router, SERVER));
                 document.nameservers.push(said);
             }
+        }
+        if !operator.ignore_domains {
             let names = router.domains.iter();
             domains
                 .extend(names.map(|timed| Said::new(timed.value.clone(), origin(router, DOMAIN))));
         }
-        document.search_domains = Some(domains).filter(|domains| !domains.is_empty());
     }
+    document.search_domains = Some(domains).filter(|domains| !domains.is_empty());
     document
+}
+
+/// The route to everywhere is ours where the operator has a table of its own: the kernel, which is told to make none then,
+/// knows of the main table alone. The routers come best first.
+fn default_route(
+    routers: &[&Router],
+    operator: &OperatorSpec,
+    origin: impl Fn(&Router) -> Origin,
+) -> Option<RouteConfig> {
+    operator.route_table?;
+    let router = routers
+        .iter()
+        .find(|router| router.default_until.is_some())?;
+    Some(RouteConfig {
+        metric: Some(operator.route_metric),
+        table: operator.route_table,
+        ..RouteConfig::new(
+            Some(LinkRef::Name(operator.link_name.clone())),
+            None,
+            Some(IpAddr::V6(router.address)),
+            origin(router),
+        )
+    })
 }
 
 /// One route to each destination, that of the highest preference: the kernel keeps two of one metric as one route with two
@@ -162,6 +192,27 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_its_own_has_the_default_route() {
+        let mut machine = Ndisc::new([2, 0, 0, 0, 0, 1], Instant::BOOT);
+        for (source, flags) in [("fe80::1", MEDIUM), ("fe80::2", HIGH)] {
+            machine.receive(&packet(source, flags, 1800, &[]), Instant::BOOT);
+        }
+        let mut operator = crate::compile::lease::tests::operator();
+        operator.operator = OperatorKind::Router;
+        assert!(document(machine.routers(), &operator).routes.is_empty());
+        operator.route_table = "101".parse().ok();
+        let document = document(machine.routers(), &operator);
+        let [route] = document.routes.as_slice() else {
+            panic!("{:?}", document.routes);
+        };
+        assert_eq!(route.gateway, Some("fe80::2".parse().unwrap()));
+        assert_eq!(
+            (route.destination, route.table),
+            (None, operator.route_table)
+        );
+    }
+
+    #[test]
     fn what_is_ignored() {
         let all = [
             servers(60, "2001:db8::1"),
@@ -170,8 +221,15 @@ mod tests {
         ];
         let less = |operator: &mut OperatorSpec| {
             (operator.ignore_dns, operator.ignore_routes) = (true, true);
+            operator.ignore_domains = true;
         };
         assert_eq!(read(&[(MEDIUM, &all)], less), [""; 0]);
+        let no_domains = |operator: &mut OperatorSpec| operator.ignore_domains = true;
+        let (server, route) = (
+            "2001:db8::1 router fe80::1, option 25",
+            "2001:db8:9::/48 via fe80::1 high",
+        );
+        assert_eq!(read(&[(MEDIUM, &all)], no_domains), [route, server]);
         let local = [servers(60, "fe80::53")];
         let expect = ["fe80::53%eth0 router fe80::1, option 25"];
         assert_eq!(read(&[(MEDIUM, &local)], |_| {}), expect);

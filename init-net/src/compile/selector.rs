@@ -2,15 +2,20 @@
 
 use crate::config::DeviceSelector;
 use crate::state::LinkStatus;
-use crate::value::{Glob, Mac};
+use crate::value::{Glob, LinkName, Mac};
 
 /// A [`DeviceSelector`] with its patterns read once.
 pub(super) struct Selector {
+    name: Pattern,
+    /// Names that were given to what fits: a link does not stop being what was meant because it was renamed.
+    given: Vec<LinkName>,
+    mac: Option<Mac>,
     bus_path: Pattern,
     hardware_addr: Pattern,
     permanent_addr: Pattern,
     pci_id: Pattern,
     driver: Pattern,
+    drivers: Vec<Pattern>,
     physical: Option<bool>,
     /// Nothing is said: it fits nothing.
     empty: bool,
@@ -20,9 +25,19 @@ pub(super) struct Selector {
 type Pattern = Option<Option<Glob>>;
 
 impl Selector {
-    pub(super) fn new(selector: &DeviceSelector) -> Self {
+    /// `given`: names that the documents give to what it selects.
+    pub(super) fn new<'a>(
+        selector: &DeviceSelector,
+        given: impl IntoIterator<Item = &'a LinkName>,
+    ) -> Self {
         let pattern = |text: &Option<String>| text.as_deref().map(|text| text.parse().ok());
+        let given = given.into_iter().cloned().collect();
+        let drivers = selector.drivers.iter();
         Self {
+            name: pattern(&selector.name),
+            given,
+            mac: selector.mac,
+            drivers: drivers.map(|text| Some(text.parse().ok())).collect(),
             bus_path: pattern(&selector.bus_path),
             hardware_addr: pattern(&selector.hardware_addr),
             permanent_addr: pattern(&selector.permanent_addr),
@@ -41,9 +56,13 @@ impl Selector {
         } else {
             link.stable_mac()
         };
+        let driver = link.driver.as_deref();
         !self.empty
+            && self.is_called(link)
+            && self.mac.is_none_or(|mac| link.stable_mac() == Some(mac))
+            && (self.drivers.is_empty() || self.drivers.iter().any(|glob| text(glob, driver)))
             && text(&self.bus_path, link.card.bus_path.as_deref())
-            && text(&self.driver, link.driver.as_deref())
+            && text(&self.driver, driver)
             && number(&self.hardware_addr, text_of(current).as_deref())
             && number(
                 &self.permanent_addr,
@@ -51,6 +70,18 @@ impl Selector {
             )
             && number(&self.pci_id, link.card.pci_id.as_deref())
             && self.physical.is_none_or(|said| said == link.is_physical())
+    }
+}
+
+impl Selector {
+    fn is_called(&self, link: &LinkStatus) -> bool {
+        self.given.contains(&link.name)
+            || text(&self.name, Some(link.name.as_str()))
+            || self.name.is_some()
+                && link
+                    .alt_names
+                    .iter()
+                    .any(|name| text(&self.name, Some(name)))
     }
 }
 
@@ -91,12 +122,23 @@ mod tests {
         fn check(link: &LinkStatus, change: impl FnOnce(&mut DeviceSelector), expect: bool) {
             let mut selector = DeviceSelector::default();
             change(&mut selector);
-            assert_eq!(Selector::new(&selector).fits(link), expect, "{selector:?}");
+            assert_eq!(
+                Selector::new(&selector, []).fits(link),
+                expect,
+                "{selector:?}"
+            );
         }
         check(&link, |_| {}, false);
         check(&link, |s| s.driver = Some("virtio*".into()), true);
         check(&link, |s| s.driver = Some("VIRTIO*".into()), false);
         check(&link, |s| s.driver = Some("[".into()), false);
+        check(&link, |s| s.name = Some("eth[0-3]".into()), true);
+        check(&link, |s| s.name = Some("ens*".into()), false);
+        let one_of = |drivers: [&str; 2]| drivers.map(String::from).to_vec();
+        check(&link, |s| s.drivers = one_of(["e1000*", "virtio_*"]), true);
+        check(&link, |s| s.drivers = one_of(["e1000*", "ena"]), false);
+        check(&link, |s| s.mac = link.permanent_addr, true);
+        check(&link, |s| s.mac = "52:54:00:12:34:01".parse().ok(), false);
         check(&link, |s| s.bus_path = Some("0000:00:*".into()), true);
         check(&link, |s| s.pci_id = Some("1af4:*".into()), true);
         check(&link, |s| s.physical = Some(true), true);

@@ -94,6 +94,7 @@ pub(super) fn merge(
             }
         }
     }
+    default_routers(desired);
     for document in documents {
         for config in &document.sysctls {
             if config.key.segments().next() != Some("net") {
@@ -118,6 +119,24 @@ pub(super) fn merge(
         }
     }
     baseline(documents, names, desired);
+}
+
+/// Where the routes of a link's routers are not taken, or stand in a table of their own, the kernel is to make no default
+/// route of them in the main one.
+fn default_routers(desired: &mut Desired) {
+    let routers = desired.operators.values();
+    let ours = routers
+        .filter(|spec| spec.operator == OperatorKind::Router)
+        .filter(|spec| spec.ignore_routes || spec.route_table.is_some());
+    let deaf: Vec<(LinkName, Layer, Origin)> = ours
+        .map(|spec| (spec.link_name.clone(), spec.layer, spec.origin.clone()))
+        .collect();
+    for (link, layer, origin) in deaf {
+        let key = format!("net/ipv6/conf/{link}/accept_ra_defrtr");
+        if let Ok(key) = key.parse::<SysctlKey>() {
+            say(desired, key, "0".to_owned(), layer, &origin);
+        }
+    }
 }
 
 /// Documents come lowest layer first; of the same layer the later one wins, and a key said by its name after the

@@ -1,5 +1,7 @@
 //! Whole compilations of documents built by hand: each merge rule and each cross check.
 
+mod dynamic;
+
 use super::*;
 use crate::config::expression::Expression;
 use crate::config::{
@@ -410,6 +412,50 @@ fn parents_and_members_may_come_later() {
     );
     assert!(spec(&desired, "v5").logical);
     assert_eq!(spec(&desired, "eth9").up, Some(true));
+}
+
+#[test]
+fn vlans_of_a_card_without_a_name_are_named_after_it() {
+    let below = |parent: LinkRef, id: &str| LinkRef::Vlan {
+        parent: Box::new(parent),
+        id: id.parse().unwrap(),
+    };
+    let made = |parent: LinkRef, id: &str| LinkConfig {
+        kind: Some(KindConfig::Vlan {
+            parent: parent.clone(),
+            id: id.parse().unwrap(),
+            protocol: None,
+        }),
+        ..LinkConfig::new(below(parent, id), at("vlan"))
+    };
+    let card = LinkRef::Mac("52:54:00:12:34:02".parse().unwrap());
+    let absent = LinkRef::Mac("52:54:00:12:34:99".parse().unwrap());
+    let desired = good(&[config(|d| {
+        d.links.push(made(below(card.clone(), "5"), "6"));
+        d.links.push(made(card.clone(), "5"));
+        d.links.push(made(absent, "5"));
+        let link = below(card.clone(), "5");
+        let address = "192.0.2.8/24".parse().unwrap();
+        d.addresses
+            .push(AddressConfig::new(link, address, at("address")));
+    })]);
+    let parents: Vec<(&str, &str)> = desired
+        .links
+        .values()
+        .filter_map(|link| match &link.kind {
+            crate::state::KindSpec::Vlan { parent, .. } => {
+                Some((link.name.as_str(), parent.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parents, [("eth2.5", "eth2"), ("eth2.5.6", "eth2.5")]);
+    assert!(
+        desired
+            .addresses
+            .values()
+            .any(|address| address.link_name.as_str() == "eth2.5")
+    );
 }
 
 #[test]

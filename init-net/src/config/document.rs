@@ -11,7 +11,7 @@ use super::route::{RouteConfig, RuleConfig};
 use super::vip::VipConfig;
 use crate::value::{
     Duration, EthernetOptions, Hostname, Instant, Layer, LinkName, Mac, NameServer,
-    NodeAddressSort, Origin, Prefix, SysctlKey, VlanId,
+    NodeAddressSort, Origin, Prefix, RouteTable, SysctlKey, VlanId,
 };
 
 /// A value and the place that said it.
@@ -68,7 +68,7 @@ pub struct Document {
     pub preference: u8,
     /// Links: state, MTU, address, kind.
     pub links: Vec<LinkConfig>,
-    /// `ifname=`: names given by hardware address.
+    /// `ifname=`, `set-name`: names given to links that are there.
     pub names: Vec<IfName>,
     /// Names of our own for physical links, by what the links are.
     pub aliases: Vec<AliasConfig>,
@@ -172,13 +172,13 @@ pub enum AutoHostname {
     Off,
 }
 
-/// `ifname=<name>:<mac>`.
+/// A name for a link: `ifname=<name>:<mac>`, or `set-name` of a network-config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IfName {
     /// The name to give.
     pub name: LinkName,
-    /// The link to give it to.
-    pub mac: Mac,
+    /// The link to give it to: by hardware address, name or selector. It must mean one link alone.
+    pub link: LinkRef,
     /// Where it was said.
     pub origin: Origin,
 }
@@ -312,6 +312,20 @@ pub struct OperatorConfig {
     pub ignore_hostname: Option<bool>,
     /// Take no routes from it.
     pub ignore_routes: Option<bool>,
+    /// Its routes stand in this table; `None`: main, or that of the VRF of its link.
+    pub table: Option<RouteTable>,
+    /// Take name servers from it; `None`: yes.
+    pub use_dns: Option<bool>,
+    /// Take search domains from it; `None`: yes.
+    pub use_domains: Option<bool>,
+    /// Ask for and take the MTU (DHCPv4 option 26); `None`: yes.
+    pub use_mtu: Option<bool>,
+    /// Take time servers from it; `None`: yes.
+    pub use_ntp: Option<bool>,
+    /// Tell the server a host name; `None`: where [`Self::hostname`] is given.
+    pub send_hostname: Option<bool>,
+    /// The host name to tell; `None`: that of the machine, where one is configured.
+    pub hostname: Option<Hostname>,
     /// Routes within these networks are taken from it although they cover what the configuration speaks of.
     pub allow_routes: Vec<Prefix>,
     /// DHCPv6 option 1, type included; `None`: made from the hardware address (DUID-LL).
@@ -335,6 +349,13 @@ impl OperatorConfig {
             vendor_class: None,
             ignore_hostname: None,
             ignore_routes: None,
+            table: None,
+            use_dns: None,
+            use_domains: None,
+            use_mtu: None,
+            use_ntp: None,
+            send_hostname: None,
+            hostname: None,
             allow_routes: Vec::new(),
             duid: None,
             prefix_hint: None,

@@ -179,6 +179,10 @@ pub struct AliasConfig {
 /// `deviceSelector`: globs, all of which must fit; `None` fits anything. One without any fits nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DeviceSelector {
+    /// Name that the kernel gave, or an alternative one.
+    pub name: Option<String>,
+    /// Hardware address: the permanent one, or the current one where there is none.
+    pub mac: Option<Mac>,
     /// Bus address.
     pub bus_path: Option<String>,
     /// Current hardware address.
@@ -189,6 +193,8 @@ pub struct DeviceSelector {
     pub pci_id: Option<String>,
     /// Kernel driver.
     pub driver: Option<String>,
+    /// Kernel drivers, one of which must fit; none: any.
+    pub drivers: Vec<String>,
     /// A network card, or not.
     pub physical: Option<bool>,
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Layer, LinkName, Origin, Prefix};
+use crate::value::{Hostname, Layer, LinkName, Origin, Prefix, RouteTable};
 
 /// What kind of dynamic source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,8 +103,23 @@ pub struct OperatorSpec {
     /// Its routes within these networks may cover what the configuration speaks of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_routes: Vec<Prefix>,
+    /// The table of its routes; `None`: main, or that of the VRF of its link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_table: Option<RouteTable>,
     /// Take no name servers from it (`rd.peerdns=0`).
     pub ignore_dns: bool,
+    /// Take no search domains from it.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub ignore_domains: bool,
+    /// Neither ask for nor take an MTU.
+    #[serde(rename = "ignoreMTU", skip_serializing_if = "core::ops::Not::not")]
+    pub ignore_mtu: bool,
+    /// Take no time servers from it.
+    #[serde(rename = "ignoreNTP", skip_serializing_if = "core::ops::Not::not")]
+    pub ignore_ntp: bool,
+    /// The host name that the server is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<Hostname>,
     /// `single-dhcp`: stops when another link of the same argument got a lease first.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub first_lease_wins: bool,

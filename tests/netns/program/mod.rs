@@ -14,6 +14,7 @@ mod firewall;
 mod firewall_guard;
 mod foreign;
 mod hostile;
+mod https;
 mod kea;
 mod lease;
 mod machine;

@@ -57,6 +57,17 @@ impl Links {
                 (Some(kind), LinkRef::Name(name)) => {
                     links.make((config, kind), name, &by, names, &mut lists, diagnostics);
                 }
+                (Some(KindConfig::Vlan { id, protocol, .. }), LinkRef::Vlan { parent, .. }) => {
+                    for parent in names.resolve(parent) {
+                        let name = LinkName::of_vlan(&parent, *id);
+                        let kind = KindConfig::Vlan {
+                            parent: LinkRef::Name(parent),
+                            id: *id,
+                            protocol: *protocol,
+                        };
+                        links.make((config, &kind), &name, &by, names, &mut lists, diagnostics);
+                    }
+                }
                 _ => {
                     let found = names.resolve(&config.link);
                     if found.is_empty() && matches!(config.link, LinkRef::Selector(_)) {

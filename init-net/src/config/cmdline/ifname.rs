@@ -3,7 +3,7 @@
 use super::argument::{Argument, Fault};
 use super::reading::Reading;
 use super::values;
-use crate::config::IfName;
+use crate::config::{IfName, LinkRef};
 
 /// Reads one `ifname=`. The same pair twice is one; a name for two links, or two names for one, is a fault.
 pub(super) fn parse(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<(), Fault> {
@@ -17,19 +17,20 @@ pub(super) fn parse(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Resul
         return Err(argument.error(name_field, "lo is the loopback link", form));
     }
     let mac = values::mac(argument, mac_field, "field 2 (mac)")?;
-    let names = &reading.document.names;
-    if names
-        .iter()
-        .any(|known| known.name == name && known.mac == mac)
-    {
+    let names = reading.document.names.iter();
+    let mut names = names.filter_map(|known| match known.link {
+        LinkRef::Mac(mac) => Some((&known.name, mac)),
+        _ => None,
+    });
+    if names.clone().any(|known| known == (&name, mac)) {
         return Ok(());
     }
-    if let Some(known) = names.iter().find(|known| known.name == name) {
-        let message = format!("{name} is already the name of {}", known.mac);
+    if let Some((_, known)) = names.clone().find(|(known, _)| **known == name) {
+        let message = format!("{name} is already the name of {known}");
         return Err(argument.error(name_field, message, "give each link a name of its own"));
     }
-    if let Some(known) = names.iter().find(|known| known.mac == mac) {
-        let message = format!("{mac} already has the name {}", known.name);
+    if let Some((known, _)) = names.find(|(_, known)| *known == mac) {
+        let message = format!("{mac} already has the name {known}");
         return Err(argument.error(mac_field, message, "give each link one name"));
     }
     let kernel_name = name
@@ -46,7 +47,7 @@ pub(super) fn parse(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Resul
     }
     reading.document.names.push(IfName {
         name,
-        mac,
+        link: LinkRef::Mac(mac),
         origin: argument.origin(),
     });
     Ok(())

@@ -24,7 +24,7 @@ pub(super) fn summary(text: &str) -> String {
     let (document, _) = parse(text, "/proc/cmdline");
     let mut out = Vec::new();
     for name in &document.names {
-        out.push(format!("name {} {}", name.name, name.mac));
+        out.push(format!("name {} {}", name.name, link(&name.link)));
     }
     for config in &document.links {
         let mut one = format!("up {}", link(&config.link));

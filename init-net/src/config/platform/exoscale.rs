@@ -126,13 +126,13 @@ b"##,
         check_bodies(
             &Exoscale,
             &bodies,
-            "Err(Foreign(\"#!\"))",
+            "Err(Foreign(Whole(Script)))",
             &[
                 "! exoscale: local-hostname is not what it should be",
                 "! exoscale: service-offering is too long or holds control characters",
                 "! exoscale: instance-id has more than one line",
                 "! exoscale: public-ipv4 is not what it should be",
-                "! exoscale: user-data is no machine configuration: #! is not a machine configuration; write YAML documents with kind",
+                "! exoscale: user-data is no machine configuration: a script (#!) is not run here; give YAML documents with kind",
             ],
         );
     }

@@ -50,6 +50,11 @@ impl<'b> Facts<'b> {
         Origin::new(self.name, key, None)
     }
 
+    /// The bytes of `key`; none where there is no such body.
+    pub fn bytes(&self, key: &str) -> &'b [u8] {
+        self.bodies.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The body of `key` as text, when it is one.
     pub fn text(&mut self, key: &str) -> Option<&'b str> {
         let body = self.bodies.get(key)?;
@@ -257,7 +262,7 @@ impl<'b> Facts<'b> {
 
     /// Ends with the user-data at `key`; its `#cloud-config` host name is used when the cloud gives none.
     pub fn finish(self, key: &str, base64: Base64) -> Parsed {
-        let raw = self.bodies.get(key).map(Vec::as_slice).unwrap_or_default();
+        let raw = self.bytes(key);
         self.finish_with(raw, key, base64)
     }
 

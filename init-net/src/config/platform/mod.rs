@@ -9,6 +9,7 @@ mod akamai;
 mod alibabacloud;
 mod aws;
 mod azure;
+mod cidata;
 mod cloudstack;
 pub mod detect;
 mod digitalocean;
@@ -20,12 +21,13 @@ mod hcloud;
 mod media;
 mod names;
 mod network;
+mod nocloud;
 mod opennebula;
 mod oracle;
 mod scaleway;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tokens;
 mod upcloud;
 mod vultr;
@@ -37,6 +39,7 @@ use core::net::Ipv4Addr;
 
 pub use media::{FileSystem, Found, Medium, Volume};
 pub use names::{AUTO, PLATFORMS, Platform, select};
+pub(super) use network::prefix;
 pub use session::Session;
 
 use super::userdata::{UserData, UserDataError};

@@ -13,6 +13,7 @@ use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
 use super::gcp::Gcp;
 use super::hcloud::Hcloud;
+use super::nocloud::Nocloud;
 use super::opennebula::OpenNebula;
 use super::oracle::Oracle;
 use super::scaleway::Scaleway;
@@ -75,9 +76,9 @@ pub static PLATFORMS: [Platform; 24] = [
         aliases: &["hetzner"],
         provider: Some(&Hcloud),
     },
-    later(METAL, &["none", "qemu", "virtualbox"]),
     asked("akamai", &["linode"], &Akamai),
     asked("alibabacloud", &["aliyun"], &AlibabaCloud),
+    later(METAL, &["none", "virtualbox"]),
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
     later("container", &[]),
@@ -87,7 +88,7 @@ pub static PLATFORMS: [Platform; 24] = [
     asked("gcp", &["gce"], &Gcp),
     later("ibmcloud", &[]),
     later("kubevirt", &[]),
-    later("nocloud", &["nocloud-net"]),
+    asked("nocloud", &["nocloud-net", "qemu"], &Nocloud),
     later("nutanix", &[]),
     asked("opennebula", &[], &OpenNebula),
     later("openstack", &[]),
@@ -159,7 +160,7 @@ mod tests {
         check("AWS", Some("aws"), &[]);
         check("hetzner", Some("hcloud"), &[]);
         check("metal", Some("metal"), &[]);
-        check("qemu", Some("metal"), &[]);
+        check("qemu", Some("nocloud"), &[]);
         check("packet", Some("equinixMetal"), &[]);
         check("DigitalOcean", Some("digital-ocean"), &[]);
         check("GCE", Some("gcp"), &[]);

@@ -154,7 +154,7 @@ fn hcloud_hostile() {
     check(
         &Hcloud,
         "hcloud/hostile",
-        "Err(Foreign(\"#!\"))",
+        "Err(Foreign(Whole(Script)))",
         &[
             "hcloud: hostname has more than one line",
             "hcloud: region is too long or holds control characters",
@@ -171,7 +171,7 @@ fn hcloud_hostile() {
             "hcloud: private-networks has an entry without usable ip and mac_address",
             "hcloud: private-networks has an entry without usable ip and mac_address",
             "hcloud: private-networks has an entry without usable ip and mac_address",
-            "hcloud: userdata is no machine configuration: #! is not a machine configuration; write YAML \
+            "hcloud: userdata is no machine configuration: a script (#!) is not run here; give YAML \
              documents with kind",
         ],
         &[

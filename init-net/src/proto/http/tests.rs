@@ -494,6 +494,39 @@ fn what_is_tried_again() {
 }
 
 #[test]
+fn which_statuses_are_tried_again() {
+    for status in [408, 410, 425, 429, 500, 502, 503, 504, 599] {
+        check_fetch(&[&format!("{status} Later\r\n\r\n"), FINE], "fine", 2);
+    }
+    for status in [205, 206, 300, 304, 400, 401, 403, 405, 407, 409, 451] {
+        let expect = format!("http://169.254.169.254/latest/user-data?…: status {status}");
+        check_fetch(&[&format!("{status} No\r\n\r\n"), FINE], &expect, 1);
+    }
+    for (status, body) in [(200, ""), (201, ""), (202, ""), (203, ""), (204, "")] {
+        check_fetch(&[&format!("{status} Fine\r\n\r\n")], body, 1);
+    }
+    // RFC 9110 §15.3.5: whatever it says of a length.
+    check_fetch(&["204 None\r\nContent-Length: 4\r\n\r\n"], "", 1);
+}
+
+#[test]
+fn a_token_stays_with_its_host() {
+    #[track_caller]
+    fn check(location: &str, sent_on: bool) {
+        let token = request("https://a.example/x").with_header("X-Token", "t0");
+        let moved = token.unwrap().moved(location.parse().unwrap());
+        let text = String::from_utf8(moved.encode()).unwrap();
+        assert_eq!(text.contains("X-Token: t0"), sent_on, "{location}");
+    }
+    check("https://a.example/y", true);
+    check("https://A.EXAMPLE:443/y", true);
+    check("https://b.example/y", false);
+    check("https://a.example:444/y", false);
+    check("https://a.example.b.example/y", false);
+    check("http://a.example/y", false);
+}
+
+#[test]
 fn not_found_is_final_after_the_grace() {
     let (result, _, now) = Owner::new(URL).run(&["404 Not found\r\n\r\n"; 50]);
     assert_eq!(result.unwrap_err().cause, Cause::Status(404));

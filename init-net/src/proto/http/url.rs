@@ -72,7 +72,7 @@ impl Host {
         }
     }
 
-    /// Whether this is a literal of this link, or the machine itself.
+    /// Whether this is a literal of this link, of the cloud that the machine is in, or the machine itself.
     fn is_local(&self) -> bool {
         match self.address() {
             Some(address) => is_local(address),
@@ -81,12 +81,25 @@ impl Host {
     }
 }
 
-/// Whether `address` is of 169.254.0.0/16, fe80::/10, or the machine's own.
+/// Metadata services that are not on link-local addresses: of Azure, Alibaba Cloud, AWS, Scaleway, Google and Oracle. Each
+/// knows by whom it is asked, and says things that are for this machine alone.
+const SERVICES: [IpAddr; 6] = [
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+];
+
+/// Whether `address` is of 169.254.0.0/16, fe80::/10, one of [`SERVICES`], or the machine's own.
 pub(super) fn is_local(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(a) => a.is_link_local() || a.is_loopback() || a.is_unspecified(),
-        IpAddr::V6(a) => a.is_unicast_link_local() || a.is_loopback() || a.is_unspecified(),
-    }
+    let address = address.to_canonical();
+    SERVICES.contains(&address)
+        || match address {
+            IpAddr::V4(a) => a.is_link_local() || a.is_loopback() || a.is_unspecified(),
+            IpAddr::V6(a) => a.is_unicast_link_local() || a.is_loopback() || a.is_unspecified(),
+        }
 }
 
 /// An absolute URL. `Display` and `Debug` leave the query out: it may hold a token.
@@ -526,6 +539,16 @@ mod tests {
             Err(EntersLink),
         );
         check_policy("http://a.example/", "http://127.0.0.1/", Err(EntersLink));
+        for service in [
+            "168.63.129.16",
+            "100.100.100.200",
+            "[fd00:ec2::254]",
+            "[fd00:42::42]",
+        ] {
+            let service = format!("http://{service}/");
+            check_policy("http://a.example/", &service, Err(EntersLink));
+            check_policy(&service, "http://a.example/", Err(LeavesLink));
+        }
         check_policy("https://a.example/", "http://a.example/", Err(Downgrade));
         check_policy("http://a.example/", "https://b.example/", Ok(()));
     }

@@ -191,7 +191,7 @@ impl Core {
                 self.probes.receive(&event, now);
             }
             Event::Trust(trust) => self.trusted.set(trust),
-            Event::Media(news) => self.fetches.read(&news, now),
+            Event::Media(news) => self.fetches.read(&news, self.drivers_loading, now),
             Event::Documents(documents, sources) => {
                 self.record.configured(documents.len(), now);
                 self.fetches.replace(sources, &mut effects);

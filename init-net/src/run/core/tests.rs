@@ -13,8 +13,8 @@ use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{
-    Core, Doubt, Effect, Ending, Event, Fetched, HttpEvent, Outcome, Reply, Request, SavedLeases,
-    Verdict,
+    Core, Doubt, Effect, Ending, Event, Fetched, HttpEvent, MediaNews, Outcome, Reply, Request,
+    SavedLeases, Verdict,
 };
 use crate::config::cmdline;
 use crate::plan::{Slots, forecast};
@@ -584,6 +584,26 @@ fn no_carrier_at_all_is_waited_for_ten_seconds() {
     machine.cables.clear();
     machine.core.set_drivers_loading(true);
     check_boot(&mut machine, "timeout", 30_000);
+}
+
+#[test]
+fn a_look_at_the_media_from_before_the_last_driver_decides_nothing() {
+    let mut machine = Machine::new("initnet.config=metal-iso");
+    let awaits = |machine: &mut Machine, news: Option<MediaNews>| {
+        machine.queue.extend(news.map(Event::Media));
+        machine.run(1);
+        let missing = machine.core.readiness().missing;
+        missing
+            .iter()
+            .any(|missing| missing.contains("initnet.config"))
+    };
+    machine.core.set_drivers_loading(true);
+    assert!(awaits(&mut machine, None));
+    assert!(awaits(&mut machine, Some(MediaNews::Scanned)));
+    machine.core.set_drivers_loading(false);
+    // It was under way when the last driver brought a drive.
+    assert!(awaits(&mut machine, Some(MediaNews::Scanned)));
+    assert!(!awaits(&mut machine, Some(MediaNews::Scanned)));
 }
 
 #[test]

@@ -50,9 +50,14 @@ pub fn serve(media: &[Medium], socket: &UnixStream, places: &Places) -> io::Resu
     }
     let mut scanner = Scanner::new(media, places);
     let mut questions = 0;
+    let mut answered = None;
     loop {
         scanner.scan(&mut |medium, found| Line::Found(medium, found).write(socket))?;
-        Line::Scanned(questions).write(socket)?;
+        // Of a look because of a device nobody knows what else was there: the next device may be on its way.
+        if answered != Some(questions) {
+            Line::Scanned(questions).write(socket)?;
+            answered = Some(questions);
+        }
         let mut again = false;
         while !again {
             let mut interests = vec![Interest::read(socket.as_fd())];

@@ -49,8 +49,8 @@ pub enum News {
         /// What it says. A volume that has the label but none of the files says nothing.
         found: Found,
     },
-    /// All that was there when the child was asked last (by [`Reader::start`] or [`Reader::rescan`]) has been read. Devices
-    /// that come later are read when they come, and this is said again.
+    /// All that was there when the child was asked last (by [`Reader::start`] or [`Reader::rescan`]) has been read: once for
+    /// each time. Devices that come later are read when they come, and nothing but [`News::Found`] is said of them.
     Scanned,
     /// The child is gone, and nothing more will come: drop the [`Reader`].
     Ended,

@@ -186,6 +186,14 @@ mod tests {
                 .driver(&"nosuchlink".parse().unwrap());
             let error = card.expect_err("there is no such link");
             assert_eq!(error.raw_os_error(), Some(libc::ENODEV), "{error}");
+            // Keys of TLS come from the kernel.
+            let (trust, _) = crate::proto::tls::Trust::new([]).unwrap();
+            let host = "a.example".parse().unwrap();
+            let peer = crate::proto::tls::Peer::Name(&host);
+            let mut hello = Vec::new();
+            let session = trust.session(peer, crate::sys::clock::wall());
+            session.unwrap().transmit(&mut hello);
+            assert_eq!(hello.first(), Some(&22));
             // A static program in memory, as a candidate for an upgrade is one.
             let own = crate::sys::memfd::own_program().unwrap();
             let arguments = ["--list", "--quiet", "no-such-test"];

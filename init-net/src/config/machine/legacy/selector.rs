@@ -37,6 +37,7 @@ impl SelectorKeys {
             pci_id: text(&self.pci_id),
             driver: text(&self.driver),
             physical: self.physical.map(|physical| physical.value),
+            ..DeviceSelector::default()
         };
         if selector == DeviceSelector::default() {
             let fix = "give busPath, permanentAddr, driver or another one";

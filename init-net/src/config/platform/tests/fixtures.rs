@@ -59,19 +59,26 @@ pub fn answer(folder: &Path, ask: &Ask) -> Answer {
     std::fs::read(file).map_or(Answer::Status(404), Answer::Body)
 }
 
-/// What the volumes of `provider` say.
+/// What the media of `provider` say.
 pub fn media(provider: &dyn Provider, folder: &Path) -> Bodies {
-    let mut bodies = Bodies::new();
-    for medium in provider.media() {
-        if let Medium::Volume(volume) = medium {
-            for file in volume.files {
-                if let Ok(body) = std::fs::read(folder.join(file)) {
-                    bodies.insert((*file).to_owned(), body);
-                }
-            }
-        }
-    }
-    bodies
+    let below = |root: &str, names: &[&str]| {
+        let keys = names.iter().map(|name| format!("{root}{name}"));
+        keys.collect::<Vec<String>>()
+    };
+    let keys = provider.media().iter().flat_map(|medium| match medium {
+        Medium::Volume(volume) => below("", volume.files),
+        Medium::SmbiosSerial => below("", &[Medium::SMBIOS_SERIAL]),
+        Medium::FirmwareConfig { files, .. } => below("fw_cfg/", files),
+        Medium::GuestInfo(names) => below("guestinfo/", names),
+        Medium::Files(paths) => paths
+            .iter()
+            .map(|path| path.trim_start_matches('/').to_owned())
+            .collect(),
+        Medium::Environment(names) => below("env/", names),
+        Medium::OemStrings(_) => Vec::new(),
+    });
+    let bodies = keys.filter_map(|key| Some((key.clone(), std::fs::read(folder.join(key)).ok()?)));
+    bodies.collect()
 }
 
 /// All bodies that a conversation with a case comes to, and the requests in order.
@@ -185,9 +192,10 @@ pub fn lines(document: &Document) -> Vec<String> {
     for config in &document.operators {
         let metric = word("metric", config.metric);
         out.push(format!(
-            "{} runs {:?}{metric}",
+            "{} runs {:?}{metric}{}",
             short(&config.link),
-            config.method
+            config.method,
+            word("table", config.table.map(|table| table.id()))
         ));
     }
     out.extend(

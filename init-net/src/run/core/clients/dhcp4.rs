@@ -204,13 +204,13 @@ fn config(spec: &OperatorSpec, mac: Mac) -> Config {
     Config {
         mac,
         client_id: Some(spec.client_identifier.clone()).filter(|id| !id.is_empty()),
-        hostname: None,
+        hostname: spec.hostname.clone(),
         vendor_class: spec.vendor_class.clone(),
         rapid_commit: true,
         // A network without IPv4 reaches IPv4 by NAT64 only. Programs that insist on IPv4 would need a translator on this
         // machine (RFC 6877), and there is none.
         request_ipv6_only: false,
-        request_mtu: true,
+        request_mtu: !spec.ignore_mtu,
     }
 }
 

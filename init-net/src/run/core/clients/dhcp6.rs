@@ -260,6 +260,7 @@ fn config(seat: &Seat, mode: Mode) -> Config {
         config.iaid = iaid_above(seat.permanent, &seat.link.name);
     }
     config.mode = mode;
+    config.hostname.clone_from(&spec.hostname);
     config.request_hostname = !spec.ignore_hostname;
     config
 }

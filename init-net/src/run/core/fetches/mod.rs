@@ -169,8 +169,13 @@ impl Fetches {
         earliest(running.chain(again))
     }
 
-    /// Something of the media.
-    pub fn read(&mut self, news: &MediaNews, now: Instant) {
+    /// Something of the media. The end of a look that began while drivers were being loaded says nothing once they are there:
+    /// another look follows.
+    pub fn read(&mut self, news: &MediaNews, drivers_loading: bool, now: Instant) {
+        let began_before = self.reading == Reading::Running(true) && !drivers_loading;
+        if began_before && matches!(news, MediaNews::Scanned) {
+            return;
+        }
         for job in &mut self.jobs {
             match (job.done, &mut job.again) {
                 (false, _) => job.source.read(news, now),
@@ -357,7 +362,11 @@ impl Fetches {
                 }
             }
         }
-        self.jobs.extend(following.into_iter().map(Job::new));
+        if !following.is_empty() {
+            // They begin now: nothing else may wake this up.
+            self.jobs.extend(following.into_iter().map(Job::new));
+            documents.extend(self.turn(now, rng, Some(around), means, effects));
+        }
         documents
     }
 }
