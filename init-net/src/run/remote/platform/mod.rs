@@ -54,8 +54,8 @@ pub struct Metadata {
     result: Option<Result<Fetched, String>>,
     /// The cloud has been told that it went wrong.
     reported: bool,
-    /// This is no boot: nobody is told how it went.
-    is_trial: bool,
+    /// Nobody boots here: the cloud is not told anything.
+    offline: bool,
 }
 
 /// What the media said.
@@ -162,7 +162,7 @@ impl Metadata {
             chosen: None,
             result: None,
             reported: false,
-            is_trial: false,
+            offline: false,
         }
     }
 
@@ -177,7 +177,7 @@ impl Metadata {
         Self {
             stage: Stage::Talking(Talk::new(session)),
             chosen: Some(chosen),
-            is_trial: true,
+            offline: true,
             ..Self::new(Some(provider), true, None, None)
         }
     }
@@ -383,7 +383,7 @@ impl Source for Metadata {
     }
 
     fn next(&mut self, ended: &Result<Fetched, String>) -> Option<Box<dyn Source>> {
-        let provider = self.provider.filter(|_| !self.is_trial)?;
+        let provider = self.provider.filter(|_| !self.offline)?;
         // What is for another tool is no failure of the machine.
         let is_ours = |error: &UserDataError| !matches!(error, UserDataError::Foreign(_));
         let failed = match ended {

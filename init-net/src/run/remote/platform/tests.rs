@@ -405,7 +405,7 @@ fn user_data_that_is_elsewhere_is_fetched() {
 }
 
 #[test]
-fn a_trial_tells_nobody_and_what_is_for_others_is_no_failure() {
+fn offline_nobody_is_told_and_what_is_for_others_is_no_failure() {
     let provider = detect::named("azure").unwrap().provider.unwrap();
     let user_data = |text: &[u8]| {
         use base64::Engine as _;
@@ -414,8 +414,8 @@ fn a_trial_tells_nobody_and_what_is_for_others_is_no_failure() {
             [("userData".to_owned(), text.into_bytes())].into(),
         ))
     };
-    let mut trial = Metadata::at(provider, "http://127.0.0.1:1");
-    assert!(trial.next(&user_data(b"kind: X")).is_none());
+    let mut offline = Metadata::at(provider, "http://127.0.0.1:1");
+    assert!(offline.next(&user_data(b"kind: X")).is_none());
     // A failure is told once, success always.
     let mut boot = Metadata::new(Some(provider), true, None, None);
     for _ in 0..2 {
