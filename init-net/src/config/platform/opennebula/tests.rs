@@ -1,3 +1,5 @@
+//! Text of a context, and what it comes to in one line a value.
+
 use super::*;
 use crate::config::platform::tests::fixtures::{check, check_bodies};
 
