@@ -97,6 +97,16 @@ impl Fixture {
         }
     }
 
+    /// Whether the folder says what the service alone would say: a file for both a drive and the service is read as one of
+    /// the drive, which may be enough.
+    pub fn is_of_the_service(&self) -> bool {
+        let all = MetadataFolder(&self.metadata()).conversation(self.provider);
+        let asks = self.asks().into_iter();
+        let said = asks.filter_map(|ask| Some((self.body(&ask)?, ask.key)));
+        let mut said = said.filter(|(_, key)| !self.provider.is_secret(key));
+        said.all(|(body, key)| all.get(&key) == Some(&body))
+    }
+
     /// A copy without the files that no request asks for; `None`: the service says nothing there.
     fn without_media(self) -> Option<Self> {
         let asks = self.asks();
