@@ -162,7 +162,7 @@ fn networks() {
     );
     check(
         r#"{"services": [{"type": "dns", "address": "192.0.2.53"}, {"type": "dns", "address": "2001:db8::53"}, {"type": "dns", "address": "192.0.2.53"}]}"#,
-        &[],
+        &["dns 192.0.2.53", "dns 2001:db8::53"],
     );
 }
 
@@ -221,7 +221,10 @@ fn what_is_wrong_costs_itself() {
             "fa:16:3e:00:00:02 to 10.3.0.0/16 via 10.0.0.3",
         ],
     );
-    check("{\"links\": 7, \"networks\": null, \"services\": {}}", &[]);
+    check(
+        "{\"links\": 7, \"networks\": null, \"services\": {}}",
+        &["! network_data: links[0] has no ethernet_mac_address"],
+    );
     check("null", &[]);
     check("", &[]);
     check("[]", &[]);
