@@ -207,7 +207,17 @@ mod tests {
     fn a_vpc_alone() {
         let network = r#"{"interfaces":[{"purpose":"vpc"}],"ipv4":{"public":["198.51.100.8/32","198.51.100.9/32"]},
             "ipv6":{"slaac":"2001:db8::7/128"}}"#;
-        check_bodies(&Akamai, &[(NETWORK, network)], "Ok(Absent)", &[]);
+        check_bodies(
+            &Akamai,
+            &[(NETWORK, network)],
+            "Ok(Absent)",
+            &[
+                "! akamai: network has further addresses, and a first interface that is not public",
+                "external 198.51.100.8",
+                "external 198.51.100.9",
+                "external 2001:db8::7",
+            ],
+        );
     }
 
     #[test]
