@@ -32,6 +32,8 @@ mod tests;
 mod timeline;
 mod view;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::compile::{self, Settings};
 use crate::config::{Diagnostic, Document};
 use crate::plan::plan;
