@@ -144,14 +144,12 @@ fn instance(facts: &mut Facts<'_>, root: &Node, scheme: Option<&str>) {
 /// Ends with the user-data; where that holds no machine configuration, with what the operator of the cloud gives to
 /// `cloud-init`, when that is one.
 fn finish(mut facts: Facts<'_>) -> Parsed {
-    let is_ours = |raw: &[u8]| {
-        let data = userdata::decode(raw, Base64::Never);
-        matches!(data, Ok(UserData::Config(_) | UserData::Include(_)))
-    };
-    if !is_ours(facts.bytes(USER_DATA))
+    let of_user = userdata::decode(facts.bytes(USER_DATA), Base64::Never);
+    let is_ours = matches!(of_user, Ok(UserData::Config(_) | UserData::Include(_)));
+    if !is_ours
         && let Some(root) = facts.tree(VENDOR_DATA)
         && let Some(text) = root.at("cloud-init").unwrap_or(&root).text()
-        && is_ours(text.as_bytes())
+        && userdata::is_meant(text.as_bytes())
     {
         facts.cloud_config_hostname(USER_DATA);
         return facts.finish_with(text.as_bytes(), VENDOR_DATA, Base64::Never);
@@ -173,7 +171,7 @@ mod tests {
             &[
                 "fa:16:3e:00:00:01 mtu 1450",
                 "fa:16:3e:00:00:02",
-                "Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(5) } Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(5), protocol: None } mtu 1400",
+                "fa:16:3e:00:00:01.5 5 on fa:16:3e:00:00:01 as fa:16:3e:00:00:05 mtu 1400",
                 "fa:16:3e:00:00:01 has 10.0.0.8/24",
                 "fa:16:3e:00:00:01 has 2001:db8:0:1::8/64",
                 "fa:16:3e:00:00:01 to all via 10.0.0.1",
@@ -181,7 +179,7 @@ mod tests {
                 "fa:16:3e:00:00:01 to all via fe80::1",
                 "fa:16:3e:00:00:02 runs Dhcp4",
                 "fa:16:3e:00:00:02 runs Auto6",
-                "Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(5) } runs Dhcp6",
+                "fa:16:3e:00:00:01.5 runs Dhcp6",
                 "hostname node7.example.net",
                 "dns 10.0.0.53",
                 "dns 10.0.0.54",
@@ -229,7 +227,7 @@ mod tests {
                 "02:00:00:00:00:01 mtu 9000",
                 "02:00:00:00:00:02 mtu 9000",
                 "bond0 802.3ad of 02:00:00:00:00:01 02:00:00:00:00:02 mtu 9000",
-                "bond0.7 Vlan { parent: Name(bond0), id: VlanId(7), protocol: None } mtu 1500",
+                "bond0.7 7 on bond0 as 02:00:00:00:00:01 mtu 1500",
                 "bond0 has 192.0.2.8/24",
                 "bond0.7 has 10.7.0.8/24",
                 "bond0 to all via 192.0.2.1",

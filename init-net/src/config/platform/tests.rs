@@ -140,6 +140,7 @@ fn hcloud() {
             "address Mac(86:00:00:2a:7d:e1) 10.0.0.9/32",
             "route Some(10.0.0.1/32) via None",
             "route Some(10.0.0.0/16) via Some(10.0.0.1)",
+            "Dhcp4 Mac(86:00:00:2a:7d:e1) metric 0",
             "hostname inside",
             "platform=hcloud",
             "hostname=inside",
