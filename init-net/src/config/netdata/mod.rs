@@ -5,3 +5,10 @@
 
 pub mod openstack;
 pub mod v1;
+
+use super::{Diagnostic, Document};
+
+/// Adds what the network-config `text`, called `source`, says to `out`.
+pub fn parse(text: &str, source: &str, out: &mut Document) -> Vec<Diagnostic> {
+    v1::parse(text, source, out)
+}

@@ -192,9 +192,10 @@ pub fn lines(document: &Document) -> Vec<String> {
     for config in &document.operators {
         let metric = word("metric", config.metric);
         out.push(format!(
-            "{} runs {:?}{metric}",
+            "{} runs {:?}{metric}{}",
             short(&config.link),
-            config.method
+            config.method,
+            word("table", config.table.map(|table| table.id()))
         ));
     }
     out.extend(
