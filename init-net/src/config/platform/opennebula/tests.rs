@@ -1,3 +1,5 @@
+//! Whole contexts, and damaged ones.
+
 use super::*;
 use crate::config::OperatorConfig;
 use crate::config::platform::tests::fixtures::{check, check_bodies};
