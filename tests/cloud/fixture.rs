@@ -27,7 +27,7 @@ pub struct Fixture {
     pub provider: &'static dyn Provider,
     pub folder: PathBuf,
     /// Where the folder is one of our own.
-    scratch: Option<Scratch>,
+    _scratch: Option<Scratch>,
 }
 
 impl Fixture {
@@ -44,7 +44,7 @@ impl Fixture {
                 name: format!("{name}/{}", file_name(&folder)),
                 provider,
                 folder,
-                scratch: None,
+                _scratch: None,
             }));
         }
         all
@@ -122,7 +122,7 @@ impl Fixture {
         fs::copy(self.folder.join(observed), copy.0.join(observed)).unwrap();
         let copy = Self {
             folder: copy.0.clone(),
-            scratch: Some(copy),
+            _scratch: Some(copy),
             ..self
         };
         let first = copy.asks().into_iter().next()?;

@@ -263,7 +263,7 @@ impl Shared {
         let what = match &said {
             Said::Right(_) => "200".to_owned(),
             Said::Status(status) => status.to_string(),
-            Said::Wrong(fault, _) => format!("{fault:?}").chars().take(80).collect(),
+            Said::Wrong(fault, _) => fault.to_string(),
         };
         let path = request.path.clone();
         self.log.push(format!("{} {path} {what}", request.method));
