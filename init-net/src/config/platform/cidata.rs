@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::media::{FileSystem, Medium, Volume};
 use super::{Bodies, Parsed};
 use crate::config::machine::tree::{self, Key, Mark, Node, Value};
-use crate::config::netdata::v1;
+use crate::config::netdata;
 use crate::config::userdata::{self, Base64, UserData};
 use crate::value::Hostname;
 
@@ -49,7 +49,7 @@ pub fn read(mut facts: Facts<'_>, root: &str, id: Option<String>) -> Parsed {
     }
     if let Some(text) = facts.text(&key(NETWORK_CONFIG)) {
         let source = format!("{} {NETWORK_CONFIG}", facts.name);
-        let faults = v1::parse(text, &source, &mut facts.document);
+        let faults = netdata::parse(text, &source, &mut facts.document);
         facts.diagnostics.extend(faults);
     }
     finish(facts, &key(USER_DATA), &key(VENDOR_DATA))

@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use super::facts::Facts;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::{self, Node};
-use crate::config::netdata::v1;
+use crate::config::netdata;
 use crate::config::userdata::Base64;
 use crate::config::{AddressConfig, LinkConfig, LinkRef, RouteConfig, Said};
 use crate::value::{Mac, Mtu, Prefix};
@@ -78,7 +78,7 @@ impl Provider for Hcloud {
             facts.document.external_ips.push(Said::new(address, origin));
         }
         if let Some(text) = facts.text("network-config") {
-            let faults = v1::parse(text, "hcloud network-config", &mut facts.document);
+            let faults = netdata::parse(text, "hcloud network-config", &mut facts.document);
             facts.diagnostics.extend(faults);
         }
         if let Some(text) = facts.text("private-networks") {

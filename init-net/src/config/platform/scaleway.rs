@@ -10,7 +10,7 @@ use super::media::{FileSystem, Medium, Volume};
 use super::network::cards;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
-use crate::config::netdata::v1;
+use crate::config::netdata;
 use crate::config::userdata::Base64;
 use crate::config::{AutoMethod, LinkRef};
 use crate::value::Prefix;
@@ -86,7 +86,7 @@ fn drive(facts: &mut Facts<'_>) {
         facts.fact_at(&root, "instance-id", "instanceId", meta_data);
     }
     if let Some(text) = facts.text(network_config) {
-        let faults = v1::parse(text, "scaleway network-config", &mut facts.document);
+        let faults = netdata::parse(text, "scaleway network-config", &mut facts.document);
         facts.diagnostics.extend(faults);
     }
 }

@@ -8,7 +8,7 @@ use super::facts::{Facts, is_blank, is_true};
 use super::network::cards;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
-use crate::config::netdata::v1;
+use crate::config::netdata;
 use crate::config::userdata::Base64;
 use crate::config::{AutoMethod, LinkRef};
 use crate::value::Mtu;
@@ -56,7 +56,7 @@ impl Provider for Vultr {
             match ready_made(bodies) {
                 Some(text) => {
                     let source = "vultr cloud_interfaces";
-                    let faults = v1::parse(&text, source, &mut facts.document);
+                    let faults = netdata::parse(&text, source, &mut facts.document);
                     facts.diagnostics.extend(faults);
                 }
                 None => {
