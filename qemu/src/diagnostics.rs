@@ -27,7 +27,8 @@ pub fn save(name: &str, logs: &[(String, Log)], folder: &Path) -> Result<PathBuf
         fs::write(target.join(format!("{log_name}.log")), log.text()).context(context())?;
     }
     // The inputs as well (initramfs, disks), so that the printed command can be run again.
-    for entry in fs::read_dir(folder).context(context())?.flatten() {
+    let entries = fs::read_dir(folder).context(context())?.flatten();
+    for entry in entries.filter(|entry| entry.path().is_file()) {
         fs::copy(entry.path(), target.join(entry.file_name())).context(context())?;
     }
     Ok(target)

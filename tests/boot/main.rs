@@ -7,6 +7,7 @@
 
 mod bench;
 mod bonds;
+mod cached;
 mod carrier;
 mod checks;
 mod clouds;

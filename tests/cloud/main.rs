@@ -13,6 +13,7 @@
 mod fixture;
 mod goldens;
 mod hostile;
+mod mangled;
 mod rules;
 mod service;
 mod stage;

@@ -117,6 +117,14 @@ impl Node {
         }
     }
 
+    /// The keys and values of a mapping; none of anything else.
+    pub fn entries(&self) -> &[(Key, Node)] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            Value::Scalar { .. } | Value::List(_) => &[],
+        }
+    }
+
     /// A truth value as Go's yaml.v3 decodes one: `yes`, `on` and `y` count, quoted text does not.
     pub fn truth(&self) -> Option<bool> {
         match &self.value {

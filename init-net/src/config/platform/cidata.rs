@@ -6,7 +6,6 @@ use super::facts::Facts;
 use super::media::{FileSystem, Medium, Volume};
 use super::{Bodies, Parsed};
 use crate::config::machine::tree::{self, Key, Mark, Node, Value};
-use crate::config::netdata;
 use crate::config::userdata::{self, Base64, UserData};
 use crate::value::Hostname;
 
@@ -47,16 +46,12 @@ pub fn read(mut facts: Facts<'_>, root: &str, id: Option<String>) -> Parsed {
     } else {
         facts.know("instanceId", id);
     }
-    if let Some(text) = facts.text(&key(NETWORK_CONFIG)) {
-        let source = format!("{} {NETWORK_CONFIG}", facts.name);
-        let faults = netdata::parse(text, &source, &mut facts.document);
-        facts.diagnostics.extend(faults);
-    }
+    facts.described(&key(NETWORK_CONFIG));
     finish(facts, &key(USER_DATA), &key(VENDOR_DATA))
 }
 
 /// What `meta-data` says of the instance; `id` stands before its identifier.
-fn instance(facts: &mut Facts<'_>, node: &Node, body: &str, id: Option<String>) {
+pub fn instance(facts: &mut Facts<'_>, node: &Node, body: &str, id: Option<String>) {
     for key in ["hostname", "local-hostname"] {
         facts.hostname_at(node, key, body);
     }
@@ -125,17 +120,15 @@ fn by_lines(text: &str) -> Node {
 }
 
 /// Ends with the user-data; where that holds no machine configuration, with the vendor-data, when that holds one.
-pub fn finish(mut facts: Facts<'_>, user_data: &str, vendor_data: &str) -> Parsed {
-    let user = userdata::decode(facts.bytes(user_data), Base64::Never);
-    let vendor = userdata::decode(facts.bytes(vendor_data), Base64::Never);
-    let is_ours =
-        |data: &Result<UserData, _>| matches!(data, Ok(UserData::Config(_) | UserData::Include(_)));
-    if is_ours(&user) || !is_ours(&vendor) {
+fn finish(mut facts: Facts<'_>, user_data: &str, vendor_data: &str) -> Parsed {
+    let is_ours = |raw: &[u8]| {
+        let data = userdata::decode(raw, Base64::Never);
+        matches!(data, Ok(UserData::Config(_) | UserData::Include(_)))
+    };
+    if is_ours(facts.bytes(user_data)) || !is_ours(facts.bytes(vendor_data)) {
         return facts.finish(user_data, Base64::Never);
     }
-    if let Ok(UserData::CloudConfig(Some(hostname))) = user {
-        facts.set_hostname(hostname, user_data);
-    }
+    facts.cloud_config_hostname(user_data);
     facts.finish(vendor_data, Base64::Never)
 }
 

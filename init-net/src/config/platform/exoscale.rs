@@ -126,7 +126,7 @@ b"##,
         check_bodies(
             &Exoscale,
             &bodies,
-            "Err(Foreign(\"#!\"))",
+            "Err(Foreign(Whole(Script)))",
             &[
                 "! exoscale: local-hostname is not what it should be",
                 "! exoscale: service-offering is too long or holds control characters",

@@ -238,6 +238,14 @@ impl<'b> Facts<'b> {
         }
     }
 
+    /// The host name of a `#cloud-config` at `key`, when there is none yet.
+    pub fn cloud_config_hostname(&mut self, key: &str) {
+        let data = userdata::decode(self.bytes(key), Base64::Never);
+        if let Ok(UserData::CloudConfig(Some(hostname))) = data {
+            self.set_hostname(hostname, key);
+        }
+    }
+
     /// Uses `hostname`, when there is none yet.
     pub fn set_hostname(&mut self, hostname: Hostname, body: &str) {
         if self.document.hostnames.is_empty() {

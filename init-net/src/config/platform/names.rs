@@ -8,16 +8,20 @@ use super::alibabacloud::AlibabaCloud;
 use super::aws::Aws;
 use super::azure::Azure;
 use super::cloudstack::Cloudstack;
+use super::container::Container;
 use super::digitalocean::DigitalOcean;
+use super::drives::{IBMCLOUD, KUBEVIRT, NUTANIX, POWERVS, PROXMOX};
 use super::equinix::EquinixMetal;
 use super::exoscale::Exoscale;
 use super::gcp::Gcp;
 use super::hcloud::Hcloud;
 use super::nocloud::Nocloud;
 use super::opennebula::OpenNebula;
+use super::openstack::Openstack;
 use super::oracle::Oracle;
 use super::scaleway::Scaleway;
 use super::upcloud::Upcloud;
+use super::vmware::Vmware;
 use super::vultr::Vultr;
 use crate::config::nearest::nearest;
 use crate::config::{Diagnostic, Said, Severity};
@@ -65,7 +69,7 @@ const METAL: &str = "metal";
 pub const AUTO: &str = "auto";
 
 /// Every platform that is known.
-pub static PLATFORMS: [Platform; 24] = [
+pub static PLATFORMS: [Platform; 25] = [
     Platform {
         name: "aws",
         aliases: &["ec2"],
@@ -81,22 +85,23 @@ pub static PLATFORMS: [Platform; 24] = [
     later(METAL, &["none", "virtualbox"]),
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
-    later("container", &[]),
+    asked("container", &[], &Container),
     asked("digital-ocean", &["digitalocean"], &DigitalOcean),
     asked("equinixMetal", &["packet", "equinix-metal"], &EquinixMetal),
     asked("exoscale", &[], &Exoscale),
     asked("gcp", &["gce"], &Gcp),
-    later("ibmcloud", &[]),
-    later("kubevirt", &[]),
+    asked("ibmcloud", &["ibmcloud-classic"], &IBMCLOUD),
+    asked("kubevirt", &[], &KUBEVIRT),
     asked("nocloud", &["nocloud-net", "qemu"], &Nocloud),
-    later("nutanix", &[]),
+    asked("nutanix", &[], &NUTANIX),
     asked("opennebula", &[], &OpenNebula),
-    later("openstack", &[]),
+    asked("openstack", &["configdrive"], &Openstack),
     asked("oracle", &["oraclecloud"], &Oracle),
-    later("proxmoxve", &[]),
+    asked("powervs", &[], &POWERVS),
+    asked("proxmoxve", &["proxmox"], &PROXMOX),
     asked("scaleway", &[], &Scaleway),
     asked("upcloud", &[], &Upcloud),
-    later("vmware", &[]),
+    asked("vmware", &[], &Vmware),
     asked("vultr", &[], &Vultr),
 ];
 

@@ -3,11 +3,14 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::facts::{Facts, MAX_ITEMS};
-use crate::config::machine::tree::Node;
+use crate::config::machine::tree::{self, Node};
+use crate::config::netdata;
 use crate::config::{
     AddressConfig, AutoMethod, LinkConfig, LinkRef, OperatorConfig, RouteConfig, RuleConfig, Said,
 };
-use crate::value::{Hostname, Mac, Mtu, Prefix, RouteTable, RuleAction, prefix_len_from_netmask};
+use crate::value::{
+    Hostname, Mac, Mtu, NameServer, Prefix, RouteTable, RuleAction, prefix_len_from_netmask,
+};
 
 /// Most network cards of an instance; the largest have some hundred.
 pub const MAX_NICS: usize = 256;
@@ -168,13 +171,40 @@ impl Facts<'_> {
         self.document.operators.push(operator);
     }
 
+    /// The description of the network at `key`: cloud-init's or OpenStack's, whichever it is. The volumes of some platforms
+    /// have either, as their owner wrote it.
+    pub fn described(&mut self, key: &str) {
+        if let Some(text) = self.text(key) {
+            self.described_by(text, key);
+        }
+    }
+
+    /// [`Facts::described`], by a text that is in the body `key`.
+    pub fn described_by(&mut self, text: &str, key: &str) {
+        let (documents, _) = tree::parse_any(text);
+        let root = documents.first();
+        let has = |key: &str| root.is_some_and(|root| root.at(key).is_some());
+        let source = format!("{} {key}", self.name);
+        let openstack = ["links", "networks", "services"].into_iter().any(has);
+        let faults = match openstack {
+            true => netdata::openstack::parse(text, &source, &mut self.document),
+            false => netdata::parse(text, &source, &mut self.document),
+        };
+        self.diagnostics.extend(faults);
+    }
+
     /// A resolver.
     pub fn nameserver(&mut self, address: IpAddr, body: &str) {
+        self.name_server(address.into(), body);
+    }
+
+    /// A resolver that may be on one link only.
+    pub fn name_server(&mut self, server: NameServer, body: &str) {
         let known = &self.document.nameservers;
-        if known.len() >= MAX_ITEMS || known.iter().any(|known| known.value == address) {
+        if known.len() >= MAX_ITEMS || known.iter().any(|known| known.value == server) {
             return;
         }
-        let said = Said::new(address.into(), self.origin(body));
+        let said = Said::new(server, self.origin(body));
         self.document.nameservers.push(said);
     }
 

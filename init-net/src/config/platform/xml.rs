@@ -1,8 +1,8 @@
 //! Texts of elements, for the few places where a cloud speaks XML.
 
-use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
+use quick_xml::{Reader, XmlVersion};
 
 /// Longest text, bytes: user-data of 64 KiB in base64, and what is around it.
 const MAX_TEXT: usize = 1024 * 1024;
@@ -67,6 +67,62 @@ pub fn text_at(xml: &str, path: &[&str]) -> Result<Option<String>, &'static str>
         }
         if text.len() > MAX_TEXT || open > MAX_DEPTH {
             return Err("is too long or too deep");
+        }
+    }
+}
+
+/// Most properties that are read.
+const MAX_PROPERTIES: usize = 1024;
+
+/// `key` and `value` of every element `Property` (DSP0243 §9.5); namespaces do not count.
+///
+/// # Errors
+///
+/// As [`text_at`].
+pub fn properties(xml: &str) -> Result<Vec<(String, String)>, &'static str> {
+    let mut reader = Reader::from_str(xml.trim_start_matches('\u{feff}'));
+    let mut found = Vec::new();
+    let mut open: usize = 0;
+    loop {
+        let element = match reader.read_event().map_err(|_| "is damaged XML")? {
+            Event::Start(element) => {
+                open += 1;
+                element
+            }
+            Event::Empty(element) => element,
+            Event::End(_) => {
+                open = open.saturating_sub(1);
+                continue;
+            }
+            Event::DocType(_) => return Err("has entities of its own"),
+            Event::Eof if open > 0 => return Err("ends too early"),
+            Event::Eof => return Ok(found),
+            Event::Text(_)
+            | Event::CData(_)
+            | Event::GeneralRef(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_) => continue,
+        };
+        if open > MAX_DEPTH || found.len() >= MAX_PROPERTIES {
+            return Err("is too long or too deep");
+        }
+        if element.local_name().into_inner() != "Property" {
+            continue;
+        }
+        let (mut key, mut value) = (None, None);
+        for attribute in element.attributes() {
+            let attribute = attribute.map_err(|_| "is damaged XML")?;
+            let slot = match attribute.key.local_name().into_inner() {
+                "key" => &mut key,
+                "value" => &mut value,
+                _ => continue,
+            };
+            let text = attribute.normalized_value(XmlVersion::Implicit1_0);
+            *slot = Some(text.map_err(|_| "has an unknown entity")?.into_owned());
+        }
+        if let (Some(key), Some(value)) = (key, value) {
+            found.push((key, value));
         }
     }
 }

@@ -100,7 +100,8 @@ impl Fault {
                 stream.write_all(body)
             }
             Self::TwoLengths => {
-                head(stream, 200, &[&length(body), "Content-Length: 1"])?;
+                let other = format!("Content-Length: {}", body.len() + 1);
+                head(stream, 200, &[&length(body), &other])?;
                 stream.write_all(body)
             }
             Self::Huge => {

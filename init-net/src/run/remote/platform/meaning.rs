@@ -60,6 +60,10 @@ impl Meaning {
                 document.routes.push(pin);
             }
         }
+        if fetched.cached {
+            // Who looks at the facts is told that they are those of an earlier boot.
+            document.metadata.push(("cached", "true".to_owned()));
+        }
         let mut documents = vec![document];
         let mut diagnostics = parsed.diagnostics;
         diagnostics.extend(fetched.faults.iter().map(|fault| {

@@ -1,0 +1,230 @@
+//! OpenStack: the config drive, else the metadata service.
+//!
+//! docs.openstack.org/nova, "Metadata". Both hold the same files; the drive stands first.
+
+use core::net::IpAddr;
+
+use super::facts::Facts;
+use super::media::{FileSystem, Medium, Volume};
+use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
+use crate::config::machine::tree::Node;
+use crate::config::userdata::{self, Base64, UserData};
+
+/// The provider.
+pub struct Openstack;
+
+/// Paths on the drive and behind the base of the service.
+const META_DATA: &str = "openstack/latest/meta_data.json";
+const NETWORK_DATA: &str = "openstack/latest/network_data.json";
+const USER_DATA: &str = "openstack/latest/user_data";
+const VENDOR_DATA: &str = "openstack/latest/vendor_data.json";
+
+/// What Nova calls its imitation of EC2, on the drive.
+const EC2: &str = "ec2/latest/meta-data.json";
+
+const FILES: [&str; 5] = [META_DATA, NETWORK_DATA, USER_DATA, VENDOR_DATA, EC2];
+
+/// The same of the service, one key each.
+const ADDRESS: &str = "latest/meta-data/public-ipv4";
+const INSTANCE_TYPE: &str = "latest/meta-data/instance-type";
+
+/// The list of versions: what shows that the service is there. Not on the drive.
+const VERSIONS: &str = "openstack";
+
+/// The drive.
+pub const DRIVE: Medium = Medium::Volume(volume(&["config-2"]));
+
+/// The drive under these labels.
+pub const fn volume(labels: &'static [&'static str]) -> Volume {
+    Volume {
+        labels,
+        file_systems: &[FileSystem::Iso9660, FileSystem::Vfat],
+        files: &FILES,
+    }
+}
+
+/// Whether the drive, or the service, has said something of this machine.
+pub fn is_there<T>(said: &std::collections::BTreeMap<String, T>) -> bool {
+    [META_DATA, NETWORK_DATA, USER_DATA]
+        .iter()
+        .any(|key| said.contains_key(*key))
+}
+
+impl Provider for Openstack {
+    fn name(&self) -> &'static str {
+        "openstack"
+    }
+
+    fn media(&self) -> &'static [Medium] {
+        &[DRIVE]
+    }
+
+    fn is_told(&self, media: &Bodies) -> bool {
+        is_there(media)
+    }
+
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        fixed(&[
+            "http://169.254.169.254",
+            "http://[fe80::a9fe:a9fe%25{link}]",
+        ])
+    }
+
+    fn wanted(&self, answers: &Answers) -> Vec<Ask> {
+        let heard = answers.contains_key(VERSIONS);
+        if !heard && is_there(answers) {
+            return Vec::new();
+        }
+        let path = |key: &str| format!("/{key}");
+        let mut asks = vec![Ask::optional(VERSIONS, path(VERSIONS))];
+        // Some services have the files and no list.
+        if heard {
+            asks.push(Ask::required(META_DATA, path(META_DATA)));
+        }
+        if let (true, Some(Answer::Body(_))) = (heard, answers.get(META_DATA)) {
+            let others = [NETWORK_DATA, USER_DATA, VENDOR_DATA, ADDRESS, INSTANCE_TYPE];
+            asks.extend(others.map(|key| Ask::optional(key, path(key))));
+        }
+        asks
+    }
+
+    fn is_partial(&self, key: &str, body: &[u8]) -> bool {
+        key == META_DATA && super::facts::is_blank(body)
+    }
+
+    fn parse(&self, bodies: &Bodies) -> Parsed {
+        let mut facts = Facts::new(self.name(), bodies);
+        facts.fact(INSTANCE_TYPE, "instanceType");
+        if let Some(address) = facts.value::<IpAddr>(ADDRESS) {
+            facts.external(address, ADDRESS);
+        }
+        read(facts, "openstack")
+    }
+}
+
+/// Reads the files of a drive or service; `scheme` stands before the identifier of the instance.
+pub fn read(mut facts: Facts<'_>, scheme: &str) -> Parsed {
+    if let Some(root) = facts.tree(META_DATA) {
+        instance(&mut facts, &root, scheme);
+    }
+    if let Some(root) = facts.tree(EC2) {
+        facts.fact_at(&root, "instance-type", "instanceType", EC2);
+        if let Some(address) = facts.read::<IpAddr>(&root, "public-ipv4", EC2) {
+            facts.external(address, EC2);
+        }
+    }
+    facts.described(NETWORK_DATA);
+    finish(facts)
+}
+
+fn instance(facts: &mut Facts<'_>, root: &Node, scheme: &str) {
+    facts.hostname_at(root, "hostname", META_DATA);
+    facts.fact_at(root, "availability_zone", "zone", META_DATA);
+    let id = facts.word(root, "uuid", META_DATA);
+    let of_provider = id.as_ref().map(|id| format!("{scheme}:///{id}"));
+    facts.know("instanceId", id);
+    facts.know("providerId", of_provider);
+    for (key, value) in root.at("meta").map(Node::entries).unwrap_or_default() {
+        if let Some(value) = value.text() {
+            facts.tag(&key.text, value, META_DATA);
+        }
+    }
+}
+
+/// Ends with the user-data; where that holds no machine configuration, with what the operator of the cloud gives to
+/// `cloud-init`, when that is one.
+fn finish(mut facts: Facts<'_>) -> Parsed {
+    let is_ours = |raw: &[u8]| {
+        let data = userdata::decode(raw, Base64::Never);
+        matches!(data, Ok(UserData::Config(_) | UserData::Include(_)))
+    };
+    if !is_ours(facts.bytes(USER_DATA))
+        && let Some(root) = facts.tree(VENDOR_DATA)
+        && let Some(text) = root.at("cloud-init").unwrap_or(&root).text()
+        && is_ours(text.as_bytes())
+    {
+        facts.cloud_config_hostname(USER_DATA);
+        return facts.finish_with(text.as_bytes(), VENDOR_DATA, Base64::Never);
+    }
+    facts.finish(USER_DATA, Base64::Never)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, converse};
+
+    #[test]
+    fn drive() {
+        check(&Openstack, "openstack/drive", "Ok(Config(76 bytes))", &[]);
+        let (_, asks) = converse(&Openstack, "openstack/drive");
+        assert!(asks.is_empty(), "the drive says everything");
+    }
+
+    #[test]
+    fn bond() {
+        check(&Openstack, "openstack/bond", "Ok(Absent)", &[]);
+    }
+
+    #[test]
+    fn requests() {
+        let paths = |answers: &[(&str, Answer)]| {
+            let answers = answers.iter();
+            let answers = answers.map(|(key, answer)| ((*key).to_owned(), answer.clone()));
+            let asks = Openstack.wanted(&answers.collect());
+            asks.into_iter().map(|ask| ask.path).collect::<Vec<_>>()
+        };
+        let body = || Answer::Body(b"{}".to_vec());
+        assert_eq!(paths(&[]), ["/openstack"]);
+        for key in [META_DATA, NETWORK_DATA, USER_DATA] {
+            assert!(paths(&[(key, body())]).is_empty(), "{key} of a drive");
+            let drive = Bodies::from([(key.to_owned(), Vec::new())]);
+            assert!(Openstack.is_told(&drive));
+        }
+        let other = Bodies::from([("digitalocean_meta_data.json".to_owned(), Vec::new())]);
+        assert!(!Openstack.is_told(&other));
+        let two = ["/openstack", "/openstack/latest/meta_data.json"];
+        assert_eq!(paths(&[(VERSIONS, Answer::Status(404))]), two);
+        let heard = [(VERSIONS, body()), (META_DATA, Answer::Status(404))];
+        assert_eq!(paths(&heard), two);
+        let all = paths(&[(VERSIONS, body()), (META_DATA, body())]);
+        assert_eq!(all.len(), 7);
+        assert_eq!(all[6], "/latest/meta-data/instance-type");
+        assert!(
+            Openstack.is_partial(META_DATA, b"{}") && !Openstack.is_partial(NETWORK_DATA, b"{}")
+        );
+    }
+
+    #[test]
+    fn hostile() {
+        check_bodies(
+            &Openstack,
+            &[
+                (
+                    META_DATA,
+                    r#"{"uuid": 7, "hostname": "a b", "availability_zone": null, "meta": {"a\u0007": "b", "c": {"d": 1}, "e": 5, "": "f"}}"#,
+                ),
+                (
+                    NETWORK_DATA,
+                    r#"{"links": {"id": [1]}, "networks": "x", "services": [[]]}"#,
+                ),
+                (VENDOR_DATA, "[{]"),
+                (ADDRESS, "none"),
+                (INSTANCE_TYPE, "a\nb"),
+                (EC2, r#"{"instance-type": ["x"], "public-ipv4": ""}"#),
+            ],
+            "Ok(Absent)",
+            &[],
+        );
+        check_bodies(
+            &Openstack,
+            &[
+                (META_DATA, "[]"),
+                (NETWORK_DATA, "null"),
+                (VENDOR_DATA, "\"kind: X\""),
+            ],
+            "Ok(Config(7 bytes))",
+            &[],
+        );
+    }
+}
