@@ -10,6 +10,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod v2;
 
 use reader::Reader;
 
@@ -40,13 +41,14 @@ fn dispatch(reader: &mut Reader<'_>, root: &Node) {
     let mark = version.map_or(root.mark, |version| version.mark);
     match version.and_then(Node::text) {
         Some("1") => v1::read(reader, root),
+        Some("2") => v2::read(reader, root),
         None if disabled => {}
         version => {
             let rule = match version {
                 Some(_) => "this version is not known",
                 None => "the version is missing",
             };
-            let fix = "write version: 1".to_owned();
+            let fix = "write version: 1 or version: 2".to_owned();
             let effect = "nothing of it applies";
             reader.report(Severity::Error, mark, rule.to_owned(), Some(fix), effect);
         }

@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells a limit once.
-    fn limit(&mut self, mark: Mark, most: usize, what: &str) {
+    pub(super) fn limit(&mut self, mark: Mark, most: usize, what: &str) {
         let rule = format!("more than {most} {what}");
         let ends = |fault: &Diagnostic| fault.message.ends_with(&rule);
         if !self.diagnostics.iter().any(ends) {
@@ -215,7 +215,6 @@ impl<'a> Reader<'a> {
             self.add_route(mark, RouteConfig { metric, ..route });
         }
     }
-
 
     /// Name servers, each once.
     pub(super) fn servers(&mut self, nodes: &[Node]) {

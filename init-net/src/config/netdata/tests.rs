@@ -2,9 +2,12 @@
 
 mod hostile;
 mod version1;
+mod version2;
 
 use super::parse;
-use crate::config::{Document, KindConfig, LinkConfig, LinkRef, OperatorConfig, RouteConfig};
+use crate::config::{
+    Document, KindConfig, LinkConfig, LinkRef, OperatorConfig, RouteConfig, RuleConfig,
+};
 use crate::value::Layer;
 
 /// What `text` says, a line each.
@@ -23,6 +26,7 @@ pub(super) fn summary(text: &str) -> Vec<String> {
         ));
     }
     lines.extend(out.routes.iter().map(route));
+    lines.extend(out.rules.iter().map(rule));
     lines.extend(out.operators.iter().map(operator));
     lines.extend(
         out.nameservers
@@ -129,6 +133,7 @@ fn link(config: &LinkConfig) -> String {
     for (key, value) in [
         ("accept_ra", settings.accept_ra),
         ("addr_gen_mode", settings.addr_gen_mode),
+        ("use_tempaddr", settings.temporary_addresses),
     ] {
         line += &value.map_or(String::new(), |value| format!(" {key} {value}"));
     }
@@ -152,6 +157,36 @@ fn route(config: &RouteConfig) -> String {
     if let Some(table) = config.table {
         line += &format!(" table {table}");
     }
+    for (key, said) in [
+        ("mtu", config.mtu.map(|mtu| mtu.bytes())),
+        ("advmss", config.metrics.advmss),
+        ("initcwnd", config.metrics.init_cwnd),
+    ] {
+        line += &said.map_or(String::new(), |said| format!(" {key} {said}"));
+    }
+    if let Some(kind) = config.kind {
+        line += &format!(" {kind}");
+    }
+    if let Some(source) = config.source {
+        line += &format!(" from {source}");
+    }
+    if let Some(on_link) = config.on_link {
+        line += &format!(" onlink={on_link}");
+    }
+    line
+}
+
+fn rule(config: &RuleConfig) -> String {
+    let mut line = format!("rule {}", config.priority);
+    for (key, value) in [("from", config.src), ("to", config.dst)] {
+        line += &value.map_or(String::new(), |value| format!(" {key} {value}"));
+    }
+    if let Some(mark) = config.fw_mark {
+        line += &format!(" mark {mark}");
+    }
+    if let Some(table) = config.table {
+        line += &format!(" table {table}");
+    }
     line
 }
 
@@ -159,6 +194,20 @@ fn operator(config: &OperatorConfig) -> String {
     let mut line = format!("{:?} on {}", config.method, name(&config.link));
     if let Some(metric) = config.metric {
         line += &format!(" metric {metric}");
+    }
+    for (key, said) in [
+        ("use_dns", config.use_dns),
+        ("use_domains", config.use_domains),
+        ("use_mtu", config.use_mtu),
+        ("use_ntp", config.use_ntp),
+        ("ignore_hostname", config.ignore_hostname),
+        ("ignore_routes", config.ignore_routes),
+        ("send_hostname", config.send_hostname),
+    ] {
+        line += &said.map_or(String::new(), |said| format!(" {key}={said}"));
+    }
+    if let Some(hostname) = &config.hostname {
+        line += &format!(" hostname {hostname}");
     }
     line
 }

@@ -35,9 +35,9 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) {
     for entry in entries {
         match text(entry, "type") {
             Some("physical" | "infiniband") => reader.card(entry),
-            Some("bond") => reader.bond(entry),
-            Some("bridge") => reader.bridge(entry),
-            Some("vlan") => reader.vlan(entry),
+            Some("bond") => reader.bond_entry(entry),
+            Some("bridge") => reader.bridge_entry(entry),
+            Some("vlan") => reader.vlan_entry(entry),
             Some("loopback") => reader.loopback(entry),
             Some("nameserver") => {
                 let servers = reader.list(entry, "address");
@@ -45,7 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) {
                 let domains = reader.list(entry, "search");
                 reader.domains(domains);
             }
-            Some("route") => reader.route(entry, None),
+            Some("route") => reader.listed_route(entry, None),
             Some(_) | None => reader.warn(entry.mark, "unknown type of entry"),
         }
     }
@@ -80,10 +80,10 @@ impl Reader<'_> {
             return self.warn(entry.mark, rule);
         };
         let config = LinkConfig::new(link, self.origin(entry.mark));
-        self.finish(entry, config);
+        self.finish_entry(entry, config);
     }
 
-    fn bond(&mut self, entry: &Node) {
+    fn bond_entry(&mut self, entry: &Node) {
         let Some(mut config) = self.made(entry) else {
             return;
         };
@@ -105,10 +105,10 @@ impl Reader<'_> {
             options,
             primary,
         });
-        self.finish(entry, config);
+        self.finish_entry(entry, config);
     }
 
-    fn bridge(&mut self, entry: &Node) {
+    fn bridge_entry(&mut self, entry: &Node) {
         let Some(mut config) = self.made(entry) else {
             return;
         };
@@ -123,14 +123,14 @@ impl Reader<'_> {
             options: options.unwrap_or_default(),
             vlans: None,
         });
-        if self.finish(entry, config)
+        if self.finish_entry(entry, config)
             && let Some(params) = params
         {
             self.bridge_ports(params, &BRIDGE);
         }
     }
 
-    fn vlan(&mut self, entry: &Node) {
+    fn vlan_entry(&mut self, entry: &Node) {
         let parent = match entry.at("vlan_link") {
             Some(node) => self.link(node, "vlan_link"),
             None => return self.warn(entry.mark, "a vlan without vlan_link"),
@@ -167,7 +167,7 @@ impl Reader<'_> {
             id,
             protocol: None,
         });
-        self.finish(entry, config);
+        self.finish_entry(entry, config);
     }
 
     /// It is there and up; what else it may have is addresses.
@@ -175,7 +175,7 @@ impl Reader<'_> {
         let Some(link) = reference(entry) else { return };
         for subnet in self.list(entry, "subnets") {
             if subnet.at("address").is_some() {
-                self.address(subnet, &link);
+                self.static_address(subnet, &link);
             }
         }
         self.names_of(entry);
@@ -212,7 +212,7 @@ impl Reader<'_> {
     }
 
     /// Whether the link is kept: with what every link may have.
-    fn finish(&mut self, entry: &Node, mut config: LinkConfig) -> bool {
+    fn finish_entry(&mut self, entry: &Node, mut config: LinkConfig) -> bool {
         config.up = Some(true);
         config.mtu = self.read(entry, "mtu");
         let accepts = self.truth(entry, "accept-ra");
@@ -255,7 +255,7 @@ impl Reader<'_> {
             Some("ipv6_slaac" | "ipv6_dhcpv6-stateless") => &[AutoMethod::Auto6],
             Some("link-local") => &[AutoMethod::LinkLocal6],
             Some("static" | "static4" | "static6") => {
-                self.address(subnet, link);
+                self.static_address(subnet, link);
                 &[]
             }
             Some("manual") => &[],
@@ -269,13 +269,13 @@ impl Reader<'_> {
             self.add_operator(subnet.mark, operator);
         }
         for route in self.list(subnet, "routes") {
-            self.route(route, Some(link));
+            self.listed_route(route, Some(link));
         }
     }
 
     /// The address of a static subnet, and the default route through its gateway. The family is the address's own:
     /// `static` with an IPv6 address is common.
-    fn address(&mut self, subnet: &Node, link: &LinkRef) {
+    fn static_address(&mut self, subnet: &Node, link: &LinkRef) {
         let Some(node) = subnet.at("address") else {
             return self.warn(subnet.mark, "a static subnet without address");
         };
@@ -289,7 +289,7 @@ impl Reader<'_> {
         self.default_route(subnet, "gateway", link, metric);
     }
 
-    fn route(&mut self, route: &Node, link: Option<&LinkRef>) {
+    fn listed_route(&mut self, route: &Node, link: Option<&LinkRef>) {
         let to = route.at("destination").or_else(|| route.at("network"));
         let to = match to {
             None => None,

@@ -80,6 +80,21 @@ fn ten_thousand_of_everything() {
     ));
     assert_eq!(out.nameservers.len(), MAX_ITEMS);
     assert!(tells(&faults, "more than 4096 address"), "{faults:?}");
+    let (out, faults) = read(&format!(
+        "version: 2\nethernets:\n{}",
+        many(&|n| format!("  e{n}: {{dhcp4: true, match: {{name: 'e{n}'}}}}"))
+    ));
+    assert_eq!(out.links.len(), MAX_LINKS);
+    assert!(tells(&faults, "more than 256 links"), "{faults:?}");
+    let rules = many(&|n| format!("    - {{from: 10.{}.{}.0/24, table: 7}}", n / 256, n % 256));
+    let (out, faults) = read(&format!(
+        "version: 2\nethernets:\n  e:\n    routing-policy:\n{rules}"
+    ));
+    assert_eq!(out.rules.len(), MAX_ITEMS);
+    assert!(
+        tells(&faults, "more than 4096 routing-policy"),
+        "{faults:?}"
+    );
     // Faults as many as entries.
     let (_, faults) = read(&format!(
         "version: 1\nconfig:\n{}",
@@ -158,6 +173,59 @@ fn wrong_types() {
             }
         }
     }
+    let keys = [
+        "match",
+        "set-name",
+        "macaddress",
+        "mtu",
+        "dhcp4",
+        "dhcp6",
+        "dhcp4-overrides",
+        "accept-ra",
+        "link-local",
+        "addresses",
+        "gateway4",
+        "gateway6",
+        "nameservers",
+        "routes",
+        "routing-policy",
+        "ipv6-privacy",
+        "ipv6-address-generation",
+        "interfaces",
+        "parameters",
+        "id",
+        "link",
+        "table",
+        "activation-mode",
+        "dhcp-identifier",
+    ];
+    for section in [
+        "ethernets",
+        "bonds",
+        "bridges",
+        "vlans",
+        "vrfs",
+        "dummy-devices",
+        "wifis",
+    ] {
+        for value in values {
+            read(&format!("{{version: 2, {section}: {value}}}"));
+            read(&format!("{{version: 2, {section}: {{a: {value}}}}}"));
+            for key in keys {
+                let rest = keys.iter().filter(|other| **other != key);
+                let rest: String = rest.map(|key| format!(", {key}: 7")).collect();
+                read(&format!(
+                    "{{version: 2, {section}: {{a: {{{key}: {value}{rest}}}}}}}"
+                ));
+                read(&format!(
+                    "{{version: 2, {section}: {{a: {{{key}: [{value}]}}}}}}"
+                ));
+                read(&format!(
+                    "{{version: 2, {section}: {{a: {{{key}: {{name: {value}, to: {value}, via: {value}, addresses: {value}}}}}}}}}"
+                ));
+            }
+        }
+    }
     for root in values {
         read(root);
         read(&format!("{{version: 1, config: {root}}}"));
@@ -180,5 +248,7 @@ proptest::proptest! {
         read(&text);
         read(&format!("{{version: 1, config: [{{type: physical, name: {text}}}]}}"));
         read(&format!("version: 1\nconfig:\n- type: bond\n  {text}\n"));
+        read(&format!("version: 2\nethernets:\n  {text}\n"));
+        read(&format!("version: 2\nethernets:\n  a:\n    routes: [{{to: {text}}}]\n"));
     }
 }
