@@ -171,3 +171,12 @@ pub(in crate::config) fn top_level(text: &str, key: &str) -> Option<String> {
         Value::Scalar { .. } | Value::List(_) => None,
     }
 }
+
+/// Whether a text is meant as a machine configuration, right or wrong: its first document says of which kind it is.
+pub(in crate::config) fn is_meant(text: &str) -> bool {
+    let (documents, _) = tree::parse(text);
+    let mut documents = documents.iter().filter(|node| !node.is_null());
+    documents
+        .next()
+        .is_some_and(|node| node.at("kind").is_some() || is_older(node))
+}

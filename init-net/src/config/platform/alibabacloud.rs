@@ -161,10 +161,10 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, count: usize) {
     let table = table_of(position);
     let metric = spread(position, count);
     if !v4.is_empty() || v6.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp4, metric, &body);
+        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, &body);
     }
     if !v6.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp6, metric, &body);
+        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, &body);
     }
     for address in v4.iter().skip(1) {
         let len = subnet.filter(|subnet| subnet.contains(*address));
@@ -230,8 +230,8 @@ mod tests {
                 "rule 10000 from 172.16.2.7/32 table 101",
                 "rule 10001 from 2001:db8:2::7/128 table 101",
                 "00:16:3e:00:00:12 runs Dhcp4 metric 100",
-                "00:16:3e:00:00:11 runs Dhcp4 metric 200",
-                "00:16:3e:00:00:11 runs Dhcp6 metric 200",
+                "00:16:3e:00:00:11 runs Dhcp4 metric 200 table 101",
+                "00:16:3e:00:00:11 runs Dhcp6 metric 200 table 101",
                 "hostname node8",
                 "external 198.51.100.9",
                 "region=eu-central-1",

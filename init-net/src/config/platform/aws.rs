@@ -234,13 +234,14 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, is_aws: bool) -> bool {
     let mut subnets = Vec::from_iter(subnet4);
     subnets.extend(facts.values::<Prefix>(&nic_key(mac, "subnet-ipv6-cidr-blocks")));
     facts.up(&link, None, &body);
+    let table = table_of(position).filter(|_| is_aws);
     let metric = u32::try_from(position).ok().map(|n| (n + 1) * 100);
     // A subnet with IPv6 only still leases 169.254.x.y over DHCPv4, which must not count as IPv4.
     if !v4.is_empty() || v6.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp4, metric, &body);
+        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, &body);
     }
     if !v6.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp6, metric, &body);
+        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, &body);
     }
     let has_v6 = !v6.is_empty();
     let more = v4.iter().skip(1).map(|address| IpAddr::V4(*address));
@@ -253,7 +254,7 @@ fn nic(facts: &mut Facts<'_>, mac: Mac, position: usize, is_aws: bool) -> bool {
             facts.address(&link, address, &body);
         }
     }
-    if is_aws && let Some(table) = table_of(position) {
+    if let Some(table) = table {
         let mut gateways: Vec<IpAddr> = subnets.iter().filter_map(router4).take(1).collect();
         gateways.extend(has_v6.then_some(IpAddr::V6(ROUTER6)));
         let sources = v4.into_iter().map(IpAddr::V4);
@@ -297,9 +298,9 @@ mod tests {
                 "rule 10003 from 10.0.2.10/32 table 102",
                 "0e:aa:bb:cc:dd:01 runs Dhcp4 metric 100",
                 "0e:aa:bb:cc:dd:01 runs Dhcp6 metric 100",
-                "0e:aa:bb:cc:dd:02 runs Dhcp4 metric 200",
-                "0e:aa:bb:cc:dd:02 runs Dhcp6 metric 200",
-                "0e:aa:bb:cc:dd:00 runs Dhcp4 metric 300",
+                "0e:aa:bb:cc:dd:02 runs Dhcp4 metric 200 table 101",
+                "0e:aa:bb:cc:dd:02 runs Dhcp6 metric 200 table 101",
+                "0e:aa:bb:cc:dd:00 runs Dhcp4 metric 300 table 102",
                 "hostname ip-10-0-0-10.eu-west-1.compute.internal",
                 "dns fd00:ec2::253",
                 "ntp 169.254.169.123",

@@ -225,11 +225,12 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
     let v4 = Family::read(facts, node.at("ipv4"), key);
     let v6 = Family::read(facts, node.at("ipv6"), key);
     let metric = spread(position, count);
+    let table = table_of(position);
     if !v4.addresses.is_empty() || v6.addresses.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp4, metric, key);
+        facts.dynamic_in(&link, AutoMethod::Dhcp4, metric, table, key);
     }
     if !v6.addresses.is_empty() {
-        facts.dynamic(&link, AutoMethod::Dhcp6, metric, key);
+        facts.dynamic_in(&link, AutoMethod::Dhcp6, metric, table, key);
         if position == 0 {
             let router = Some(ROUTER6.into());
             facts.route(&link, None, router, Some(ROUTER6_METRIC), key);
@@ -244,7 +245,7 @@ fn interface(facts: &mut Facts<'_>, node: &Node, position: usize, count: usize, 
     for address in v6.addresses.iter().skip(1) {
         facts.address(&link, Prefix::host(*address), key);
     }
-    if let Some(table) = table_of(position) {
+    if let Some(table) = table {
         // learn.microsoft.com, "Virtual network FAQ": the first address of every network is its router.
         let mut gateways: Vec<IpAddr> = v4.subnets.iter().filter_map(router4).collect();
         gateways.truncate(1);
@@ -350,8 +351,8 @@ mod tests {
                 "rule 10002 from fd00:5::7/128 table 101",
                 "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4 metric 100",
                 "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp6 metric 100",
-                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp4 metric 200",
-                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp6 metric 200",
+                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp4 metric 200 table 101",
+                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp6 metric 200 table 101",
                 "hostname node7",
                 "external 203.0.113.6",
                 "external 2001:db8:4::7",
@@ -440,8 +441,8 @@ mod tests {
                 "00:0d:3a:aa:bb:cd/hv_netvsc",
                 "00:0d:3a:aa:bb:cd/hv_netvsc to 255.255.255.255/32 table 104",
                 "rule 10000 from 10.0.0.1/32 table 104",
-                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4 metric 400",
-                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp4 metric 500",
+                "00:0d:3a:aa:bb:cc/hv_netvsc runs Dhcp4 metric 400 table 103",
+                "00:0d:3a:aa:bb:cd/hv_netvsc runs Dhcp4 metric 500 table 104",
                 "region=7",
             ],
         );

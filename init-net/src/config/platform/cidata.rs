@@ -121,11 +121,9 @@ fn by_lines(text: &str) -> Node {
 
 /// Ends with the user-data; where that holds no machine configuration, with the vendor-data, when that holds one.
 fn finish(mut facts: Facts<'_>, user_data: &str, vendor_data: &str) -> Parsed {
-    let is_ours = |raw: &[u8]| {
-        let data = userdata::decode(raw, Base64::Never);
-        matches!(data, Ok(UserData::Config(_) | UserData::Include(_)))
-    };
-    if is_ours(facts.bytes(user_data)) || !is_ours(facts.bytes(vendor_data)) {
+    let of_user = userdata::decode(facts.bytes(user_data), Base64::Never);
+    let is_ours = matches!(of_user, Ok(UserData::Config(_) | UserData::Include(_)));
+    if is_ours || !userdata::is_meant(facts.bytes(vendor_data)) {
         return facts.finish(user_data, Base64::Never);
     }
     facts.cloud_config_hostname(user_data);

@@ -8,6 +8,7 @@ use super::exoscale;
 use super::facts::Facts;
 use super::media::{FileSystem, Medium, Volume};
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider};
+use crate::config::netdata::openstack;
 use crate::config::userdata::Base64;
 
 /// The provider.
@@ -25,6 +26,9 @@ const ZONE: (&str, &str) = (
     "availability-zone",
 );
 const USER_DATA: (&str, &str) = ("cloudstack/userdata/user_data.txt", "user-data");
+
+/// The network, on drives of newer versions only: where no virtual router gives leases.
+const NETWORK: &str = "openstack/latest/network_data.json";
 
 /// The address of the virtual router as the outside sees it: not on the drive.
 const ADDRESS: &str = "public-ipv4";
@@ -55,6 +59,7 @@ impl Provider for Cloudstack {
                 USER_DATA.0,
                 DRIVE[0],
                 DRIVE[1],
+                NETWORK,
             ],
         })]
     }
@@ -104,6 +109,11 @@ impl Provider for Cloudstack {
         if let Some(address) = facts.value::<IpAddr>(ADDRESS) {
             facts.external(address, ADDRESS);
         }
+        if let Some(text) = facts.text(NETWORK) {
+            let source = "cloudstack network_data.json";
+            let faults = openstack::parse(text, source, &mut facts.document);
+            facts.diagnostics.extend(faults);
+        }
         facts.finish(USER_DATA.0, Base64::Maybe)
     }
 }
@@ -145,6 +155,24 @@ mod tests {
                 "instanceType=small",
                 "instanceId=i-2-42-VM",
                 "providerId=cloudstack://i-2-42-VM",
+            ],
+        );
+    }
+
+    #[test]
+    fn config_drive_with_a_network() {
+        check(
+            &Cloudstack,
+            "cloudstack/config-drive-network",
+            "Ok(Absent)",
+            &[
+                "02:00:00:00:00:02 mtu 1500",
+                "02:00:00:00:00:02 has 10.1.1.7/24",
+                "02:00:00:00:00:02 to all via 10.1.1.1",
+                "hostname node9",
+                "dns 192.0.2.53",
+                "instanceId=i-2-43-VM",
+                "providerId=cloudstack://i-2-43-VM",
             ],
         );
     }

@@ -78,3 +78,77 @@ fn resolver(facts: &mut Facts<'_>, line: &str) {
         Some(_) | None => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies, parsed};
+
+    #[test]
+    fn plain() {
+        check(
+            &Container,
+            "container/plain",
+            "Ok(Config(76 bytes))",
+            &[
+                "hostname node7",
+                "dns 192.0.2.53",
+                "dns 2001:db8::53",
+                "search example.net",
+                "search example.org",
+            ],
+        );
+        let document = parsed(&Container, "container/plain").document;
+        assert!(document.default_dhcp.is_some_and(|said| !said.value));
+        assert!(document.links.is_empty() && document.operators.is_empty());
+    }
+
+    #[test]
+    fn bare() {
+        check(
+            &Container,
+            "container/bare",
+            "Ok(Absent)",
+            &["dns fe80::1%eth0"],
+        );
+        assert!(Container.is_told(&Bodies::new()));
+        assert!(Container.wanted(&Answers::new()).is_empty());
+    }
+
+    #[test]
+    fn hostile() {
+        check_bodies(
+            &Container,
+            &[
+                (USER_DATA, "kind: X"),
+                (HOSTNAME, "a b\nc\n"),
+                (
+                    RESOLVER,
+                    "nameserver\nnameserver x\nnameserver fe80::1%\nsearch a..b example.net\ndomain example.org\n\nfoo\n",
+                ),
+            ],
+            "Err(Base64)",
+            &[
+                "! container: etc/hostname is no host name",
+                "! container: etc/resolv.conf has a name server that is no IP address",
+                "! container: etc/resolv.conf has a name server that is no IP address",
+                "! container: etc/resolv.conf has a name server that is no IP address",
+                "! container: etc/resolv.conf has a search domain that is none",
+                "! container: env/USERDATA is no machine configuration: not base64",
+                "search example.org",
+            ],
+        );
+        check_bodies(
+            &Container,
+            &[
+                (HOSTNAME, "a\u{0}b"),
+                (RESOLVER, "nameserver 192.0.2.1\u{7}"),
+            ],
+            "Ok(Absent)",
+            &[
+                "! container: etc/hostname is too long or holds control characters",
+                "! container: etc/resolv.conf is too long or holds control characters",
+            ],
+        );
+    }
+}

@@ -70,7 +70,7 @@ impl Provider for Drive {
     fn parse(&self, bodies: &Bodies) -> Parsed {
         let facts = Facts::new(self.name, bodies);
         match openstack::is_there(bodies) {
-            true => openstack::read(facts, self.name),
+            true => openstack::read(facts, None),
             false => cidata::read(facts, "", None),
         }
     }
@@ -85,36 +85,161 @@ mod tests {
 
     #[test]
     fn kubevirt() {
-        check(&KUBEVIRT, "kubevirt/config-drive", CONFIG, &[]);
-        check(&KUBEVIRT, "kubevirt/cidata", CONFIG, &[]);
+        check(
+            &KUBEVIRT,
+            "kubevirt/config-drive",
+            CONFIG,
+            &[
+                "02:00:00:00:00:01",
+                "02:00:00:00:00:01 runs Dhcp4",
+                "hostname vm7",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000044",
+            ],
+        );
+        check(
+            &KUBEVIRT,
+            "kubevirt/cidata",
+            CONFIG,
+            &[
+                "02:00:00:00:00:01",
+                "02:00:00:00:00:01 has 10.0.2.8/24",
+                "02:00:00:00:00:01 has 2001:db8:2::8/64",
+                "02:00:00:00:00:01 to all via 10.0.2.1",
+                "02:00:00:00:00:01 to all via 2001:db8:2::1",
+                "hostname vm8",
+                "instanceId=vm8.default",
+                "internalDNS=vm8",
+            ],
+        );
     }
 
     #[test]
     fn proxmox() {
         let cloud_config = "Ok(CloudConfig(Some(Hostname { name: \"pve7\", domain: None })))";
-        check(&PROXMOX, "proxmoxve/static", cloud_config, &[]);
-        check(&PROXMOX, "proxmoxve/dhcp", CONFIG, &[]);
+        check(
+            &PROXMOX,
+            "proxmoxve/static",
+            cloud_config,
+            &[
+                "! proxmoxve: user-data is #cloud-config, not a machine configuration",
+                "bc:24:11:00:00:01",
+                "bc:24:11:00:00:01 has 192.0.2.7/24",
+                "bc:24:11:00:00:01 has 2001:db8::7/64",
+                "bc:24:11:00:00:01 to all via 192.0.2.1",
+                "bc:24:11:00:00:01 to all via 2001:db8::1",
+                "hostname pve7",
+                "dns 192.0.2.53",
+                "search example.net",
+                "instanceId=6f1e0a0c0000400080000000000000000000002a",
+            ],
+        );
+        check(
+            &PROXMOX,
+            "proxmoxve/dhcp",
+            CONFIG,
+            &[
+                "bc:24:11:00:00:01",
+                "bc:24:11:00:00:02",
+                "bc:24:11:00:00:01 runs Dhcp4",
+                "bc:24:11:00:00:01 runs Dhcp6",
+                "bc:24:11:00:00:02 runs Auto6",
+                "hostname pve8.example.net",
+                "instanceId=6f1e0a0c0000400080000000000000000000002b",
+            ],
+        );
+    }
+
+    #[test]
+    fn ibmcloud_vpc() {
+        check(
+            &IBMCLOUD,
+            "ibmcloud/vpc",
+            "Ok(Config(75 bytes))",
+            &[
+                "hostname vsi7",
+                "instanceId=0717_0a1b2c3d-0000-4000-8000-000000000045",
+                "internalDNS=vsi7",
+            ],
+        );
     }
 
     #[test]
     fn ibmcloud_classic() {
-        check(&IBMCLOUD, "ibmcloud/classic", "Ok(Absent)", &[]);
+        check(
+            &IBMCLOUD,
+            "ibmcloud/classic",
+            "Ok(Absent)",
+            &[
+                "06:00:00:00:00:01",
+                "06:00:00:00:00:02",
+                "06:00:00:00:00:01 has 10.1.2.8/26",
+                "06:00:00:00:00:02 has 198.51.100.8/28",
+                "06:00:00:00:00:01 to 10.0.0.0/8 via 10.1.2.1",
+                "06:00:00:00:00:01 to 161.26.0.0/16 via 10.1.2.1",
+                "06:00:00:00:00:02 to all via 198.51.100.1",
+                "hostname classic7.example.net",
+                "dns 10.0.80.11",
+                "dns 10.0.80.12",
+                "zone=az1",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000046",
+            ],
+        );
     }
 
     #[test]
     fn powervs() {
-        check(&POWERVS, "powervs/static", CONFIG, &[]);
-        check(&POWERVS, "powervs/dhcp", CONFIG, &[]);
+        check(
+            &POWERVS,
+            "powervs/static",
+            CONFIG,
+            &[
+                "fa:16:3e:00:00:01 mtu 1450",
+                "fa:16:3e:00:00:01 has 192.168.7.8/24",
+                "fa:16:3e:00:00:01 to all via 192.168.7.1",
+                "hostname lpar7",
+                "dns 192.0.2.53",
+                "zone=az1",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000047",
+            ],
+        );
+        check(
+            &POWERVS,
+            "powervs/dhcp",
+            CONFIG,
+            &[
+                "hostname lpar8",
+                "zone=az1",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000048",
+            ],
+        );
     }
 
     #[test]
     fn nutanix() {
-        check(&NUTANIX, "nutanix/dhcp", CONFIG, &[]);
+        check(
+            &NUTANIX,
+            "nutanix/dhcp",
+            CONFIG,
+            &[
+                "hostname ahv7",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000049",
+            ],
+        );
         check(
             &NUTANIX,
             "nutanix/static",
             "Ok(CloudConfig(Some(Hostname { name: \"other\", domain: None })))",
-            &[],
+            &[
+                "! nutanix: openstack/latest/user_data is #cloud-config, not a machine configuration",
+                "50:6b:8d:00:00:01",
+                "50:6b:8d:00:00:01 has 192.0.2.8/24",
+                "50:6b:8d:00:00:01 has 2001:db8::8/64",
+                "50:6b:8d:00:00:01 to all via 192.0.2.1",
+                "50:6b:8d:00:00:01 to all via 2001:db8::1",
+                "hostname ahv8.example.net",
+                "dns 192.0.2.53",
+                "instanceId=0a1b2c3d-0000-4000-8000-00000000004a",
+            ],
         );
     }
 

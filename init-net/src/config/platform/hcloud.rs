@@ -8,9 +8,8 @@ use core::net::IpAddr;
 use super::facts::Facts;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::{self, Node};
-use crate::config::netdata;
 use crate::config::userdata::Base64;
-use crate::config::{AddressConfig, LinkConfig, LinkRef, RouteConfig, Said};
+use crate::config::{AddressConfig, AutoMethod, LinkConfig, LinkRef, RouteConfig, Said};
 use crate::value::{Mac, Mtu, Prefix};
 
 /// The provider.
@@ -77,12 +76,11 @@ impl Provider for Hcloud {
             let origin = facts.origin("public-ipv4");
             facts.document.external_ips.push(Said::new(address, origin));
         }
-        if let Some(text) = facts.text("network-config") {
-            let faults = netdata::parse(text, "hcloud network-config", &mut facts.document);
-            facts.diagnostics.extend(faults);
-        }
+        facts.described("network-config");
+        let said = bodies.contains_key("network-config");
+        let is_private = said && facts.document.links.is_empty();
         if let Some(text) = facts.text("private-networks") {
-            private_networks(text, &mut facts);
+            private_networks(text, is_private, &mut facts);
         }
         facts.finish("userdata", Base64::Maybe)
     }
@@ -90,8 +88,9 @@ impl Provider for Hcloud {
 
 /// The list of private networks: an address alone on the link, and a route to the network through its gateway, which
 /// answers for everyone else. Static, because the DHCP lease of such a link brings a route that takes the metadata
-/// address away from the public one.
-fn private_networks(text: &str, facts: &mut Facts<'_>) {
+/// address away from the public one. Where there is no public one (`is_private`), the lease of the first network is the only
+/// word of the way out and of resolvers.
+fn private_networks(text: &str, is_private: bool, facts: &mut Facts<'_>) {
     let (documents, faults) = tree::parse(text);
     if !faults.is_empty() {
         facts.warn("private-networks", "is damaged");
@@ -100,16 +99,20 @@ fn private_networks(text: &str, facts: &mut Facts<'_>) {
         return;
     };
     for network in root.items().iter().take(MAX_NETWORKS) {
-        if private_network(network, facts).is_none() {
-            facts.warn(
+        match private_network(network, facts) {
+            Some(link) if is_private && facts.document.operators.is_empty() => {
+                facts.dynamic(&link, AutoMethod::Dhcp4, None, "private-networks");
+            }
+            Some(_) => {}
+            None => facts.warn(
                 "private-networks",
                 "has an entry without usable ip and mac_address",
-            );
+            ),
         }
     }
 }
 
-fn private_network(network: &Node, facts: &mut Facts<'_>) -> Option<()> {
+fn private_network(network: &Node, facts: &mut Facts<'_>) -> Option<LinkRef> {
     let mac: Mac = network.at("mac_address")?.text()?.parse().ok()?;
     let address: IpAddr = network.at("ip")?.text()?.parse().ok()?;
     let link = LinkRef::Mac(mac);
@@ -144,5 +147,5 @@ fn private_network(network: &Node, facts: &mut Facts<'_>) -> Option<()> {
             ));
         }
     }
-    Some(())
+    Some(link)
 }

@@ -32,21 +32,13 @@ pub struct Platform {
     pub name: &'static str,
     /// Other spellings that are understood: of ignition.platform.id=, of cloud-init's ds=.
     pub aliases: &'static [&'static str],
-    /// Who asks its metadata service; `None`: `metal` has none, and the others are not asked yet.
+    /// Who reads its metadata; `None`: `metal` has none.
     pub provider: Option<&'static dyn Provider>,
 }
 
 impl fmt::Debug for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
-    }
-}
-
-const fn later(name: &'static str, aliases: &'static [&'static str]) -> Platform {
-    Platform {
-        name,
-        aliases,
-        provider: None,
     }
 }
 
@@ -70,19 +62,15 @@ pub const AUTO: &str = "auto";
 
 /// Every platform that is known.
 pub static PLATFORMS: [Platform; 25] = [
-    Platform {
-        name: "aws",
-        aliases: &["ec2"],
-        provider: Some(&Aws),
-    },
-    Platform {
-        name: "hcloud",
-        aliases: &["hetzner"],
-        provider: Some(&Hcloud),
-    },
+    asked("aws", &["ec2"], &Aws),
+    asked("hcloud", &["hetzner"], &Hcloud),
     asked("akamai", &["linode"], &Akamai),
     asked("alibabacloud", &["aliyun"], &AlibabaCloud),
-    later(METAL, &["none", "virtualbox"]),
+    Platform {
+        name: METAL,
+        aliases: &["none", "virtualbox"],
+        provider: None,
+    },
     asked("azure", &["azurestack"], &Azure),
     asked("cloudstack", &[], &Cloudstack),
     asked("container", &[], &Container),
@@ -131,15 +119,7 @@ pub fn select(said: &Said<String>) -> (Option<&'static Platform>, Vec<Diagnostic
         }
         return (None, vec![fault]);
     };
-    let mut faults = Vec::new();
-    if platform.provider.is_none() && platform.name != METAL {
-        let message = format!(
-            "platform {} is known, its metadata is not read yet",
-            platform.name
-        );
-        faults.push(Diagnostic::new(Severity::Note, message));
-    }
-    (Some(platform), faults)
+    (Some(platform), Vec::new())
 }
 
 #[cfg(test)]

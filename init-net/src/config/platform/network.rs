@@ -28,7 +28,7 @@ pub struct OwnTable {
     pub sources: Vec<IpAddr>,
     /// Networks on its link.
     pub subnets: Vec<Prefix>,
-    /// Routers of its link: a lease fills the main table only.
+    /// Routers of its link, where the cloud says them: what routers advertise fills the main table only.
     pub gateways: Vec<IpAddr>,
 }
 
@@ -165,9 +165,22 @@ impl Facts<'_> {
 
     /// DHCP or router advertisements on `link`.
     pub fn dynamic(&mut self, link: &LinkRef, method: AutoMethod, metric: Option<u32>, body: &str) {
+        self.dynamic_in(link, method, metric, None, body);
+    }
+
+    /// The same, with its routes in `table`; `None`: the main one.
+    pub fn dynamic_in(
+        &mut self,
+        link: &LinkRef,
+        method: AutoMethod,
+        metric: Option<u32>,
+        table: Option<RouteTable>,
+        body: &str,
+    ) {
         let origin = self.origin(body);
         let mut operator = OperatorConfig::new(link.clone(), method, origin);
         operator.metric = metric;
+        operator.table = table;
         self.document.operators.push(operator);
     }
 

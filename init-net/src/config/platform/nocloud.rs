@@ -38,6 +38,9 @@ impl<'t> Given<'t> {
     /// A serial number, or what stands behind `ds=`. `None`: it speaks of something else.
     fn read(body: &'t [u8]) -> Option<Self> {
         let text = core::str::from_utf8(body.get(..MAX_TEXT).unwrap_or(body)).ok()?;
+        // A serial number may have a number before it.
+        let begin = text.find("ds=nocloud").unwrap_or(0);
+        let text = text.get(begin..)?;
         let mut given = Self::default();
         let mut ours = false;
         for piece in text.split(';').map(str::trim) {
@@ -275,6 +278,10 @@ mod tests {
             &[url],
         );
         check_bases(
+            &[(SERIAL, "A1B2-7 ds=nocloud;s=http://192.0.2.9:8080/seed/")],
+            &[url],
+        );
+        check_bases(
             &[(CMDLINE, "nocloud;seedfrom=HTTPS://[2001:db8::9]/a/")],
             &["HTTPS://[2001:db8::9]/a"],
         );
@@ -383,6 +390,20 @@ mod tests {
             "Ok(Config(8 bytes))",
             &["hostname node7"],
         );
+        for vendor in ["{}", "a: b\n", "text"] {
+            check_bodies(
+                &Nocloud,
+                &[
+                    ("user-data", "#cloud-config\nhostname: node7\n"),
+                    ("vendor-data", vendor),
+                ],
+                "Ok(CloudConfig(Some(Hostname { name: \"node7\", domain: None })))",
+                &[
+                    "! nocloud: user-data is #cloud-config, not a machine configuration",
+                    "hostname node7",
+                ],
+            );
+        }
         check_bodies(
             &Nocloud,
             &[("user-data", "kind: Y1\n"), ("vendor-data", "kind: X\n")],

@@ -98,12 +98,12 @@ impl Provider for Openstack {
         if let Some(address) = facts.value::<IpAddr>(ADDRESS) {
             facts.external(address, ADDRESS);
         }
-        read(facts, "openstack")
+        read(facts, Some("openstack"))
     }
 }
 
-/// Reads the files of a drive or service; `scheme` stands before the identifier of the instance.
-pub fn read(mut facts: Facts<'_>, scheme: &str) -> Parsed {
+/// Reads the files of a drive or service; `scheme` stands before the identifier of the instance, where Kubernetes knows it.
+pub fn read(mut facts: Facts<'_>, scheme: Option<&str>) -> Parsed {
     if let Some(root) = facts.tree(META_DATA) {
         instance(&mut facts, &root, scheme);
     }
@@ -117,11 +117,12 @@ pub fn read(mut facts: Facts<'_>, scheme: &str) -> Parsed {
     finish(facts)
 }
 
-fn instance(facts: &mut Facts<'_>, root: &Node, scheme: &str) {
+fn instance(facts: &mut Facts<'_>, root: &Node, scheme: Option<&str>) {
     facts.hostname_at(root, "hostname", META_DATA);
     facts.fact_at(root, "availability_zone", "zone", META_DATA);
     let id = facts.word(root, "uuid", META_DATA);
-    let of_provider = id.as_ref().map(|id| format!("{scheme}:///{id}"));
+    let known = id.as_ref().zip(scheme);
+    let of_provider = known.map(|(id, scheme)| format!("{scheme}:///{id}"));
     facts.know("instanceId", id);
     facts.know("providerId", of_provider);
     for (key, value) in root.at("meta").map(Node::entries).unwrap_or_default() {
@@ -134,14 +135,12 @@ fn instance(facts: &mut Facts<'_>, root: &Node, scheme: &str) {
 /// Ends with the user-data; where that holds no machine configuration, with what the operator of the cloud gives to
 /// `cloud-init`, when that is one.
 fn finish(mut facts: Facts<'_>) -> Parsed {
-    let is_ours = |raw: &[u8]| {
-        let data = userdata::decode(raw, Base64::Never);
-        matches!(data, Ok(UserData::Config(_) | UserData::Include(_)))
-    };
-    if !is_ours(facts.bytes(USER_DATA))
+    let of_user = userdata::decode(facts.bytes(USER_DATA), Base64::Never);
+    let is_ours = matches!(of_user, Ok(UserData::Config(_) | UserData::Include(_)));
+    if !is_ours
         && let Some(root) = facts.tree(VENDOR_DATA)
         && let Some(text) = root.at("cloud-init").unwrap_or(&root).text()
-        && is_ours(text.as_bytes())
+        && userdata::is_meant(text.as_bytes())
     {
         facts.cloud_config_hostname(USER_DATA);
         return facts.finish_with(text.as_bytes(), VENDOR_DATA, Base64::Never);
@@ -156,14 +155,61 @@ mod tests {
 
     #[test]
     fn drive() {
-        check(&Openstack, "openstack/drive", "Ok(Config(76 bytes))", &[]);
+        check(
+            &Openstack,
+            "openstack/drive",
+            "Ok(Config(76 bytes))",
+            &[
+                "fa:16:3e:00:00:01 mtu 1450",
+                "fa:16:3e:00:00:02",
+                "fa:16:3e:00:00:01.5 5 on fa:16:3e:00:00:01 as fa:16:3e:00:00:05 mtu 1400",
+                "fa:16:3e:00:00:01 has 10.0.0.8/24",
+                "fa:16:3e:00:00:01 has 2001:db8:0:1::8/64",
+                "fa:16:3e:00:00:01 to all via 10.0.0.1",
+                "fa:16:3e:00:00:01 to 10.8.0.0/16 via 10.0.0.254",
+                "fa:16:3e:00:00:01 to all via fe80::1",
+                "fa:16:3e:00:00:02 runs Dhcp4",
+                "fa:16:3e:00:00:02 runs Auto6",
+                "fa:16:3e:00:00:01.5 runs Dhcp6",
+                "hostname node7.example.net",
+                "dns 10.0.0.53",
+                "dns 10.0.0.54",
+                "dns 2001:db8::53",
+                "dns 192.0.2.53",
+                "external 198.51.100.8",
+                "zone=az1",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=openstack:///0a1b2c3d-0000-4000-8000-000000000042",
+                "instanceType=m1.large",
+                "tag role=worker",
+            ],
+        );
         let (_, asks) = converse(&Openstack, "openstack/drive");
         assert!(asks.is_empty(), "the drive says everything");
     }
 
     #[test]
     fn bond() {
-        check(&Openstack, "openstack/bond", "Ok(Absent)", &[]);
+        check(
+            &Openstack,
+            "openstack/bond",
+            "Ok(Absent)",
+            &[
+                "02:00:00:00:00:01 mtu 9000",
+                "02:00:00:00:00:02 mtu 9000",
+                "bond0 802.3ad of 02:00:00:00:00:01 02:00:00:00:00:02 mtu 9000",
+                "bond0.7 7 on bond0 as 02:00:00:00:00:01 mtu 1500",
+                "bond0 has 192.0.2.8/24",
+                "bond0.7 has 10.7.0.8/24",
+                "bond0 to all via 192.0.2.1",
+                "bond0.7 to 10.0.0.0/8 via 10.7.0.1 metric 200",
+                "hostname metal1",
+                "dns 192.0.2.53",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000043",
+                "providerId=openstack:///0a1b2c3d-0000-4000-8000-000000000043",
+                "tag role=worker",
+            ],
+        );
     }
 
     #[test]
@@ -214,7 +260,19 @@ mod tests {
                 (EC2, r#"{"instance-type": ["x"], "public-ipv4": ""}"#),
             ],
             "Ok(Absent)",
-            &[],
+            &[
+                "! openstack: latest/meta-data/instance-type has more than one line",
+                "! openstack: latest/meta-data/public-ipv4 is not what it should be",
+                "! openstack: openstack/latest/meta_data.json has a hostname that is not what it should be",
+                "! openstack: openstack/latest/meta_data.json has too many tags, or one that is too long or none",
+                "! openstack: openstack/latest/meta_data.json has too many tags, or one that is too long or none",
+                "! openstack openstack/latest/network_data.json: links[0] has no ethernet_mac_address",
+                "! openstack openstack/latest/network_data.json: networks[0] has a link that is no usable one",
+                "! openstack: openstack/latest/vendor_data.json is damaged at line 1: while parsing a node, did not find expected node content",
+                "instanceId=7",
+                "providerId=openstack:///7",
+                "tag e=5",
+            ],
         );
         check_bodies(
             &Openstack,

@@ -10,8 +10,8 @@ use super::network::{OwnTable, cards, table_of};
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
 use crate::config::userdata::Base64;
-use crate::config::{AutoMethod, LinkRef};
-use crate::value::{Mac, Mtu, Prefix};
+use crate::config::{AutoMethod, KindConfig, LinkConfig, LinkRef};
+use crate::value::{Mac, Mtu, Prefix, VlanId};
 
 /// The provider.
 pub struct Oracle;
@@ -95,26 +95,97 @@ impl Provider for Oracle {
     }
 }
 
-/// The first one is the primary.
-fn vnics(root: &Node, facts: &mut Facts<'_>) {
-    // On bare metal the further ones are VLANs of one card, which its own tools make.
-    let bare_metal = cards(Some(root)).any(|vnic| vnic.at("nicIndex").is_some());
-    for (position, vnic) in cards(Some(root)).enumerate() {
-        if position > 0 && bare_metal {
-            return facts.warn(
-                VNICS,
-                "has further cards of bare metal, which are not set up",
-            );
+/// One card as the machine sees it.
+struct Card {
+    link: LinkRef,
+    mac: Mac,
+    /// On bare metal, further cards are VLANs of a real one, with hardware addresses of their own (docs.oracle.com, "Virtual
+    /// Network Interface Cards").
+    over: Option<(Mac, VlanId)>,
+    /// Whether such VLANs are on it.
+    is_below: bool,
+}
+
+impl Card {
+    fn up(&self, facts: &mut Facts<'_>, mtu: Option<u32>) {
+        let mut config = LinkConfig::new(self.link.clone(), facts.origin(VNICS));
+        config.up = Some(true);
+        config.mtu = mtu.and_then(|mtu| Mtu::try_from(mtu).ok());
+        if let Some((parent, id)) = self.over {
+            config.mac = Some(self.mac);
+            config.kind = Some(KindConfig::Vlan {
+                parent: LinkRef::Mac(parent),
+                id,
+                protocol: None,
+            });
         }
-        let Some(mac) = facts.read::<Mac>(vnic, "macAddr", VNICS) else {
-            facts.warn(VNICS, "has a card without macAddr");
-            continue;
-        };
-        vnic_of(vnic, &LinkRef::Mac(mac), position, facts);
+        facts.document.links.push(config);
     }
 }
 
-fn vnic_of(vnic: &Node, link: &LinkRef, position: usize, facts: &mut Facts<'_>) {
+/// The first one is the primary.
+fn vnics(root: &Node, facts: &mut Facts<'_>) {
+    let list: Vec<&Node> = cards(Some(root)).collect();
+    for (position, vnic) in list.iter().enumerate() {
+        if let Some(card) = card(vnic, &list, facts) {
+            vnic_of(vnic, &card, position, facts);
+        }
+    }
+}
+
+/// The number of the real card that `vnic` is on, and its tag there; `None`: this is no bare metal, where tags mean
+/// nothing to the machine.
+fn place(vnic: &Node) -> Option<(&str, u16)> {
+    let tag = vnic.at("vlanTag").and_then(Node::text);
+    let tag = tag.map_or(0, |tag| tag.trim().parse().unwrap_or(u16::MAX));
+    Some((vnic.at("nicIndex")?.text()?, tag))
+}
+
+fn card(vnic: &Node, list: &[&Node], facts: &mut Facts<'_>) -> Option<Card> {
+    let Some(mac) = facts.read::<Mac>(vnic, "macAddr", VNICS) else {
+        facts.warn(VNICS, "has a card without macAddr");
+        return None;
+    };
+    let (index, tag) = match place(vnic) {
+        Some((index, tag)) if tag != 0 => (index, tag),
+        untagged => {
+            let mut others = list.iter();
+            let is_below = untagged.is_some_and(|(index, _)| {
+                others.any(|other| place(other).is_some_and(|(of, tag)| of == index && tag != 0))
+            });
+            let link = LinkRef::Mac(mac);
+            return Some(Card {
+                link,
+                mac,
+                over: None,
+                is_below,
+            });
+        }
+    };
+    let mut others = list.iter();
+    let below = others.find(|other| place(other) == Some((index, 0)));
+    let below = below.and_then(|other| other.at("macAddr")?.text()?.trim().parse::<Mac>().ok());
+    let (Some(below), Ok(id)) = (below, VlanId::try_from(tag)) else {
+        facts.warn(
+            VNICS,
+            "has a card with a vlanTag that is none, or on a NIC that is not told",
+        );
+        return None;
+    };
+    let link = LinkRef::Vlan {
+        parent: Box::new(LinkRef::Mac(below)),
+        id,
+    };
+    Some(Card {
+        link,
+        mac,
+        over: Some((below, id)),
+        is_below: false,
+    })
+}
+
+fn vnic_of(vnic: &Node, card: &Card, position: usize, facts: &mut Facts<'_>) {
+    let link = &card.link;
     let v4: Option<IpAddr> = facts.read(vnic, "privateIp", VNICS);
     let v6: Vec<IpAddr> = facts.each(vnic, "ipv6Addresses", VNICS);
     let subnets = ["subnetCidrBlock", "ipv6SubnetCidrBlock"];
@@ -128,7 +199,8 @@ fn vnic_of(vnic: &Node, link: &LinkRef, position: usize, facts: &mut Facts<'_>) 
         .filter_map(|key| facts.read(vnic, key, VNICS))
         .collect();
     let Some(table) = table_of(position) else {
-        facts.up(link, None, VNICS);
+        // A VLAN has no larger packets than what it is on.
+        card.up(facts, card.is_below.then_some(MTU));
         if v4.is_some() || v6.is_empty() {
             facts.dynamic(link, AutoMethod::Dhcp4, None, VNICS);
         }
@@ -137,7 +209,7 @@ fn vnic_of(vnic: &Node, link: &LinkRef, position: usize, facts: &mut Facts<'_>) 
         }
         return;
     };
-    facts.up(link, Mtu::try_from(MTU).ok(), VNICS);
+    card.up(facts, Some(MTU));
     let sources: Vec<IpAddr> = v4.into_iter().chain(v6).collect();
     for address in &sources {
         let subnet = subnets.iter().find(|subnet| subnet.contains(*address));
@@ -233,6 +305,54 @@ mod tests {
                 "instanceType=VM.Standard2.1",
                 "instanceId=ocid1.instance.oc1.iad.aaaa43",
                 "providerId=oci://ocid1.instance.oc1.iad.aaaa43",
+            ],
+        );
+    }
+
+    #[test]
+    fn bare_metal() {
+        check(
+            &Oracle,
+            "oracle/bare-metal",
+            "Ok(Absent)",
+            &[
+                "02:00:17:00:00:11 mtu 9000",
+                "02:00:17:00:00:11.1 1 on 02:00:17:00:00:11 as 02:00:17:00:00:12 mtu 9000",
+                "02:00:17:00:00:13 mtu 9000",
+                "02:00:17:00:00:11.1 has 10.0.2.12/24",
+                "02:00:17:00:00:13 has 10.0.3.13/24",
+                "02:00:17:00:00:11.1 to 10.0.2.0/24 table 101",
+                "02:00:17:00:00:11.1 to all via 10.0.2.1 table 101",
+                "02:00:17:00:00:13 to 10.0.3.0/24 table 102",
+                "02:00:17:00:00:13 to all via 10.0.3.1 table 102",
+                "rule 10000 from 10.0.2.12/32 table 101",
+                "rule 10001 from 10.0.3.13/32 table 102",
+                "02:00:17:00:00:11 runs Dhcp4",
+                "hostname metal1",
+                "dns 169.254.169.254",
+                "ntp 169.254.169.254",
+                "region=us-ashburn-1",
+                "zone=US-ASHBURN-AD-3",
+                "instanceType=BM.Standard3.64",
+                "instanceId=ocid1.instance.oc1.iad.aaaa44",
+                "providerId=oci://ocid1.instance.oc1.iad.aaaa44",
+            ],
+        );
+        let vnics = r#"[{"macAddr":"02:00:17:00:00:01","nicIndex":0,"vlanTag":"0"},
+            {"macAddr":"02:00:17:00:00:02","nicIndex":1,"vlanTag":7},{"macAddr":"02:00:17:00:00:03","nicIndex":0,"vlanTag":4095},
+            {"macAddr":"02:00:17:00:00:04","nicIndex":"0","vlanTag":"70000","privateIp":"10.0.0.9"}]"#;
+        check_bodies(
+            &Oracle,
+            &[(VNICS, vnics)],
+            "Ok(Absent)",
+            &[
+                "! oracle: vnics has a card with a vlanTag that is none, or on a NIC that is not told",
+                "! oracle: vnics has a card with a vlanTag that is none, or on a NIC that is not told",
+                "! oracle: vnics has a card with a vlanTag that is none, or on a NIC that is not told",
+                "02:00:17:00:00:01 mtu 9000",
+                "02:00:17:00:00:01 runs Dhcp4",
+                "dns 169.254.169.254",
+                "ntp 169.254.169.254",
             ],
         );
     }

@@ -5,12 +5,12 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use super::cidata;
 use super::facts::{Facts, is_blank};
-use super::media::{FileSystem, Medium, Volume};
+use super::media::Medium;
 use super::network::cards;
 use super::{Answer, Answers, Ask, Bodies, Known, Parsed, Provider, fixed};
 use crate::config::machine::tree::Node;
-use crate::config::netdata;
 use crate::config::userdata::Base64;
 use crate::config::{AutoMethod, LinkRef};
 use crate::value::Prefix;
@@ -19,10 +19,10 @@ use crate::value::Prefix;
 pub struct Scaleway;
 
 /// Files of the CD: with any of them everything is said.
-const DRIVE: [&str; 2] = ["meta-data", "network-config"];
+const DRIVE: [&str; 2] = [cidata::META_DATA, cidata::NETWORK_CONFIG];
 
 const SERVER: &str = "conf";
-const USER_DATA: &str = "user-data";
+const USER_DATA: &str = cidata::USER_DATA;
 
 /// Where the service is, and the metric of the way there: what is pinned to it by other means goes first.
 const SERVICE: Ipv4Addr = Ipv4Addr::new(169, 254, 42, 42);
@@ -34,11 +34,7 @@ impl Provider for Scaleway {
     }
 
     fn media(&self) -> &'static [Medium] {
-        &[Medium::Volume(Volume {
-            labels: &["cidata"],
-            file_systems: &[FileSystem::Iso9660, FileSystem::Vfat],
-            files: &[DRIVE[0], DRIVE[1], USER_DATA, "vendor-data"],
-        })]
+        &[cidata::VOLUME]
     }
 
     fn is_told(&self, media: &Bodies) -> bool {
@@ -68,26 +64,14 @@ impl Provider for Scaleway {
 
     fn parse(&self, bodies: &Bodies) -> Parsed {
         let mut facts = Facts::new(self.name(), bodies);
+        if self.is_told(bodies) {
+            return cidata::read(facts, "", None);
+        }
         if let Some(root) = facts.tree(SERVER) {
             server(&mut facts, &root);
             network(&mut facts, &root);
         }
-        drive(&mut facts);
         facts.finish(USER_DATA, Base64::Never)
-    }
-}
-
-/// The CD: name and identifier, and the network as cloud-init describes it.
-fn drive(facts: &mut Facts<'_>) {
-    let [meta_data, network_config] = DRIVE;
-    if let Some(root) = facts.tree(meta_data) {
-        facts.hostname_at(&root, "local-hostname", meta_data);
-        facts.hostname_at(&root, "hostname", meta_data);
-        facts.fact_at(&root, "instance-id", "instanceId", meta_data);
-    }
-    if let Some(text) = facts.text(network_config) {
-        let faults = netdata::parse(text, "scaleway network-config", &mut facts.document);
-        facts.diagnostics.extend(faults);
     }
 }
 
@@ -206,6 +190,7 @@ mod tests {
                 "02:00:00:00:00:03 runs Dhcp4",
                 "hostname node9",
                 "instanceId=0a1b2c3d-0000-4000-8000-000000000043",
+                "internalDNS=node9",
             ],
         );
         let (bodies, asks) = converse(&Scaleway, "scaleway/private-only");

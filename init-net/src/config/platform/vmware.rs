@@ -223,3 +223,145 @@ fn is_named(key: &str, name: &str) -> bool {
     };
     bare.is_some_and(|bare| bare.eq_ignore_ascii_case(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::platform::tests::fixtures::{check, check_bodies};
+
+    const CONFIG: &str = "Ok(Config(76 bytes))";
+
+    #[test]
+    fn nested_network() {
+        check(
+            &Vmware,
+            "vmware/nested-network",
+            CONFIG,
+            &[
+                "00:50:56:00:00:01 mtu 9000",
+                "00:50:56:00:00:01 has 192.0.2.10/24",
+                "00:50:56:00:00:01 has 2001:db8::10/64",
+                "00:50:56:00:00:01 to all via 192.0.2.1",
+                "00:50:56:00:00:01 to all via 2001:db8::1",
+                "hostname node8.example.net",
+                "dns 192.0.2.53",
+                "search example.net",
+                "instanceId=vm-43",
+                "internalDNS=node8.example.net",
+            ],
+        );
+    }
+
+    #[test]
+    fn ovf_environment() {
+        check(
+            &Vmware,
+            "vmware/ovf",
+            CONFIG,
+            &["hostname node9", "instanceId=vm-44"],
+        );
+    }
+
+    #[test]
+    fn what_speaks() {
+        let told = |key: &str, value: &str| {
+            Vmware.is_told(&Bodies::from([(key.to_owned(), value.as_bytes().to_vec())]))
+        };
+        for key in [METADATA, OVF, OVF_CD, USER_DATA[0], USER_DATA[2]] {
+            assert!(told(key, "x") && !told(key, " ---\n") && !told(key, ""));
+        }
+        assert!(!told("guestinfo/userdata.encoding", "base64"));
+        assert!(Vmware.wanted(&Answers::new()).is_empty());
+    }
+
+    #[test]
+    fn which_user_data() {
+        let ours = ("guestinfo/userdata", "kind: X\n");
+        let cloud_config = ("guestinfo/talos.config", "#cloud-config\nhostname: node7\n");
+        let ovf = (
+            OVF,
+            "<E><Property key='TALOS.CONFIG' value='a2luZDogWFhYCg=='/></E>",
+        );
+        let vendor = ("guestinfo/vendordata", "kind: XXXXX\n");
+        check_bodies(&Vmware, &[ours, ovf, vendor], "Ok(Config(8 bytes))", &[]);
+        check_bodies(
+            &Vmware,
+            &[cloud_config, ovf, vendor],
+            "Ok(Config(10 bytes))",
+            &["hostname node7"],
+        );
+        check_bodies(
+            &Vmware,
+            &[cloud_config, vendor],
+            "Ok(Config(12 bytes))",
+            &["hostname node7"],
+        );
+        let broken = [
+            ("guestinfo/talos.config", "kind: X\n"),
+            ("guestinfo/talos.config.encoding", "b64"),
+            ours,
+        ];
+        check_bodies(
+            &Vmware,
+            &broken,
+            "Err(Base64)",
+            &["! vmware: guestinfo/talos.config is no machine configuration: not base64"],
+        );
+    }
+
+    #[test]
+    fn hostile() {
+        check_bodies(
+            &Vmware,
+            &[
+                (
+                    METADATA,
+                    "{instance-id: [1], local-hostname: ..., network: 'x: ['}",
+                ),
+                ("guestinfo/metadata.encoding", "rot13"),
+                (OVF, "<E><Property key='hostname' value='a b'/><Property/>"),
+            ],
+            "Ok(Absent)",
+            &[
+                "! vmware: guestinfo/ovfenv ends too early",
+                "! vmware: guestinfo/metadata.encoding is no known encoding",
+                "! vmware: guestinfo/metadata has a local-hostname that is not what it should be",
+                "! while parsing a node, did not find expected node content",
+                "internalDNS=...",
+            ],
+        );
+        check_bodies(
+            &Vmware,
+            &[
+                (METADATA, "{network: {version: 9}, network.encoding: 7}"),
+                (
+                    OVF_CD,
+                    "<E><Property key='hostname' value='a b'/><Property/><Property key='metadata' value='&x;'/></E>",
+                ),
+            ],
+            "Ok(Absent)",
+            &[
+                "! vmware: ovf-env.xml has an unknown entity",
+                "! network-config: only version 1 is read here",
+            ],
+        );
+        check_bodies(
+            &Vmware,
+            &[
+                (METADATA, "a2luZA"),
+                ("guestinfo/metadata.encoding", "gzip+base64"),
+                (OVF_CD, "<E><Property key='hostname' value='a b'/></E>"),
+            ],
+            "Ok(Absent)",
+            &["! vmware: ovf-env.xml has a host name that is none"],
+        );
+        check_bodies(
+            &Vmware,
+            &[(METADATA, "#!/bin/sh"), (OVF, "\u{1}")],
+            "Ok(Absent)",
+            &[
+                "! vmware: guestinfo/metadata cannot be read: a script (#!) is not run here; give YAML documents with kind",
+            ],
+        );
+    }
+}

@@ -173,10 +173,43 @@ mod tests {
         );
     }
 
+    #[test]
+    fn properties_of_an_environment() {
+        let check = |xml: &str, expect: Result<&[(&str, &str)], &'static str>| {
+            let found = properties(xml);
+            let expect = expect.map(|pairs| {
+                let pairs = pairs.iter();
+                let owned = pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+                owned.collect::<Vec<_>>()
+            });
+            assert_eq!(found, expect);
+        };
+        check("", Ok(&[]));
+        check(
+            "<a><b/><Property key='a'/><Property value='a'/></a>",
+            Ok(&[]),
+        );
+        check(
+            "<a xmlns:o='u'><o:Property o:key='a&amp;' o:value=\"b\"><c/></o:Property><Property key='c' value='' x='1'/></a>",
+            Ok(&[("a&", "b"), ("c", "")]),
+        );
+        check("<a><Property key='a' value='b'/>", Err("ends too early"));
+        check(
+            "<a><Property key='a' value='&x;'/></a>",
+            Err("has an unknown entity"),
+        );
+        check("<a><Property key='a' key='b'/></a>", Err("is damaged XML"));
+        check("<!DOCTYPE a []><a/>", Err("has entities of its own"));
+        check(&"<a>".repeat(100), Err("is too long or too deep"));
+        let many = "<Property key='a' value='b'/>".repeat(MAX_PROPERTIES + 1);
+        check(&format!("<a>{many}</a>"), Err("is too long or too deep"));
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_never_panics(text: String) {
             let _ = text_at(&text, &["a", "b"]);
+            let _ = properties(&format!("<a><Property key='{text}' {text}='b'/></a>"));
             let _ = text_at(&format!("<a><b>{text}</b></a>"), &["a", "b"]);
         }
     }

@@ -72,6 +72,16 @@ pub fn decode(raw: &[u8], base64: Base64) -> Result<UserData, UserDataError> {
     judge(text(&bytes)?)
 }
 
+/// Whether `raw` is meant as a machine configuration, right or wrong: the vendor of a cloud writes much that is for others, `{}`
+/// among it.
+pub fn is_meant(raw: &[u8]) -> bool {
+    match decode(raw, Base64::Never) {
+        Ok(UserData::Config(text)) => machine::is_meant(&text),
+        Ok(UserData::Include(_)) => true,
+        Ok(UserData::Absent | UserData::CloudConfig(_)) | Err(_) => false,
+    }
+}
+
 /// The value of `initnet.config.inline=`, pieces joined: base64 of a text, or of a gzip or zstd stream of it.
 pub fn decode_inline(text: &str) -> Result<UserData, UserDataError> {
     decode(text.as_bytes(), Base64::Always)

@@ -10,7 +10,7 @@ mod names;
 use std::io;
 
 use super::disk::{Disk, damaged, u16_at, u32_at};
-use names::{Names, Susp, mangled};
+use names::{Names, Susp};
 
 /// Where volume descriptors begin, and how long each is, bytes (ECMA-119 §6.2.1, §8).
 const DESCRIPTORS: u64 = 16 * 2048;
@@ -121,17 +121,20 @@ impl<'a> Iso<'a> {
 
     /// The file at `path`, in any case, at most `limit` bytes of it (more is `FileTooLarge`); `None`: there is none.
     pub fn file(&self, path: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
-        for root in &self.roots {
-            if let Some(entry) = self.find(*root, path)?
-                && !entry.directory
-            {
-                return self.content(&entry, limit).map(Some);
+        // A name that is right in any tree comes before one that a plain disc has shortened: several become the same.
+        for shortened in [false, true] {
+            for root in &self.roots {
+                if let Some(entry) = self.find(*root, path, shortened)?
+                    && !entry.directory
+                {
+                    return self.content(&entry, limit).map(Some);
+                }
             }
         }
         Ok(None)
     }
 
-    fn find(&self, root: Root, path: &str) -> io::Result<Option<Entry>> {
+    fn find(&self, root: Root, path: &str, shortened: bool) -> io::Result<Option<Entry>> {
         let extent = Extent {
             block: root.block,
             length: root.length,
@@ -150,8 +153,12 @@ impl<'a> Iso<'a> {
                 return Ok(None);
             };
             let records = self.directory(*extent)?;
-            match self.entry(&records, name, root.joliet, susp.as_ref())? {
-                Some(entry) => at = entry,
+            let found = self.entries(&records, root.joliet, susp.as_ref())?;
+            let found = found
+                .into_iter()
+                .find(|(names, _)| names.are(name, shortened));
+            match found {
+                Some((_, entry)) => at = entry,
                 None => return Ok(None),
             }
         }
@@ -174,45 +181,34 @@ impl<'a> Iso<'a> {
         self.read(extent, u32::MAX)
     }
 
-    /// The entry `name` among `records`. A name that is right comes before one that a plain disc has shortened.
-    fn entry(
+    /// What is in a directory.
+    fn entries(
         &self,
         records: &[u8],
-        name: &str,
         joliet: bool,
         susp: Option<&Susp>,
-    ) -> io::Result<Option<Entry>> {
-        let mut shortened = None;
-        let mut first: Option<Vec<Extent>> = None;
+    ) -> io::Result<Vec<(Names, Entry)>> {
+        let mut entries = Vec::new();
+        let mut parts: Vec<Extent> = Vec::new();
         for record in Records(records) {
-            let extents = first.get_or_insert_default();
-            extents.extend(extent_of(record));
-            if extents.len() > MAX_PARTS {
+            parts.extend(extent_of(record));
+            if parts.len() > MAX_PARTS {
                 return Err(damaged("a file of more than 64 parts"));
             }
             let flags = record.get(25).copied().unwrap_or_default();
             if flags & MULTI_EXTENT != 0 {
                 continue;
             }
-            let Some(extents) = first.take() else {
-                continue;
-            };
             let names = Names::of(record, joliet, susp, self)?;
-            if names.is_link {
-                continue;
-            }
             let entry = Entry {
                 directory: flags & DIRECTORY != 0,
-                extents,
+                extents: core::mem::take(&mut parts),
             };
-            if names.is(name) {
-                return Ok(Some(entry));
-            }
-            if names.is_plain && names.is(&mangled(name)) {
-                shortened.get_or_insert(entry);
+            if !names.is_link {
+                entries.push((names, entry));
             }
         }
-        Ok(shortened)
+        Ok(entries)
     }
 
     fn content(&self, entry: &Entry, limit: usize) -> io::Result<Vec<u8>> {

@@ -106,6 +106,64 @@ fn a_long_name_is_in_a_second_area() {
 }
 
 #[test]
+fn names_that_are_the_same_when_shortened() {
+    let volume = Volume {
+        files: &["network-config", "network-data", "network-more"],
+        ..CIDATA
+    };
+    let content = [
+        ("network-config", &b"1"[..]),
+        ("network-data", b"2"),
+        ("network-more", b"3"),
+    ];
+    for names in [&["-J"][..], &["-r"]] {
+        let image = genisoimage(names, "cidata", &content);
+        check(&image, &volume, "cidata", &content);
+    }
+    let fat = FatImage::new(12, 1024, "cidata").with(&content).bytes();
+    check(&fat, &volume, "cidata", &content);
+}
+
+#[test]
+fn a_directory_of_several_sectors() {
+    let many: Vec<String> = (0..300)
+        .map(|number| format!("file-{number:03}.txt"))
+        .collect();
+    let mut content: Vec<(&str, &[u8])> = many.iter().map(|name| (&name[..], &b""[..])).collect();
+    content.extend(SEED);
+    for names in [&["-J"][..], &["-r"]] {
+        let image = xorriso(names, "cidata", &content);
+        check(&image, &CIDATA, "cidata", &SEED);
+    }
+    let image = FatImage::new(32, 40 << 10, "cidata").with(&content).bytes();
+    check(&image, &CIDATA, "cidata", &SEED);
+}
+
+#[test]
+fn a_file_in_pieces() {
+    let long: Vec<u8> = (0..100_000_u32).map(|number| (number / 3) as u8).collect();
+    let gap = [("first", &long[..30_000]), ("second", &long[..10_000])];
+    for (width, kibibytes) in [(12, 1024), (16, 20 << 10), (32, 40 << 10)] {
+        let mut image = FatImage::new(width, kibibytes, "cidata").with(&gap);
+        image.tool("mdel", &["::first"]);
+        // It begins in the gap and goes on behind.
+        let content = [("user-data", &long[..]), ("meta-data", &long[..7])];
+        let image = image.with(&content).bytes();
+        check(&image, &CIDATA, "cidata", &content);
+    }
+}
+
+#[test]
+fn a_long_name_of_another_file_is_none() {
+    let mut image = FatImage::new(12, 1024, "cidata").with(&SEED).bytes();
+    let name = b"USER-D~1";
+    let at = image.windows(8).position(|window| window == name).unwrap();
+    // A system that knows no long names has put another file there.
+    image[at..at + 8].copy_from_slice(b"OTHER   ");
+    check(&image, &CIDATA, "cidata", &SEED[1..]);
+}
+
+#[test]
 fn links_are_no_files() {
     let folder = files(&SEED);
     std::fs::remove_file(folder.join("user-data")).unwrap();

@@ -72,7 +72,7 @@ fn bonds() {
             "fa:16:3e:00:00:01 mtu 9000",
             "fa:16:3e:00:00:02",
             "bond0 802.3ad of fa:16:3e:00:00:02 fa:16:3e:00:00:01 mtu 9000",
-            "bond0.7 Vlan { parent: Name(bond0), id: VlanId(7), protocol: None }",
+            "bond0.7 7 on bond0 as fa:16:3e:00:00:07",
             "bond0 has 192.0.2.8/24",
             "bond0.7 runs Dhcp4",
         ],
@@ -99,9 +99,9 @@ fn vlans_in_any_order() {
           ], "networks": [{"link": "v2", "type": "ipv6_slaac"}]}"#,
         &[
             "fa:16:3e:00:00:01",
-            "Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(7) } Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(7), protocol: None }",
-            "Vlan { parent: Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(7) }, id: VlanId(8) } Vlan { parent: Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(7) }, id: VlanId(8), protocol: None } mtu 1400",
-            "Vlan { parent: Vlan { parent: Mac(fa:16:3e:00:00:01), id: VlanId(7) }, id: VlanId(8) } runs Auto6",
+            "fa:16:3e:00:00:01.7 7 on fa:16:3e:00:00:01",
+            "fa:16:3e:00:00:01.7.8 8 on fa:16:3e:00:00:01.7 mtu 1400",
+            "fa:16:3e:00:00:01.7.8 runs Auto6",
         ],
     );
 }
@@ -162,7 +162,7 @@ fn networks() {
     );
     check(
         r#"{"services": [{"type": "dns", "address": "192.0.2.53"}, {"type": "dns", "address": "2001:db8::53"}, {"type": "dns", "address": "192.0.2.53"}]}"#,
-        &[],
+        &["dns 192.0.2.53", "dns 2001:db8::53"],
     );
 }
 
@@ -221,7 +221,10 @@ fn what_is_wrong_costs_itself() {
             "fa:16:3e:00:00:02 to 10.3.0.0/16 via 10.0.0.3",
         ],
     );
-    check("{\"links\": 7, \"networks\": null, \"services\": {}}", &[]);
+    check(
+        "{\"links\": 7, \"networks\": null, \"services\": {}}",
+        &["! network_data: links[0] has no ethernet_mac_address"],
+    );
     check("null", &[]);
     check("", &[]);
     check("[]", &[]);

@@ -136,6 +136,7 @@ fn short(link: &LinkRef) -> String {
     match link {
         LinkRef::Mac(mac) => mac.to_string(),
         LinkRef::Name(name) => name.to_string(),
+        LinkRef::Vlan { parent, id } => format!("{}.{id}", short(parent)),
         LinkRef::Selector(selector) => format!(
             "{}/{}",
             selector.hardware_addr.as_deref().unwrap_or("*"),
@@ -162,6 +163,10 @@ pub fn lines(document: &Document) -> Vec<String> {
                 let members: Vec<String> = members.iter().map(short).collect();
                 let mode = options.mode.map(|mode| mode.to_string());
                 format!(" {} of {}", mode.unwrap_or_default(), members.join(" "))
+            }
+            Some(KindConfig::Vlan { parent, id, .. }) => {
+                let mac = word("as", config.mac);
+                format!(" {id} on {}{mac}", short(parent))
             }
             Some(other) => format!(" {other:?}"),
             None => String::new(),
@@ -192,9 +197,10 @@ pub fn lines(document: &Document) -> Vec<String> {
     for config in &document.operators {
         let metric = word("metric", config.metric);
         out.push(format!(
-            "{} runs {:?}{metric}",
+            "{} runs {:?}{metric}{}",
             short(&config.link),
-            config.method
+            config.method,
+            word("table", config.table.map(|table| table.id()))
         ));
     }
     out.extend(

@@ -43,7 +43,7 @@ impl Susp {
 pub(super) struct Names {
     name: String,
     /// Whether the name is one of the 37 characters and the length that ISO 9660 has.
-    pub(super) is_plain: bool,
+    is_plain: bool,
     /// Whether it is a symbolic link.
     pub(super) is_link: bool,
 }
@@ -143,9 +143,14 @@ fn system_use(record: &[u8]) -> Option<&[u8]> {
 }
 
 impl Names {
-    /// Whether it is `name`, in any case.
-    pub(super) fn is(&self, name: &str) -> bool {
-        self.name.to_lowercase() == name.to_lowercase()
+    /// Whether they are `name`, in any case; or, if that is asked for, what a plain disc has of it.
+    pub(super) fn are(&self, name: &str, shortened: bool) -> bool {
+        let is = |name: &str| self.name.to_lowercase() == name.to_lowercase();
+        if shortened {
+            self.is_plain && is(&mangled(name))
+        } else {
+            is(name)
+        }
     }
 }
 
@@ -160,7 +165,7 @@ pub(super) fn utf16(bytes: &[u8]) -> String {
 }
 
 /// `name` as mkisofs writes it on a disc without other names: eight characters, a point, three.
-pub(super) fn mangled(name: &str) -> String {
+fn mangled(name: &str) -> String {
     let part = |text: &str, length: usize| -> String {
         let characters = text.chars().take(length);
         characters

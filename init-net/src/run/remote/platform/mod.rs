@@ -16,7 +16,7 @@ mod tests;
 use crate::config::platform::{
     Bodies, Bootstrap, Found, Medium, Platform, Provider, Session, detect,
 };
-use crate::config::userdata::UserData;
+use crate::config::userdata::{UserData, UserDataError};
 use crate::config::{Diagnostic, Document};
 use crate::proto::http::{Fetch, FetchError, Response};
 use crate::run::core::{Around, Fetched, MediaNews, Source};
@@ -52,7 +52,7 @@ pub struct Metadata {
     /// The way to the service, once it has answered.
     chosen: Option<Chosen>,
     result: Option<Result<Fetched, String>>,
-    /// The cloud has been told how it went.
+    /// The cloud has been told that it went wrong.
     reported: bool,
     /// Nobody boots here: the cloud is not told anything.
     offline: bool,
@@ -384,12 +384,15 @@ impl Source for Metadata {
 
     fn next(&mut self, ended: &Result<Fetched, String>) -> Option<Box<dyn Source>> {
         let provider = self.provider.filter(|_| !self.offline)?;
+        // What is for another tool is no failure of the machine.
+        let is_ours = |error: &UserDataError| !matches!(error, UserDataError::Foreign(_));
         let failed = match ended {
             Ok(fetched) => provider
                 .parse(&fetched.bodies)
                 .user_data
                 .err()
-                .map(|e| e.to_string()),
+                .filter(is_ours)
+                .map(|error| error.to_string()),
             Err(error) => Some(error.clone()),
         };
         if failed.is_some() && std::mem::replace(&mut self.reported, true) {

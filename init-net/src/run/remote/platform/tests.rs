@@ -405,6 +405,27 @@ fn user_data_that_is_elsewhere_is_fetched() {
 }
 
 #[test]
+fn offline_nobody_is_told_and_what_is_for_others_is_no_failure() {
+    let provider = detect::named("azure").unwrap().provider.unwrap();
+    let user_data = |text: &[u8]| {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(text);
+        Ok(Fetched::fresh(
+            [("userData".to_owned(), text.into_bytes())].into(),
+        ))
+    };
+    let mut offline = Metadata::at(provider, "http://127.0.0.1:1");
+    assert!(offline.next(&user_data(b"kind: X")).is_none());
+    // A failure is told once, success always.
+    let mut boot = Metadata::new(Some(provider), true, None, None);
+    for _ in 0..2 {
+        assert!(boot.next(&user_data(b"#!/bin/sh")).is_some());
+    }
+    assert!(boot.next(&user_data(b"\xff\xfe")).is_some());
+    assert!(boot.next(&user_data(b"\xff\xfe")).is_none());
+}
+
+#[test]
 fn the_cloud_is_told_how_it_went() {
     let mut scene = Scene::new(Some(&Fake));
     let found = scene.found();
