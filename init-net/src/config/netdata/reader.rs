@@ -1,5 +1,6 @@
 //! What the versions of network-config share: places, limits, and the small readers.
 
+use core::fmt::Display;
 use core::net::IpAddr;
 use core::str::FromStr;
 use std::collections::BTreeMap;
@@ -115,13 +116,21 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at `key`; told when it is there and is none.
-    pub(super) fn read<T: FromStr>(&mut self, node: &Node, key: &str) -> Option<T> {
+    pub(super) fn read<T: FromStr<Err: Display>>(&mut self, node: &Node, key: &str) -> Option<T> {
         let value = node.at(key)?;
-        let parsed = value.text().and_then(|text| text.trim().parse().ok());
-        if parsed.is_none() {
+        let Some(text) = value.text() else {
             self.warn(value.mark, format!("{key} is not what it should be"));
+            return None;
+        };
+        match text.trim().parse() {
+            Ok(read) => Some(read),
+            Err(error) => {
+                let rule = format!("{key} is not what it should be");
+                let fix = Some(error.to_string());
+                self.report(Severity::Warning, value.mark, rule, fix, IGNORED);
+                None
+            }
         }
-        parsed
     }
 
     /// The truth value at `key`, quoted or not; told when it is there and is none.

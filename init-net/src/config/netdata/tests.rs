@@ -203,6 +203,7 @@ fn operator(config: &OperatorConfig) -> String {
         ("ignore_hostname", config.ignore_hostname),
         ("ignore_routes", config.ignore_routes),
         ("send_hostname", config.send_hostname),
+        ("optional", config.optional),
     ] {
         line += &said.map_or(String::new(), |said| format!(" {key}={said}"));
     }

@@ -115,6 +115,10 @@ fn dynamic() {
     );
     on_card("dhcp6: true", &["Dhcp6 on eth0"]);
     on_card(
+        "dhcp4: true, optional: true",
+        &["Dhcp4 on eth0 optional=true"],
+    );
+    on_card(
         "dhcp4: true, dhcp4-overrides: {route-metric: 400, use-dns: 'no', use-domains: route, use-hostname: no, send-hostname: true, hostname: n1, use-mtu: false, use-ntp: false, use-routes: false}",
         &[
             "Dhcp4 on eth0 metric 400 use_dns=false use_domains=false use_mtu=false use_ntp=false ignore_hostname=true ignore_routes=true send_hostname=true hostname n1",
@@ -304,7 +308,7 @@ fn links_on_links() {
             "link d up dummy",
             "link blue up vrf(eth1; 1000)",
             "address 192.0.2.1/32 on d",
-            "route default via 192.0.2.1 on blue table 1000",
+            "route default via 192.0.2.1 on eth1 table 1000",
             "rule 20000 from 192.0.2.9/32 table 1000",
         ],
     );

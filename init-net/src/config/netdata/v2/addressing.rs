@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::super::reader::Reader;
 use crate::config::machine::tree::{Node, Value};
-use crate::config::{AddressConfig, LinkRef, LinkSettings};
+use crate::config::{AddressConfig, LinkRef, LinkSettings, Severity};
 use crate::value::{Instant, Prefix};
 
 /// IN6_ADDR_GEN_MODE_*, include/uapi/linux/if_link.h.
@@ -84,7 +84,10 @@ impl Reader<'_> {
             return self.warn(item.mark, "an address is none with its length");
         };
         if !text.contains('/') {
-            self.note(item.mark, "an address without length is alone on its link");
+            let rule = "an address without length is alone on its link".to_owned();
+            let fix = Some("write 192.0.2.10/24".to_owned());
+            let effect = "what is beside it is reached by routes only";
+            self.report(Severity::Note, item.mark, rule, fix, effect);
         }
         let mut config = AddressConfig::new(link.clone(), address, self.origin(item.mark));
         match options.and_then(|options| options.at("lifetime")) {

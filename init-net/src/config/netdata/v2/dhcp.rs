@@ -15,6 +15,7 @@ impl Reader<'_> {
             }
             let mark = node.at(key).map_or(node.mark, |said| said.mark);
             let mut operator = OperatorConfig::new(link.clone(), method, self.origin(mark));
+            operator.optional = self.truth(node, "optional");
             if let Some(said) = self.map(node, overrides) {
                 self.overrides(said, &mut operator);
             }

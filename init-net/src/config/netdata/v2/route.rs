@@ -1,9 +1,11 @@
 //! `routes` and `routing-policy`.
 
+use core::fmt::Display;
 use core::net::IpAddr;
+use core::str::FromStr;
 
 use super::super::reader::{MAX_ITEMS, Reader, destination};
-use crate::config::machine::tree::Node;
+use crate::config::machine::tree::{Mark, Node};
 use crate::config::{LinkRef, RouteConfig, RuleConfig};
 use crate::value::{Prefix, RouteKind, RouteTable, RuleAction};
 
@@ -72,7 +74,7 @@ impl Reader<'_> {
     }
 
     /// [`Reader::read`] of what must not be left out when it is wrong. `None`: it is wrong, which was told.
-    fn decides<T: core::str::FromStr>(&mut self, node: &Node, key: &str) -> Option<Option<T>> {
+    fn decides<T: FromStr<Err: Display>>(&mut self, node: &Node, key: &str) -> Option<Option<T>> {
         let value = self.read(node, key);
         (value.is_some() || node.at(key).is_none()).then_some(value)
     }
@@ -128,7 +130,7 @@ impl Reader<'_> {
         read
     }
 
-    fn add_rule(&mut self, mark: crate::config::machine::tree::Mark, config: RuleConfig) {
+    fn add_rule(&mut self, mark: Mark, config: RuleConfig) {
         match self.out.rules.len() < MAX_ITEMS {
             true => self.out.rules.push(config),
             false => self.limit(mark, MAX_ITEMS, "rules"),

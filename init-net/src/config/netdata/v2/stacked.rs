@@ -77,14 +77,16 @@ impl Reader<'_> {
             }
             return;
         };
-        config.kind = Some(KindConfig::Vrf {
-            members: self.interfaces(node),
-            table,
-        });
+        let members = self.interfaces(node);
+        // A route leads out of a member; of several, the one whose network holds the gateway.
+        let link = match members.as_slice() {
+            [member] => Some(member.clone()),
+            _ => None,
+        };
+        config.kind = Some(KindConfig::Vrf { members, table });
         config.up = Some(true);
-        let link = config.link.clone();
         if self.add_link(node.mark, config) {
-            self.routes(node, Some(&link), Some(table));
+            self.routes(node, link.as_ref(), Some(table));
             self.rules(node, Some(table));
         }
     }
