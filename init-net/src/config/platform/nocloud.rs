@@ -360,7 +360,7 @@ mod tests {
             "Ok(Absent)",
             &[
                 "! nocloud: meta-data is no mapping",
-                "! found unprintable character",
+                "! network-config: found unprintable character",
             ],
         );
         check_bodies(
