@@ -262,7 +262,10 @@ fn spec(
             .clone()
             .filter(|_| config.send_hostname != Some(false)),
         first_lease_wins: config.method == AutoMethod::SingleDhcp4,
-        need,
+        need: match config.optional {
+            Some(true) => OperatorNeed::Optional,
+            Some(false) | None => need,
+        },
         dhcp6,
         layer,
         origin: config.origin.clone(),

@@ -178,6 +178,7 @@ fn settings(said: &LinkSettings, link: &LinkName) -> Vec<(SysctlKey, String)> {
         ("ipv4", "proxy_arp", switch(said.proxy_arp)),
         ("ipv6", "disable_ipv6", switch(said.ipv6.map(|on| !on))),
         ("ipv6", "addr_gen_mode", number(said.addr_gen_mode)),
+        ("ipv6", "use_tempaddr", number(said.temporary_addresses)),
     ];
     let key = |family: &str, name: &str| format!("net/{family}/conf/{link}/{name}").parse().ok();
     rows.into_iter()

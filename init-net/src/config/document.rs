@@ -326,6 +326,8 @@ pub struct OperatorConfig {
     pub send_hostname: Option<bool>,
     /// The host name to tell; `None`: that of the machine, where one is configured.
     pub hostname: Option<Hostname>,
+    /// Whether a boot goes on without it; `None`: as the method has it.
+    pub optional: Option<bool>,
     /// Routes within these networks are taken from it although they cover what the configuration speaks of.
     pub allow_routes: Vec<Prefix>,
     /// DHCPv6 option 1, type included; `None`: made from the hardware address (DUID-LL).
@@ -356,6 +358,7 @@ impl OperatorConfig {
             use_ntp: None,
             send_hostname: None,
             hostname: None,
+            optional: None,
             allow_routes: Vec::new(),
             duid: None,
             prefix_hint: None,

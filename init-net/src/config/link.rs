@@ -83,6 +83,8 @@ pub struct LinkSettings {
     pub ipv6: Option<bool>,
     /// `addr_gen_mode`: 0 EUI-64, 1 none, 2 stable privacy, 3 random.
     pub addr_gen_mode: Option<u8>,
+    /// `use_tempaddr`: 0 none, 1 made, 2 made and preferred (RFC 8981).
+    pub temporary_addresses: Option<u8>,
     /// Networks that routes of its routers may cover, whatever else is said of them. No parameter of the kernel.
     pub allow_routes: Vec<Prefix>,
 }

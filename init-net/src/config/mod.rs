@@ -5,6 +5,7 @@
 //! "not said" is `None` or an empty list, defaults are filled in by `compile/defaults.rs`. Names stay symbolic
 //! ([`LinkRef`]) until `compile` sees the links of the machine.
 
+pub mod bond;
 pub mod cmdline;
 pub mod diagnostic;
 mod document;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::IfName;
-use crate::state::OperatorSpec;
+use crate::state::{OperatorNeed, OperatorSpec};
 
 fn on(method: AutoMethod, change: impl FnOnce(&mut OperatorConfig)) -> Document {
     config(|d| {
@@ -12,7 +12,7 @@ fn on(method: AutoMethod, change: impl FnOnce(&mut OperatorConfig)) -> Document 
     })
 }
 
-fn runs<'a>(desired: &'a Desired, kind: OperatorKind) -> Option<&'a OperatorSpec> {
+fn runs(desired: &Desired, kind: OperatorKind) -> Option<&OperatorSpec> {
     desired.operators.get(&(name("eth1"), kind))
 }
 
@@ -136,4 +136,29 @@ fn a_name_for_several_links_is_refused() {
     });
     let desired = bad(&[said], &["Error: several links are to be called lan0"]);
     assert!(!desired.links.contains_key(&name("lan0")));
+}
+
+#[test]
+fn nothing_waits_for_what_is_optional() {
+    let need = |optional| {
+        let desired = good(&[on(AutoMethod::Any, |said| said.optional = optional)]);
+        let kinds = [
+            OperatorKind::Dhcp4,
+            OperatorKind::Router,
+            OperatorKind::Dhcp6,
+        ];
+        kinds.map(|kind| runs(&desired, kind).unwrap().need)
+    };
+    assert_eq!(need(None), [OperatorNeed::OneOfThem; 3]);
+    assert_eq!(need(Some(false)), [OperatorNeed::OneOfThem; 3]);
+    assert_eq!(need(Some(true)), [OperatorNeed::Optional; 3]);
+}
+
+#[test]
+fn temporary_addresses_are_a_parameter_of_the_link() {
+    let mut said = LinkConfig::new(link("eth1"), at("link"));
+    said.settings.temporary_addresses = Some(2);
+    let desired = good(&[config(|d| d.links.push(said))]);
+    let key = "net/ipv6/conf/eth1/use_tempaddr".parse().unwrap();
+    assert_eq!(desired.sysctls[&key].value, "2");
 }

@@ -1,112 +1,20 @@
 //! `bond=<name>[:<members>[:<options>[:<mtu>]]]`: keys and values as in the kernel's bonding.rst.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
-
 use super::argument::{Argument, Fault, quoted};
 use super::divergence;
 use super::fields::Field;
 use super::reading::Reading;
 use super::{tail, values};
-use crate::config::nearest::nearest;
+use crate::config::bond::{self, BondOption};
 use crate::config::{KindConfig, LinkRef};
-use crate::value::{BondOptions, LinkName, Mac, Numbered};
-
-/// What a value has to look like.
-enum Rule {
-    /// A whole number in this range.
-    Number(u32, u32),
-    /// One of these words, or its number: its place in the list.
-    Word(&'static [&'static str]),
-    /// IPv4 addresses joined by `;`.
-    Ipv4List,
-    /// IPv6 addresses joined by `;`.
-    Ipv6List,
-    Link,
-    Mac,
-}
-
-/// Addresses that one bond can probe (BOND_MAX_ARP_TARGETS, include/net/bonding.h).
-const MAX_TARGETS: usize = 16;
-
-/// Ranges: drivers/net/bonding/bond_options.c.
-const INT_MAX: u32 = i32::MAX as u32;
-
-const OPTIONS: [(&str, Rule); 32] = [
-    (
-        "mode",
-        Rule::Word(&[
-            "balance-rr",
-            "active-backup",
-            "balance-xor",
-            "broadcast",
-            "802.3ad",
-            "balance-tlb",
-            "balance-alb",
-        ]),
-    ),
-    ("miimon", Rule::Number(0, INT_MAX)),
-    ("updelay", Rule::Number(0, INT_MAX)),
-    ("downdelay", Rule::Number(0, INT_MAX)),
-    ("use_carrier", Rule::Word(&["off", "on"])),
-    ("arp_interval", Rule::Number(0, INT_MAX)),
-    ("arp_ip_target", Rule::Ipv4List),
-    ("ns_ip6_target", Rule::Ipv6List),
-    (
-        "arp_validate",
-        Rule::Word(&[
-            "none",
-            "active",
-            "backup",
-            "all",
-            "filter",
-            "filter_active",
-            "filter_backup",
-        ]),
-    ),
-    ("arp_all_targets", Rule::Word(&["any", "all"])),
-    ("arp_missed_max", Rule::Number(1, 255)),
-    ("missed_max", Rule::Number(1, 255)),
-    ("primary", Rule::Link),
-    (
-        "primary_reselect",
-        Rule::Word(&["always", "better", "failure"]),
-    ),
-    ("fail_over_mac", Rule::Word(&["none", "active", "follow"])),
-    (
-        "xmit_hash_policy",
-        Rule::Word(&[
-            "layer2",
-            "layer3+4",
-            "layer2+3",
-            "encap2+3",
-            "encap3+4",
-            "vlan+srcmac",
-        ]),
-    ),
-    ("resend_igmp", Rule::Number(0, 255)),
-    ("num_grat_arp", Rule::Number(0, 255)),
-    ("num_unsol_na", Rule::Number(0, 255)),
-    ("peer_notif_delay", Rule::Number(0, 300_000)),
-    ("all_slaves_active", Rule::Word(&["dropped", "delivered"])),
-    ("min_links", Rule::Number(0, INT_MAX)),
-    ("lp_interval", Rule::Number(1, INT_MAX)),
-    ("packets_per_slave", Rule::Number(0, 65_535)),
-    ("lacp_rate", Rule::Word(&["slow", "fast"])),
-    ("lacp_active", Rule::Word(&["off", "on"])),
-    ("ad_select", Rule::Word(&["stable", "bandwidth", "count"])),
-    ("ad_actor_sys_prio", Rule::Number(1, 65_535)),
-    ("ad_actor_system", Rule::Mac),
-    ("ad_user_port_key", Rule::Number(0, 1023)),
-    ("tlb_dynamic_lb", Rule::Word(&["off", "on"])),
-    ("active_slave", Rule::Link),
-];
+use crate::value::BondOptions;
 
 /// Members of a bond that names none, as in dracut.
 const DEFAULT_MEMBERS: &str = "eth0,eth1";
 
 /// One `key=value`, the key known and the value checked.
-struct BondOption<'a> {
-    key: &'static str,
+struct Given<'a> {
+    option: BondOption,
     value: Field<'a>,
 }
 
@@ -174,13 +82,13 @@ fn options<'a>(
     reading: &mut Reading<'_>,
     argument: &Argument<'_>,
     field: Field<'a>,
-) -> Result<Vec<BondOption<'a>>, Fault> {
-    let mut options: Vec<BondOption<'a>> = Vec::new();
+) -> Result<Vec<Given<'a>>, Fault> {
+    let mut options: Vec<Given<'a>> = Vec::new();
     for piece in field.split(b',') {
         match option(argument, piece) {
             Ok(option) => {
                 // As writing to sysfs twice: the last one stays.
-                options.retain(|known| known.key != option.key);
+                options.retain(|known| known.option.name != option.option.name);
                 options.push(option);
             }
             Err(fault) if piece.text.starts_with("mode=") => return Err(fault),
@@ -190,13 +98,13 @@ fn options<'a>(
     Ok(options)
 }
 
-fn option<'a>(argument: &Argument<'_>, piece: Field<'a>) -> Result<BondOption<'a>, Fault> {
+fn option<'a>(argument: &Argument<'_>, piece: Field<'a>) -> Result<Given<'a>, Fault> {
     let Some((key, value)) = piece.split_once('=') else {
         let message = format!("option {} has no value", quoted(piece.text));
         return Err(argument.error(piece, message, "write <option>=<value>"));
     };
-    let Some((name, rule)) = OPTIONS.iter().find(|(name, _)| *name == key.text) else {
-        let fix = match nearest(key.text, OPTIONS.iter().map(|(name, _)| *name)) {
+    let Some(option) = bond::option(key.text) else {
+        let fix = match bond::nearest_option(key.text) {
             Some(name) => format!("did you mean {name}?"),
             None => "write an option of the kernel's bonding driver".to_owned(),
         };
@@ -206,122 +114,23 @@ fn option<'a>(argument: &Argument<'_>, piece: Field<'a>) -> Result<BondOption<'a
             fix,
         ));
     };
-    check(rule, value).map_err(|fix| {
-        argument.error(
-            value,
-            format!("{} is not a value of {name}", quoted(value.text)),
-            fix,
-        )
+    option.check(value.text).map_err(|fix| {
+        let message = format!("{} is not a value of {}", quoted(value.text), option.name);
+        argument.error(value, message, fix)
     })?;
-    Ok(BondOption { key: name, value })
+    Ok(Given { option, value })
 }
 
 /// The options as the rest of the pipeline has them. All of them were checked, so nothing is lost here.
-fn settings(options: &[BondOption<'_>]) -> (BondOptions, Option<LinkRef>) {
+fn settings(options: &[Given<'_>]) -> (BondOptions, Option<LinkRef>) {
     let (mut set, mut primary) = (BondOptions::default(), None);
-    for BondOption { key, value } in options {
-        let text = value.text;
-        let number = text.parse::<u32>().ok();
-        let targets = value.split(b';');
-        match *key {
-            "mode" => set.mode = word(text),
-            "miimon" => set.miimon = number,
-            "updelay" => set.updelay = number,
-            "downdelay" => set.downdelay = number,
-            "use_carrier" => set.use_carrier = switch(text),
-            "arp_interval" => set.arp_interval = number,
-            "arp_ip_target" => {
-                set.arp_ip_targets =
-                    Some(targets.iter().filter_map(|t| t.text.parse().ok()).collect());
-            }
-            "ns_ip6_target" => {
-                let parse = |target: &Field<'_>| target.unbracketed().text.parse().ok();
-                set.ns_ip6_targets = Some(targets.iter().filter_map(parse).collect());
-            }
-            "arp_validate" => set.arp_validate = word(text),
-            "arp_all_targets" => set.arp_all_targets = word(text),
-            "arp_missed_max" | "missed_max" => set.missed_max = text.parse().ok(),
-            "primary" => primary = text.parse().ok().map(LinkRef::Name),
-            "primary_reselect" => set.primary_reselect = word(text),
-            "fail_over_mac" => set.fail_over_mac = word(text),
-            "xmit_hash_policy" => set.xmit_hash_policy = word(text),
-            "resend_igmp" => set.resend_igmp = number,
-            // Two names of one option (bonding.rst).
-            "num_grat_arp" | "num_unsol_na" => set.num_peer_notif = text.parse().ok(),
-            "peer_notif_delay" => set.peer_notif_delay = number,
-            "all_slaves_active" => set.all_slaves_active = switch(text),
-            "min_links" => set.min_links = number,
-            "lp_interval" => set.lp_interval = number,
-            "packets_per_slave" => set.packets_per_slave = number,
-            "lacp_rate" => set.lacp_rate = word(text),
-            "lacp_active" => set.lacp_active = word(text),
-            "ad_select" => set.ad_select = word(text),
-            "ad_actor_sys_prio" => set.ad_actor_sys_prio = text.parse().ok(),
-            "ad_actor_system" => set.ad_actor_system = text.parse().ok(),
-            "ad_user_port_key" => set.ad_user_port_key = text.parse().ok(),
-            "tlb_dynamic_lb" => set.tlb_dynamic_lb = switch(text),
-            // active_slave: the kernel and the monitors choose; a primary says what is preferred.
-            _ => {}
+    for Given { option, value } in options {
+        option.set(value.text, &mut set);
+        if option.name == "primary" {
+            primary = value.text.parse().ok().map(LinkRef::Name);
         }
     }
     (set, primary)
-}
-
-/// An enumeration by its name, with `_` for `-`, or by its number.
-fn word<T: core::str::FromStr + Numbered>(text: &str) -> Option<T> {
-    let by_number = text.parse().ok().and_then(T::numbered);
-    by_number
-        .or_else(|| text.parse().ok())
-        .or_else(|| text.replace('_', "-").parse().ok())
-}
-
-fn switch(text: &str) -> Option<bool> {
-    match text {
-        "0" | "off" | "dropped" => Some(false),
-        "1" | "on" | "delivered" => Some(true),
-        _ => None,
-    }
-}
-
-/// Whether the value fits the rule; else what to write.
-fn check(rule: &Rule, field: Field<'_>) -> Result<(), String> {
-    let text = field.text;
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = text.parse::<u32>().ok().filter(|_| digits);
-    let list = |is_good: &dyn Fn(&str) -> bool, family: &str| {
-        let targets = field.split(b';');
-        if targets.len() <= MAX_TARGETS && targets.iter().all(|t| is_good(t.unbracketed().text)) {
-            Ok(())
-        } else {
-            Err(format!(
-                "write 1 to {MAX_TARGETS} {family} addresses joined by \";\""
-            ))
-        }
-    };
-    match rule {
-        Rule::Number(low, high) => match number {
-            Some(n) if (*low..=*high).contains(&n) => Ok(()),
-            _ => Err(format!("write a number from {low} to {high}")),
-        },
-        Rule::Word(words) => match number {
-            Some(n) if usize::try_from(n).is_ok_and(|n| n < words.len()) => Ok(()),
-            _ if words.contains(&text) => Ok(()),
-            _ => Err(match nearest(text, words.iter().copied()) {
-                Some(word) => format!("did you mean {word}?"),
-                None => format!("write one of {}", words.join(", ")),
-            }),
-        },
-        Rule::Ipv4List => list(&|t| t.parse::<Ipv4Addr>().is_ok(), "IPv4"),
-        Rule::Ipv6List => list(&|t| t.parse::<Ipv6Addr>().is_ok(), "bracketed IPv6"),
-        Rule::Link => text
-            .parse::<LinkName>()
-            .map(|_| ())
-            .map_err(|_| "write a link name".to_owned()),
-        Rule::Mac => text
-            .parse::<Mac>()
-            .map(|_| ())
-            .map_err(|_| "write a hardware address with dashes".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -350,7 +350,7 @@ mod tests {
                 "! nocloud: smbios-serial has a seed that is not at an http:// or https:// URL",
                 "! nocloud: meta-data has a region that is too long or holds control characters",
                 "! nocloud: meta-data has network-interfaces, which is not read: write a network-config",
-                "! network-config: only version 1 is read here",
+                "! network-config: this version is not known",
                 "hostname node7",
             ],
         );
@@ -360,7 +360,7 @@ mod tests {
             "Ok(Absent)",
             &[
                 "! nocloud: meta-data is no mapping",
-                "! found unprintable character",
+                "! network-config: found unprintable character",
             ],
         );
         check_bodies(

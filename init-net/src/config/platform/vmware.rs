@@ -326,7 +326,7 @@ mod tests {
                 "! vmware: guestinfo/ovfenv ends too early",
                 "! vmware: guestinfo/metadata.encoding is no known encoding",
                 "! vmware: guestinfo/metadata has a local-hostname that is not what it should be",
-                "! while parsing a node, did not find expected node content",
+                "! network-config: while parsing a node, did not find expected node content",
                 "internalDNS=...",
             ],
         );

@@ -12,12 +12,25 @@ const PERMANENT: u32 = 0x80;
 
 pub(super) fn set_address(state: &mut Observed, op: &AddressOp) {
     let same = |a: &AddressStatus| a.link_index == op.link.index && a.address == op.address;
-    let until = op
-        .valid_secs
-        .map(|secs| state.at + core::time::Duration::from_secs(secs.into()));
+    let family = Family::of(op.address.address());
+    let now = state.at;
+    let until = |secs: u32| now + core::time::Duration::from_secs(secs.into());
+    let preferred_secs = op.preferred_secs.or(op.valid_secs);
+    let mut flags = 0;
+    if op.valid_secs.is_none() {
+        flags |= PERMANENT;
+    }
+    if preferred_secs == Some(0) {
+        flags |= AddressStatus::DEPRECATED;
+    }
+    // A permanent address of IPv4 is told without times (inet_fill_ifaddr).
+    let timeless = family == Family::Inet4 && op.valid_secs.is_none();
+    let preferred_until = preferred_secs.filter(|_| !timeless).map(until);
+    let valid_until = op.valid_secs.map(until);
     if let Some(old) = state.addresses.iter_mut().find(|a| same(a)) {
-        old.valid_until = until;
-        old.preferred_until = until;
+        old.flags = old.flags & !(PERMANENT | AddressStatus::DEPRECATED) | flags;
+        old.valid_until = valid_until;
+        old.preferred_until = preferred_until;
         old.protocol = OUR_PROTOCOL;
         old.priority = op.priority.unwrap_or(0);
     } else {
@@ -27,13 +40,13 @@ pub(super) fn set_address(state: &mut Observed, op: &AddressOp) {
             broadcast: op.broadcast,
             link_index: op.link.index,
             link_name: op.link.name.clone(),
-            family: Family::of(op.address.address()),
+            family,
             scope: op.scope,
-            flags: PERMANENT,
+            flags,
             priority: op.priority.unwrap_or(0),
             protocol: OUR_PROTOCOL,
-            valid_until: until,
-            preferred_until: until,
+            valid_until,
+            preferred_until,
         });
     }
 }

@@ -95,6 +95,7 @@ impl SettingKeys {
             proxy_arp: plain(self.proxy_arp),
             ipv6,
             addr_gen_mode: self.addr_gen_mode.map(|said| said.0),
+            temporary_addresses: None,
             allow_routes: networks(self.allow_routes),
         }
     }

@@ -193,7 +193,7 @@ impl Reader<'_> {
 
 /// An InfiniBand port has 20 bytes, of which OpenStack tells six: bytes 13 to 15 and 18 to 20, as an Ethernet address that
 /// is stretched to 64 bits has them (RFC 4291, appendix A).
-fn infiniband(mac: &Mac) -> LinkRef {
+pub(in crate::config::netdata) fn infiniband(mac: &Mac) -> LinkRef {
     let hardware_addr = match mac.as_ethernet() {
         Some([a, b, c, d, e, f]) => {
             format!("*:{a:02x}:{b:02x}:{c:02x}:??:??:{d:02x}:{e:02x}:{f:02x}")

@@ -8,6 +8,8 @@ mod network;
 #[cfg(test)]
 mod tests;
 
+pub(super) use link::infiniband;
+
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 

@@ -1,0 +1,15 @@
+//! Any text as a network-config, and as an entry of one of version 1: no panic, neither in reading it, nor in printing what is
+//! wrong with it, nor in compiling and planning what it says; and never more of it than the named limits.
+
+#![no_main]
+
+use init_net::config::netdata;
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../netdata.rs"]
+mod shared;
+
+fuzz_target!(|text: &str| {
+    shared::check(text, netdata::parse);
+    shared::check(&format!("version: 1\nconfig:\n{text}"), netdata::parse);
+});
