@@ -342,7 +342,7 @@ mod tests {
             "Ok(Absent)",
             &[
                 "! vmware: ovf-env.xml has an unknown entity",
-                "! network-config: only version 1 is read here",
+                "! network-config: this version is not known",
             ],
         );
         check_bodies(
