@@ -12,7 +12,7 @@ use crate::state::{
 use crate::value::{RouteMetrics, RoutePreference};
 
 /// RTNH_F_ONLINK, include/uapi/linux/rtnetlink.h.
-const ONLINK: u32 = 4;
+pub(super) const ONLINK: u32 = 4;
 
 /// What `ip_metrics_convert` (net/ipv4/metrics.c) cuts RTAX_MTU, RTAX_ADVMSS and RTAX_HOPLIMIT to.
 const MAX_MTU: u32 = 65535 - 15;

@@ -1,8 +1,8 @@
 //! Options of bridges and of their ports: `bridge_fd` and `forward-delay`.
 
 use super::reader::{Reader, millis};
-use crate::config::machine::tree::{Node, Value};
-use crate::config::{LinkConfig, LinkRef};
+use crate::config::LinkConfig;
+use crate::config::machine::tree::{Key, Node, Value};
 use crate::value::{BridgeOptions, BridgePortOptions};
 
 /// Milliseconds in a hundredth of a second (USER_HZ), the unit of the kernel.
@@ -86,9 +86,8 @@ impl Reader<'_> {
         };
         if let Value::Map(entries) = &node.value {
             let entries = self.bounded(node.mark, entries, key).iter();
-            let of = |(key, node): &'n (_, Node)| {
-                let key: &'n crate::config::machine::tree::Key = key;
-                (key.text.as_str(), node.text().unwrap_or_default())
+            let of = |(key, node): &'n (Key, Node)| {
+                (key.text.as_str(), node.text().unwrap_or_default().trim())
             };
             return entries.map(of).collect();
         }
@@ -109,9 +108,7 @@ impl Reader<'_> {
         options: impl FnOnce(T) -> BridgePortOptions,
     ) {
         let mark = params.at(key).map_or(params.mark, |node| node.mark);
-        let named = || port.parse().ok().map(LinkRef::Name);
-        let link = self.links.get(port).cloned().or_else(named);
-        let Some((link, value)) = link.zip(value) else {
+        let Some((link, value)) = self.named(port).zip(value) else {
             return self.warn(mark, format!("{key} is no port with its number"));
         };
         let mut config = LinkConfig::new(link, self.origin(mark));

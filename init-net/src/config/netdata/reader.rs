@@ -34,8 +34,9 @@ pub(super) struct Reader<'a> {
     text: &'a str,
     /// Where everything goes.
     pub(super) out: &'a mut Document,
-    /// Links by the names that the text gives them, which need not be those of the machine.
-    pub(super) links: BTreeMap<String, LinkRef>,
+    /// Links by the names that the text gives them, which need not be those of the machine; `None`: one of which the text does
+    /// not say which it is.
+    pub(super) links: BTreeMap<String, Option<LinkRef>>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -153,14 +154,21 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// The link that the text calls `name`; one that it does not describe is one of the machine.
+    /// The link that the text calls `name`. One that it does not describe is one of the machine; one that it describes in a way
+    /// that is not understood is none, whatever the machine calls so.
+    pub(super) fn named(&self, name: &str) -> Option<LinkRef> {
+        match self.links.get(name) {
+            Some(described) => described.clone(),
+            None => name.parse::<LinkName>().ok().map(LinkRef::Name),
+        }
+    }
+
+    /// [`Reader::named`] of the text of `node`; told when there is none.
     pub(super) fn link(&mut self, node: &Node, what: &str) -> Option<LinkRef> {
-        let found = node.text().map(str::trim).and_then(|name| {
-            let named = || name.parse::<LinkName>().ok().map(LinkRef::Name);
-            self.links.get(name).cloned().or_else(named)
-        });
+        let name = node.text().map(str::trim);
+        let found = name.and_then(|name| self.named(name));
         if found.is_none() {
-            self.warn(node.mark, format!("{what} is no name of a link"));
+            self.warn(node.mark, format!("{what} is no usable link"));
         }
         found
     }

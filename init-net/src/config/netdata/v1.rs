@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::bridge::Names;
 use super::openstack::infiniband;
 use super::reader::{MAX_LINKS, Reader, destination};
-use crate::config::machine::tree::{Node, Value};
+use crate::config::machine::tree::Node;
 use crate::config::platform::prefix;
 use crate::config::{
     AddressConfig, AutoMethod, KindConfig, LinkConfig, LinkRef, OperatorConfig, RouteConfig,
@@ -28,7 +28,9 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) {
     let entries = reader.list(root, "config");
     // A bond may stand before its members.
     for entry in entries {
-        if let (Some(name), Some(link)) = (text(entry, "name"), reference(entry)) {
+        let is_link = !matches!(text(entry, "type"), None | Some("nameserver" | "route"));
+        if let Some(name) = text(entry, "name").filter(|_| is_link) {
+            let link = reference(entry);
             reader.links.entry(name.to_owned()).or_insert(link);
         }
     }
@@ -200,10 +202,9 @@ impl Reader<'_> {
             let words = item.text().unwrap_or_default().split_whitespace();
             let words: Vec<&str> = words.filter(|word| *word != "none").collect();
             for word in words {
-                let named = || word.parse().ok().map(LinkRef::Name);
-                match self.links.get(word).cloned().or_else(named) {
+                match self.named(word) {
                     Some(member) => members.push(member),
-                    None => self.warn(item.mark, "a member is no name of a link"),
+                    None => self.warn(item.mark, "a member is no usable link"),
                 }
             }
         }
@@ -326,10 +327,7 @@ fn dhcp(subnet: &Node) -> &'static [AutoMethod] {
 /// Whether the link has a router of IPv6 that somebody wrote down, and asks none: what others advertise would be a second
 /// one.
 fn is_static6(entry: &Node) -> bool {
-    let subnets = match entry.at("subnets").map(|node| &node.value) {
-        Some(Value::List(subnets)) => subnets.as_slice(),
-        _ => return false,
-    };
+    let subnets = entry.at("subnets").map(Node::items).unwrap_or_default();
     let asks = |subnet: &Node| match text(subnet, "type") {
         Some("dhcp") => dhcp(subnet).contains(&AutoMethod::Dhcp6),
         Some(name) => name == "dhcp6" || name.starts_with("ipv6_"),

@@ -1,6 +1,7 @@
 //! Addresses, routes, rules, keys.
 
 use super::errno::{EEXIST, ENETDOWN, EPERM, ESRCH};
+use crate::plan::route::ONLINK;
 use crate::state::{
     AddressOp, AddressStatus, Family, NextHopStatus, OUR_PROTOCOL, Observed, RouteOp, RouteStatus,
     RuleOp, RuleStatus, WireguardOp,
@@ -91,7 +92,7 @@ pub(super) fn add_route(state: &mut Observed, route: &RouteOp, replaces: bool) -
         scope: route.scope,
         kind: route.kind,
         protocol: OUR_PROTOCOL,
-        flags: 0,
+        flags: if route.on_link { ONLINK } else { 0 },
         mtu: route.mtu.map(|mtu| mtu.bytes()),
         metrics: route.metrics.clone(),
         next_hops: hops.collect(),

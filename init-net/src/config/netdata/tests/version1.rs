@@ -231,6 +231,20 @@ fn links_on_links() {
     );
 }
 
+/// What the text describes and cannot say is not the card that has the name by chance.
+#[test]
+fn names_of_what_is_damaged() {
+    check(
+        "{version: 1, config: [{type: physical, name: eth0, mac_address: zz}, {type: bond, name: b, bond_interfaces: [eth0, eth1]}, {type: vlan, name: v, vlan_link: eth0, vlan_id: 5}]}",
+        &[
+            "link b up bond(eth1; )",
+            "Warning: network-config: mac_address is no hardware address",
+            "Warning: network-config: a member is no usable link",
+            "Warning: network-config: vlan_link is no usable link",
+        ],
+    );
+}
+
 #[test]
 fn bridges() {
     check(
@@ -306,7 +320,7 @@ fn faults_cost_their_entry() {
         ),
         (
             "type: vlan, name: v, vlan_link: [a], vlan_id: 4",
-            "vlan_link is no name of a link",
+            "vlan_link is no usable link",
         ),
         ("type: bond, name: b", "a bond without members"),
         (

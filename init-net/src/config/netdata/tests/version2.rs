@@ -314,6 +314,18 @@ fn links_on_links() {
     );
 }
 
+/// A match that is not understood is not the card that has the ID for a name by chance.
+#[test]
+fn ids_of_what_is_damaged() {
+    check(
+        "{version: 2, ethernets: {eth0: {match: {macaddress: zz}}}, vlans: {v: {id: 5, link: eth0}}}",
+        &[
+            "Warning: network-config: macaddress is no hardware address",
+            "Warning: network-config: link is no usable link",
+        ],
+    );
+}
+
 #[test]
 fn what_is_not_made() {
     for (text, fault) in [

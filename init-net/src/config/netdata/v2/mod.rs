@@ -25,7 +25,7 @@ const NOT_MADE: [&str; 6] = [
 ];
 
 /// What definitions have in common.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Section {
     Ethernets,
     Dummies,
@@ -57,6 +57,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) {
             continue;
         };
         for (id, node) in reader.bounded(root.mark, entries, key) {
+            // One above the limit is refused, and told, where it is added.
             if found.len() > MAX_LINKS {
                 break;
             }
@@ -64,21 +65,14 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) {
                 Section::Ethernets => reader.matched(id, node),
                 _ => reader.id(id),
             };
-            if let Some(link) = link {
-                reader
-                    .links
-                    .entry(id.text.clone())
-                    .or_insert_with(|| link.clone());
-                found.push((section, id, node, link));
-            }
+            reader
+                .links
+                .entry(id.text.clone())
+                .or_insert_with(|| link.clone());
+            found.extend(link.map(|link| (section, id, node, link)));
         }
     }
     for (section, id, node, link) in found {
-        if is_empty(node) && section == Section::Ethernets {
-            // There, and said to be: it comes up.
-            reader.finish(node, LinkConfig::new(link, reader.origin(id.mark)));
-            continue;
-        }
         if !matches!(node.value, Value::Map(_)) && !node.is_null() {
             reader.warn(node.mark, "a definition is no mapping");
             continue;
