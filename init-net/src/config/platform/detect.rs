@@ -1,5 +1,6 @@
 //! Which platform a machine is on, from what it says of itself. Nothing is asked: a platform that is not recognised here
-//! for certain gets no request.
+//! for certain gets no request. Only what needs no driver counts: the boot and the supervisor after it must come to the
+//! same.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,6 @@ pub struct Machine {
     pub device_tree: Vec<String>,
     /// Whether this is a container.
     pub container: bool,
-    /// Whether the hypervisor gives a folder of our own in its firmware configuration.
-    pub firmware_config: bool,
 }
 
 /// How a field of the firmware names a platform.
@@ -142,9 +141,6 @@ pub fn detect(machine: &Machine) -> Option<Said<&'static Platform>> {
         .any(|uuid| is_ec2(uuid, machine))
     {
         return said("aws", "hypervisor", "uuid");
-    }
-    if machine.firmware_config {
-        return said("nocloud", "fw_cfg", "opt/init-net");
     }
     let tree = &machine.device_tree;
     if tree.iter().any(|text| Has("openstack").fits(text)) {

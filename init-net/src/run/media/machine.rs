@@ -63,9 +63,6 @@ fn read(root: &Path) -> Machine {
         hypervisor_uuid: text(&sys.join("hypervisor/uuid")),
         device_tree: tree.collect(),
         container: is_container(root),
-        firmware_config: sys
-            .join("firmware/qemu_fw_cfg/by_name/opt/init-net")
-            .is_dir(),
     }
 }
 
@@ -110,10 +107,6 @@ mod tests {
             "sys/firmware/devicetree/base/hypervisor/compatible",
             b"linux,kvm\0kvm\0",
         );
-        write(
-            "sys/firmware/qemu_fw_cfg/by_name/opt/init-net/user-data/size",
-            b"1\n",
-        );
         write("proc/1/environ", b"PATH=/\0container=lxc\0");
         let machine = read(&root);
         assert!(is_vmware(&root.join("sys")));
@@ -127,7 +120,6 @@ mod tests {
             hypervisor_uuid: Some("ec2f0000-0000-4000-8000-000000000001".into()),
             device_tree: ["virt", "linux,kvm", "kvm"].map(str::to_owned).into(),
             container: true,
-            firmware_config: true,
         };
         assert_eq!(machine, expect);
     }
