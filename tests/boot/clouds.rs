@@ -46,6 +46,12 @@ impl Metadata {
         self
     }
 
+    /// With another text for one file.
+    fn with(self, path: &str, text: &str) -> Self {
+        fs::write(self.0.join(path), text).unwrap();
+        self
+    }
+
     fn service(&self) -> Builder {
         MetadataServer::of(&self.0)
     }
@@ -219,6 +225,36 @@ fn azure() {
     for part in ["<State>Ready</State>", "c-42", "_node7", ">3<"] {
         assert!(health.contains(part), "{part}: {health}");
     }
+}
+
+/// Asked by the way of a lease, it says that everything is static.
+#[test]
+fn openstack() {
+    let bench = Bench::new("cloud-openstack");
+    let _dnsmasq = bench.dhcp().start(&bench.lab).unwrap();
+    let network = serde_json::json!({
+        "links": [{"id": "tap1", "type": "vif", "ethernet_mac_address": mac_text(MAC), "mtu": 1400}],
+        "networks": [{
+            "id": "network0", "link": "tap1", "type": "ipv4",
+            "ip_address": "10.77.0.60", "netmask": "255.255.255.0",
+            "routes": [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "10.77.0.1"}],
+        }],
+        "services": [{"type": "dns", "address": "192.0.2.53"}],
+    });
+    let metadata = Metadata::of(&bench, "openstack/service", &[])
+        .with("openstack/latest/network_data.json", &network.to_string());
+    let service = metadata.service().start(&bench.lab, SERVICE).unwrap();
+    let guest = guest(&bench)
+        .manufacturer("OpenStack Foundation")
+        .product("OpenStack Nova");
+    let facts = boot(&bench, "openstack", guest);
+    is_right(&facts, "openstack", "node8");
+    facts.has("address", "eth0 inet 10.77.0.60/24");
+    facts.lacks("address", &format!("eth0 inet {ADDRESS}/24"));
+    facts.has("link", "eth0: mtu 1400");
+    facts.has("route", "default via 10.77.0.1 dev eth0");
+    facts.has("resolv", "nameserver 192.0.2.53");
+    assert!(service.log().count("GET /openstack/") >= 1);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Fixture {
     pub provider: &'static dyn Provider,
     pub folder: PathBuf,
     /// Where the folder is one of our own.
-    scratch: Option<Scratch>,
+    _scratch: Option<Scratch>,
 }
 
 impl Fixture {
@@ -44,7 +44,7 @@ impl Fixture {
                 name: format!("{name}/{}", file_name(&folder)),
                 provider,
                 folder,
-                scratch: None,
+                _scratch: None,
             }));
         }
         all
@@ -97,6 +97,16 @@ impl Fixture {
         }
     }
 
+    /// Whether the folder says what the service alone would say: a file for both a drive and the service is read as one of
+    /// the drive, which may be enough.
+    pub fn is_of_the_service(&self) -> bool {
+        let all = MetadataFolder(&self.metadata()).conversation(self.provider);
+        let asks = self.asks().into_iter();
+        let said = asks.filter_map(|ask| Some((self.body(&ask)?, ask.key)));
+        let mut said = said.filter(|(_, key)| !self.provider.is_secret(key));
+        said.all(|(body, key)| all.get(&key) == Some(&body))
+    }
+
     /// A copy without the files that no request asks for; `None`: the service says nothing there.
     fn without_media(self) -> Option<Self> {
         let asks = self.asks();
@@ -112,7 +122,7 @@ impl Fixture {
         fs::copy(self.folder.join(observed), copy.0.join(observed)).unwrap();
         let copy = Self {
             folder: copy.0.clone(),
-            scratch: Some(copy),
+            _scratch: Some(copy),
             ..self
         };
         let first = copy.asks().into_iter().next()?;

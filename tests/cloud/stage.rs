@@ -29,7 +29,7 @@ pub struct Stage<'f> {
     namespace: Namespace,
     base: IpAddr,
     /// Services on addresses of their own.
-    others: Vec<MetadataServer>,
+    _others: Vec<MetadataServer>,
 }
 
 impl<'f> Stage<'f> {
@@ -52,7 +52,7 @@ impl<'f> Stage<'f> {
             fixture,
             namespace,
             base: base.parse().unwrap(),
-            others,
+            _others: others,
         }
     }
 
@@ -104,14 +104,6 @@ impl<'f> Stage<'f> {
             .find(|(name, _)| *name == "OutRsts")
             .unwrap();
         value.parse().unwrap()
-    }
-
-    /// What the services on addresses of their own were asked.
-    pub fn other_requests(&self) -> usize {
-        self.others
-            .iter()
-            .map(|server| server.requests().len())
-            .sum()
     }
 }
 

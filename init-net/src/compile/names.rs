@@ -97,7 +97,23 @@ impl<'a> Names<'a> {
         };
         let aliases = super::alias::find(documents, &names, diagnostics);
         names.call(aliases);
+        names.name_vlans(documents);
         names
+    }
+
+    /// VLANs that documents make on links whose names they do not know.
+    fn name_vlans(&mut self, documents: &[&Document]) {
+        let links = documents.iter().flat_map(|d| &d.links);
+        let vlans = links
+            .filter(|config| config.kind.is_some() && matches!(config.link, LinkRef::Vlan { .. }));
+        for name in vlans
+            .flat_map(|config| self.resolve(&config.link))
+            .gather::<Vec<_>>()
+        {
+            let next = u32::try_from(self.ranks.len()).unwrap_or(u32::MAX);
+            self.ranks.entry(name.clone()).or_insert(next);
+            self.made.insert(name);
+        }
     }
 
     /// Names of our own come after those of the kernel and before the alternative ones.

@@ -434,6 +434,13 @@ fn vlans_of_a_card_without_a_name_are_named_after_it() {
         d.links.push(made(below(card.clone(), "5"), "6"));
         d.links.push(made(card.clone(), "5"));
         d.links.push(made(absent, "5"));
+        for id in ["5", "7"] {
+            let link = below(card.clone(), id);
+            let method = AutoMethod::Dhcp4;
+            d.operators
+                .push(OperatorConfig::new(link, method, at("operator")));
+        }
+        d.links.push(made(card.clone(), "7"));
         let link = below(card.clone(), "5");
         let address = "192.0.2.8/24".parse().unwrap();
         d.addresses
@@ -449,7 +456,23 @@ fn vlans_of_a_card_without_a_name_are_named_after_it() {
             _ => None,
         })
         .collect();
-    assert_eq!(parents, [("eth2.5", "eth2"), ("eth2.5.6", "eth2.5")]);
+    assert_eq!(
+        parents,
+        [
+            ("eth2.5", "eth2"),
+            ("eth2.5.6", "eth2.5"),
+            ("eth2.7", "eth2")
+        ]
+    );
+    let metrics: Vec<u32> = desired
+        .operators
+        .values()
+        .map(|operator| operator.route_metric)
+        .collect();
+    assert!(
+        metrics.len() == 2 && metrics[0] != metrics[1],
+        "{metrics:?}"
+    );
     assert!(
         desired
             .addresses

@@ -122,8 +122,17 @@ fn network(root: &Node, facts: &mut Facts<'_>) {
             facts.external(address.address(), NETWORK);
         }
         let private: Vec<Prefix> = facts.each(ipv4, "private", NETWORK);
-        for address in public.into_iter().skip(1).chain(private) {
-            facts.address(&link, Prefix::host(address.address()), NETWORK);
+        let further: Vec<Prefix> = public.into_iter().skip(1).chain(private).collect();
+        // Behind a VPC they are translated, or on a card of which nothing tells which it is.
+        if !further.is_empty() && !is_public_first(root) {
+            facts.warn(
+                NETWORK,
+                "has further addresses, and a first interface that is not public",
+            );
+        } else {
+            for address in further {
+                facts.address(&link, Prefix::host(address.address()), NETWORK);
+            }
         }
     }
     if let Some(ipv6) = root.at("ipv6")
@@ -137,6 +146,15 @@ fn network(root: &Node, facts: &mut Facts<'_>) {
             NETWORK,
         );
     }
+}
+
+/// Whether the first card is the public one, as it is where no interfaces are listed.
+fn is_public_first(root: &Node) -> bool {
+    let interfaces = root.at("interfaces").map(Node::items).unwrap_or_default();
+    let first = interfaces
+        .first()
+        .and_then(|first| first.at("purpose")?.text());
+    first.is_none_or(|purpose| purpose == "public")
 }
 
 #[cfg(test)]
@@ -181,6 +199,23 @@ mod tests {
                 "instanceType=g6-dedicated-4",
                 "instanceId=4243",
                 "providerId=linode://4243",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_vpc_alone() {
+        let network = r#"{"interfaces":[{"purpose":"vpc"}],"ipv4":{"public":["198.51.100.8/32","198.51.100.9/32"]},
+            "ipv6":{"slaac":"2001:db8::7/128"}}"#;
+        check_bodies(
+            &Akamai,
+            &[(NETWORK, network)],
+            "Ok(Absent)",
+            &[
+                "! akamai: network has further addresses, and a first interface that is not public",
+                "external 198.51.100.8",
+                "external 198.51.100.9",
+                "external 2001:db8::7",
             ],
         );
     }

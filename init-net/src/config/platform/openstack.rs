@@ -22,11 +22,20 @@ const VENDOR_DATA: &str = "openstack/latest/vendor_data.json";
 /// What Nova calls its imitation of EC2, on the drive.
 const EC2: &str = "ec2/latest/meta-data.json";
 
-const FILES: [&str; 5] = [META_DATA, NETWORK_DATA, USER_DATA, VENDOR_DATA, EC2];
-
 /// The same of the service, one key each.
 const ADDRESS: &str = "latest/meta-data/public-ipv4";
 const INSTANCE_TYPE: &str = "latest/meta-data/instance-type";
+
+/// The last two are on no drive: a folder that holds what a service said (`--metadata-dir`) has them.
+const FILES: [&str; 7] = [
+    META_DATA,
+    NETWORK_DATA,
+    USER_DATA,
+    VENDOR_DATA,
+    EC2,
+    ADDRESS,
+    INSTANCE_TYPE,
+];
 
 /// The list of versions: what shows that the service is there. Not on the drive.
 const VERSIONS: &str = "openstack";
@@ -186,6 +195,26 @@ mod tests {
         );
         let (_, asks) = converse(&Openstack, "openstack/drive");
         assert!(asks.is_empty(), "the drive says everything");
+    }
+
+    #[test]
+    fn service() {
+        check(
+            &Openstack,
+            "openstack/service",
+            "Ok(Config(76 bytes))",
+            &[
+                "fa:16:3e:00:00:01 mtu 8950",
+                "fa:16:3e:00:00:01 runs Dhcp4",
+                "fa:16:3e:00:00:01 runs Auto6",
+                "hostname node8",
+                "external 198.51.100.9",
+                "instanceType=m1.small",
+                "zone=az1",
+                "instanceId=0a1b2c3d-0000-4000-8000-000000000042",
+                "providerId=openstack:///0a1b2c3d-0000-4000-8000-000000000042",
+            ],
+        );
     }
 
     #[test]

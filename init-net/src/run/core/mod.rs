@@ -4,6 +4,7 @@
 //! [`Effect::Apply`] → [`Event::Applied`] → observe again, until the plan is empty. Everything else (leases, fetched
 //! documents, kernel notices, requests) only changes an input of that round.
 
+mod asking;
 mod attempt;
 mod backoff;
 mod change;
@@ -31,7 +32,6 @@ mod tests;
 mod timeline;
 mod view;
 
-use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{self, Settings};
@@ -266,38 +266,8 @@ impl Core {
                 self.timeline.end(&name, now);
             }
         }
-        let links = self.observed.as_ref();
-        let servers = self.desired.resolver.iter();
-        let servers = servers.flat_map(|resolver| &resolver.name_servers);
-        let servers: Vec<SocketAddr> = servers
-            .filter_map(|server| server.socket_addr(|name| Some(links?.link(name)?.index)))
-            .collect();
-        let bootstraps = self.fetches.bootstrap().count();
-        let leases = self.clients.lease_facts();
-        let around = self.observed.as_ref().map(|observed| Around {
-            observed,
-            leases: &leases,
-            drivers_loading: self.drivers_loading,
-        });
-        let mut means = Means {
-            nameservers: &servers,
-            trusted: &mut self.trusted,
-        };
-        let fetched = self
-            .fetches
-            .turn(now, &mut self.rng, around, &mut means, effects);
-        if self.fetches.bootstrap().count() != bootstraps {
-            self.changed();
-        }
-        if !fetched.is_empty() {
-            effects.push(Effect::Arrived);
-        }
-        for document in fetched {
-            self.documents
-                .retain(|old| old.source != document.source || old.layer != document.layer);
-            self.documents.push(document);
-            self.changed();
-        }
+        let servers = self.name_servers();
+        self.turn_fetches(&servers, now, effects);
         if self
             .firewall
             .is_stale(self.fetches.unknown().next().is_some())

@@ -1,5 +1,6 @@
 //! [`Fault`]: ways of answering wrong.
 
+use std::fmt;
 use std::io;
 use std::io::Write;
 use std::net::TcpStream;
@@ -59,6 +60,17 @@ pub enum Fault {
     EndlessLine,
     /// Bytes that are no HTTP.
     Garbage,
+}
+
+impl fmt::Display for Fault {
+    /// For the log: bodies by their length.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(body) => write!(f, "Body of {} bytes", body.len()),
+            Self::Encoded(coding, body) => write!(f, "{coding} of {} bytes", body.len()),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 impl Fault {

@@ -263,7 +263,7 @@ impl Shared {
         let what = match &said {
             Said::Right(_) => "200".to_owned(),
             Said::Status(status) => status.to_string(),
-            Said::Wrong(fault, _) => format!("{fault:?}").chars().take(80).collect(),
+            Said::Wrong(fault, _) => fault.to_string(),
         };
         let path = request.path.clone();
         self.log.push(format!("{} {path} {what}", request.method));
@@ -349,4 +349,89 @@ fn bound(address: SocketAddr) -> io::Result<OwnedFd> {
     socket::setsockopt(&socket, ReuseAddr, &true)?;
     socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Status and body of the answer; what ends without a head is `none`.
+    fn ask(lab: &Lab, request: &str) -> String {
+        let stream = lab
+            .namespace()
+            .enter(|| TcpStream::connect("127.0.0.1:80").unwrap())
+            .unwrap();
+        (&stream)
+            .write_all(format!("{request} HTTP/1.1\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut answer = String::new();
+        // A reset is an answer as well.
+        let _ = (&stream).read_to_string(&mut answer);
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+            return "none".into();
+        };
+        let status = head.split(' ').nth(1).unwrap();
+        format!("{status} {body}").trim_end().to_owned()
+    }
+
+    #[test]
+    fn faults_come_first_and_a_token_holds_until_it_expires() {
+        let lab = Lab::new("metadata-mock").unwrap();
+        let folder = lab.folder().join("metadata");
+        fs::create_dir_all(folder.join("cards/a1")).unwrap();
+        for (path, text) in [("token", "t"), ("name", "node7"), ("cards/a1/id", "0")] {
+            fs::write(folder.join(path), text).unwrap();
+        }
+        let server = MetadataServer::of(&folder)
+            .tokens("/token", "ttl", "x-token")
+            .expires_after(2)
+            .first(
+                "/name",
+                [Fault::Reset, Fault::Status(503), Fault::Truncated],
+            );
+        let server = server.start(&lab, "127.0.0.1:80").unwrap();
+        let check =
+            |request: &str, expect: &str| assert_eq!(ask(&lab, request), expect, "{request}");
+        check("GET /name", "none");
+        check("GET /name", "503");
+        check("GET /name", "200 no");
+        assert_eq!(server.faults_left(), 0);
+        check("GET /name", "401");
+        check("PUT /token", "400");
+        let put = "PUT /token HTTP/1.1\r\nttl: 60\r\nx:";
+        check(put, "200 t");
+        let with =
+            |path: &str, token: &str| format!("GET {path} HTTP/1.1\r\nx-token: {token}\r\nx:");
+        check(&with("/name", "t"), "200 node7");
+        check(&with("/cards/", "t"), "200 a1/");
+        check(&with("/name", "t"), "401");
+        check(put, "200 t-2");
+        check(&with("/name", "t"), "401");
+        check(&with("/name?x=y", "t-2"), "200 node7");
+        check(&with("/../name", "t-2"), "404");
+        assert_eq!(server.log().count("GET /name Reset"), 1);
+    }
+
+    #[test]
+    fn a_reserved_address_refuses_until_it_is_opened() {
+        let lab = Lab::new("metadata-reserved").unwrap();
+        let connects = || {
+            let namespace = lab.namespace();
+            namespace
+                .enter(|| TcpStream::connect("[::1]:80").is_ok())
+                .unwrap()
+        };
+        let builder = MetadataServer::of(lab.folder()).at_first([Fault::Slow(Duration::ZERO)]);
+        let mut server = builder
+            .reserve(lab.namespace(), "[::1]:80".parse().unwrap())
+            .unwrap();
+        assert!(!connects());
+        server.open().unwrap();
+        assert!(connects());
+    }
 }

@@ -107,6 +107,18 @@ fn vlans_in_any_order() {
 }
 
 #[test]
+fn hardware_addresses_of_vlans() {
+    let (out, _) = parsed(
+        r#"{"links": [
+            {"id": "l1", "ethernet_mac_address": "fa:16:3e:00:00:01"},
+            {"type": "vlan", "vlan_link": "l1", "vlan_id": 7, "vlan_mac_address": "fa:16:3e:00:00:01"},
+            {"type": "vlan", "vlan_link": "l1", "vlan_id": 8, "vlan_mac_address": "fa:16:3e:00:00:08"}]}"#,
+    );
+    let macs: Vec<_> = out.links.iter().map(|link| link.mac).collect();
+    assert_eq!(macs, [None, None, "fa:16:3e:00:00:08".parse().ok()]);
+}
+
+#[test]
 fn networks() {
     check(
         &on_card(

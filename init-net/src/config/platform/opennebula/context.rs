@@ -29,12 +29,17 @@ impl<'t> Context<'t> {
             };
             let value_at = line.find('=').map_or(line.len(), |at| at + 1);
             let (value, taken) = value(next(value_at));
+            let Some(value) = value else {
+                // Quotes that are never closed cost their line.
+                context.is_damaged = true;
+                rest = next(line.len() + 1);
+                continue;
+            };
             rest = next(value_at + taken);
-            match value {
-                Some(value) if context.values.len() < MAX_VARIABLES => {
-                    context.values.entry(name).or_insert(value);
-                }
-                _ => context.is_damaged = true,
+            if context.values.len() < MAX_VARIABLES || context.values.contains_key(name) {
+                context.values.insert(name, value);
+            } else {
+                context.is_damaged = true;
             }
         }
         context
@@ -126,9 +131,10 @@ mod tests {
             "A='open
 B=1
 ",
-            &[],
+            &[("B", "1")],
             true,
         );
+        check("A=1\nA=2\n", &[("A", "2")], false);
         check("9A='1'\n=x\nA-B=1\n", &[], true);
     }
 

@@ -1,6 +1,7 @@
 //! The variables of NICs: `ETH<n>_…`.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 
 use super::context::Context;
 use super::{FILE, address, servers};
@@ -79,7 +80,7 @@ impl Nic<'_> {
         let is_static = match method {
             "static" => self.ipv4(metric, facts),
             "dhcp" => {
-                facts.dynamic(&self.link, AutoMethod::Dhcp4, metric, FILE);
+                self.lease(AutoMethod::Dhcp4, metric, facts);
                 false
             }
             "skip" => false,
@@ -122,10 +123,25 @@ impl Nic<'_> {
         }
     }
 
-    /// Without a method of its own it follows that of IPv4, as far as it has addresses.
+    /// A lease whose host name is not ours: the context says what the machine is called.
+    fn lease(&self, method: AutoMethod, metric: Option<u32>, facts: &mut Facts<'_>) {
+        facts.dynamic(&self.link, method, metric, FILE);
+        if let Some(operator) = facts.document.operators.last_mut() {
+            operator.ignore_hostname = Some(true);
+        }
+    }
+
+    /// Without a method of its own it is static where it has addresses, else leased where IPv4 is. `METHOD=skip` is about
+    /// IPv4 alone.
     fn ipv6(&self, method4: &str, metric4: Option<u32>, facts: &mut Facts<'_>) {
         let metric = self.number::<u32>("IP6_METRIC", facts).or(metric4);
-        match self.get("IP6_METHOD").unwrap_or(method4) {
+        let keys = ["IP6", "IPV6", "IP6_ULA"];
+        let addressed = keys.iter().any(|key| self.get(key).is_some());
+        let usual = match method4 {
+            "dhcp" if !addressed => "dhcp",
+            _ => "static",
+        };
+        match self.get("IP6_METHOD").unwrap_or(usual) {
             "static" => {
                 let len = self.get("IP6_PREFIX_LENGTH").or(Some(LEN6));
                 let mut any = false;
@@ -147,9 +163,15 @@ impl Nic<'_> {
                     self.gateway(gateway, metric, facts);
                 }
             }
-            "dhcp" => facts.dynamic(&self.link, AutoMethod::Dhcp6, metric, FILE),
+            "dhcp" => self.lease(AutoMethod::Dhcp6, metric, facts),
             "auto" => facts.dynamic(&self.link, AutoMethod::Auto6, metric, FILE),
-            "disable" | "skip" => {}
+            "disable" => {
+                let mut links = facts.document.links.iter_mut().rev();
+                if let Some(link) = links.find(|config| config.link == self.link) {
+                    link.settings.ipv6 = Some(false);
+                }
+            }
+            "skip" => {}
             _ => self.warn(
                 "IP6_METHOD",
                 "is not static, auto, dhcp, disable or skip",
@@ -160,12 +182,13 @@ impl Nic<'_> {
 
     /// Further addresses, unless they are detached or another machine's matter.
     fn aliases(&self, facts: &mut Facts<'_>) {
-        for number in 0..MAX_ALIASES {
+        let prefix = format!("{}_ALIAS", self.name);
+        let numbers = self.context.behind(&prefix);
+        let numbers = numbers.filter_map(|rest| rest.split_once('_')?.0.parse().ok());
+        // One that was taken away leaves a gap.
+        let numbers: BTreeSet<u32> = numbers.collect();
+        for number in numbers.into_iter().take(MAX_ALIASES) {
             let key = |key: &str| format!("ALIAS{number}_{key}");
-            let there = ["IP", "IP6", "IP6_ULA", "MAC"].iter();
-            if !there.into_iter().any(|name| self.get(&key(name)).is_some()) {
-                return;
-            }
             let external = self.get(&key("EXTERNAL"));
             if self.get(&key("DETACH")).is_some()
                 || external.is_some_and(|text| text.eq_ignore_ascii_case("yes"))

@@ -1,4 +1,7 @@
+//! Text of a context, and what it comes to in one line a value.
+
 use super::*;
+use crate::config::OperatorConfig;
 use crate::config::platform::tests::fixtures::{check, check_bodies};
 
 #[test]
@@ -46,6 +49,42 @@ fn ipv6_alone() {
             "instanceId=43",
             "providerId=opennebula://43",
         ],
+    );
+}
+
+#[test]
+fn methods_of_ipv6() {
+    let text = "ETH0_MAC='02:00:00:00:00:01'\nETH0_METHOD='skip'\nETH0_IP6='2001:db8::1'\n\
+                ETH1_MAC='02:00:00:00:00:02'\nETH1_METHOD='dhcp'\nETH1_METRIC='7'\n\
+                ETH2_MAC='02:00:00:00:00:03'\nETH2_METHOD='dhcp'\nETH2_IP6='2001:db8::3'\n\
+                ETH3_MAC='02:00:00:00:00:04'\nETH3_IP='192.0.2.4'\nETH3_IP6_METHOD='disable'\n\
+                ETH3_ALIAS0_IP='192.0.2.5'\nETH3_ALIAS0_DETACH='YES'\nETH3_ALIAS2_IP='192.0.2.6'\nETH3_ALIASx_IP='1'\n";
+    check_bodies(
+        &OpenNebula,
+        &[(FILE, text)],
+        "Ok(Absent)",
+        &[
+            "02:00:00:00:00:01",
+            "02:00:00:00:00:02",
+            "02:00:00:00:00:03",
+            "02:00:00:00:00:04",
+            "02:00:00:00:00:01 has 2001:db8::1/64",
+            "02:00:00:00:00:03 has 2001:db8::3/64",
+            "02:00:00:00:00:04 has 192.0.2.4/24",
+            "02:00:00:00:00:04 has 192.0.2.6/32",
+            "02:00:00:00:00:02 runs Dhcp4 metric 7",
+            "02:00:00:00:00:02 runs Dhcp6 metric 7",
+            "02:00:00:00:00:03 runs Dhcp4",
+        ],
+    );
+    let bodies = [(FILE.to_owned(), text.as_bytes().to_vec())].into();
+    let document = OpenNebula.parse(&bodies).document;
+    let ignores = |run: &OperatorConfig| run.ignore_hostname == Some(true);
+    assert!(document.operators.iter().all(ignores));
+    let settings = document.links.iter().map(|link| link.settings.ipv6);
+    assert_eq!(
+        settings.collect::<Vec<_>>(),
+        [None, None, None, Some(false)]
     );
 }
 

@@ -1,3 +1,5 @@
+//! A source from its media to its report, without a network.
+
 use std::collections::BTreeMap;
 
 use super::*;
