@@ -88,6 +88,23 @@ impl Provider for Vmware {
         } else if let Some(value) = property("metadata") {
             metadata(&mut facts, value, Base64::Maybe, ovf);
         }
+        let mut told = facts.document.metadata.iter();
+        if told.all(|(name, _)| *name != "instanceId")
+            && let Some(id) = property("instance-id")
+        {
+            let id = String::from_utf8_lossy(id.trim_ascii()).into_owned();
+            match id.contains(char::is_control) {
+                true => facts.warn(ovf, "has an instance-id with control characters"),
+                false => facts.know("instanceId", Some(id)),
+            }
+        }
+        // Metadata that speaks of the network stands before it.
+        if facts.document.links.is_empty()
+            && let Some(value) = property("network-config")
+            && let Some(text) = plain(&mut facts, value, Base64::Maybe, ovf)
+        {
+            facts.described_by(&text, ovf);
+        }
         if let Some(name) = property("hostname") {
             let name = String::from_utf8_lossy(name);
             cidata::hostname(&mut facts, name.trim(), ovf);
@@ -230,6 +247,32 @@ mod tests {
     use crate::config::platform::tests::fixtures::{check, check_bodies};
 
     const CONFIG: &str = "Ok(Config(76 bytes))";
+
+    #[test]
+    fn ovf_on_cd() {
+        check(
+            &Vmware,
+            "vmware/ovf-on-cd",
+            "Ok(Config(64 bytes))",
+            &[
+                "00:50:56:aa:bb:01",
+                "00:50:56:aa:bb:01 has 198.51.100.9/24",
+                "00:50:56:aa:bb:01 to all via 198.51.100.1",
+                "hostname node10.example.net",
+                "instanceId=vm-45",
+            ],
+        );
+        let ovf = "<Environment><PropertySection><Property key='instance-id' value='a&#7;b'/><Property key='network-config' value='#include'/></PropertySection></Environment>";
+        check_bodies(
+            &Vmware,
+            &[(OVF_CD, ovf)],
+            "Ok(Absent)",
+            &[
+                "! vmware: ovf-env.xml has an instance-id with control characters",
+                "! vmware: ovf-env.xml cannot be read: #include names no URL; write one http:// or https:// URL",
+            ],
+        );
+    }
 
     #[test]
     fn nested_network() {

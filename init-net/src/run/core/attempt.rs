@@ -177,9 +177,7 @@ impl Attempt {
                 State::Next if self.secure && self.trust.is_none() => {
                     let trust = wires.trusted.get(wires.effects);
                     self.trust = trust.map(|(trust, wall)| (trust.clone(), wall));
-                    if self.trust.is_none() {
-                        return None;
-                    }
+                    self.trust.as_ref()?;
                     State::Next
                 }
                 State::Next => {
