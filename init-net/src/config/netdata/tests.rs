@@ -69,7 +69,12 @@ fn name(link: &LinkRef) -> String {
             if !selector.drivers.is_empty() {
                 said.push(format!("drivers {}", selector.drivers.join("|")));
             }
-            format!("[{}]", said.join(", "))
+            let card = if selector.physical == Some(true) {
+                "card"
+            } else {
+                ""
+            };
+            format!("{card}[{}]", said.join(", "))
         }
     }
 }

@@ -57,15 +57,15 @@ fn matches() {
         );
     }
     same("macaddress: '0A-00-00-00-00-01'", "0a:00:00:00:00:01");
-    same("name: 'en*'", "[name en*]");
-    same("driver: virtio_net", "[drivers virtio_net]");
+    same("name: 'en*'", "card[name en*]");
+    same("driver: virtio_net", "card[drivers virtio_net]");
     same(
         "driver: [ixgbe, 'mlx5*'], name: 'enp[12]s0'",
-        "[name enp[12]s0, drivers ixgbe|mlx5*]",
+        "card[name enp[12]s0, drivers ixgbe|mlx5*]",
     );
     same(
         "macaddress: '0a:00:00:00:00:01', driver: hv_netvsc",
-        "[mac 0a:00:00:00:00:01, drivers hv_netvsc]",
+        "card[mac 0a:00:00:00:00:01, drivers hv_netvsc]",
     );
     same("", "EveryPhysical");
     for (text, fault) in [
@@ -89,9 +89,9 @@ fn given_names() {
     check(
         "{version: 2, ethernets: {a: {match: {name: 'en*'}, set-name: lan0}, b: {match: {macaddress: '0a:00:00:00:00:01'}, set-name: lan1}}}",
         &[
-            "link [name en*] up",
+            "link card[name en*] up",
             "link 0a:00:00:00:00:01 up",
-            "name lan0 = [name en*]",
+            "name lan0 = card[name en*]",
             "name lan1 = 0a:00:00:00:00:01",
         ],
     );
@@ -285,8 +285,8 @@ fn links_on_links() {
         "{version: 2, ethernets: {a: {match: {macaddress: '0a:00:00:00:00:01'}}, b: {match: {driver: x}}}, bonds: {bond0: {interfaces: [a, b, eth9], macaddress: '0a:00:00:00:00:09', parameters: {mode: active-backup, primary: a}, dhcp4: true}}, vlans: {v7: {id: 7, link: bond0}, v8: {id: 8, link: a, addresses: [10.0.0.1/24]}}}",
         &[
             "link 0a:00:00:00:00:01 up",
-            "link [drivers x] up",
-            "link bond0 up mac 0a:00:00:00:00:09 bond(0a:00:00:00:00:01 [drivers x] eth9; mode=active-backup; primary 0a:00:00:00:00:01)",
+            "link card[drivers x] up",
+            "link bond0 up mac 0a:00:00:00:00:09 bond(0a:00:00:00:00:01 card[drivers x] eth9; mode=active-backup; primary 0a:00:00:00:00:01)",
             "link v7 up vlan(bond0 7)",
             "link v8 up vlan(0a:00:00:00:00:01 8)",
             "address 10.0.0.1/24 on v8",
