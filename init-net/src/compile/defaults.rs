@@ -6,6 +6,10 @@ use crate::value::Duration;
 /// Metric of a route when nothing is said (the field's default).
 pub const ROUTE_METRIC: u32 = 1024;
 
+/// Metric of a default route of IPv6 that a cloud describes without one: behind what a router advertises, which the kernel
+/// gives 1024 (IP6_RT_PRIO_USER, include/net/ip6_route.h).
+pub const CLOUD_METRIC6: u32 = 2048;
+
 /// How long a boot waits for its wait level before it hands off anyway.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -179,10 +179,14 @@ fn spec(config: &RouteConfig, layer: Layer) -> RouteSpec {
     };
     // The kernel makes 0 the default metric of IPv6 (ip6_route_info_create).
     let unset = |metric: &u32| family == Family::Inet6 && *metric == 0;
-    let metric = config
-        .metric
-        .filter(|metric| !unset(metric))
-        .unwrap_or(defaults::ROUTE_METRIC);
+    let metric =
+        config
+            .metric
+            .filter(|metric| !unset(metric))
+            .unwrap_or(match (layer, family, dst) {
+                (Layer::Platform, Family::Inet6, None) => defaults::CLOUD_METRIC6,
+                _ => defaults::ROUTE_METRIC,
+            });
     let to_group = dst.is_some_and(|dst| dst.address().is_multicast());
     let kind = config.kind.unwrap_or(if to_group {
         RouteKind::Multicast
