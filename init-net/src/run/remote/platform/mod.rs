@@ -168,7 +168,9 @@ impl Metadata {
 
     /// The same from `base` only, over whatever link leads there: `--metadata-url`.
     pub fn at(provider: &'static dyn Provider, base: &str) -> Self {
-        let session = Session::new(provider, Bodies::new());
+        // A seed is where somebody says it is.
+        let seed = format!("{};s={base}", provider.name()).into_bytes();
+        let session = Session::new(provider, Bodies::from([(CMDLINE_SEED.to_owned(), seed)]));
         let chosen = Chosen {
             base: base.trim_end_matches('/').to_owned(),
             link: None,

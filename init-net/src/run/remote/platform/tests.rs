@@ -428,6 +428,34 @@ fn offline_nobody_is_told_and_what_is_for_others_is_no_failure() {
 }
 
 #[test]
+fn user_data_that_was_not_answered_is_not_known() {
+    let source = Metadata::new(Some(&Fake), true, None, None);
+    let unread = |faults: &[&str]| {
+        let fetched = Fetched {
+            faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
+            ..Fetched::fresh(BTreeMap::from([("id".to_owned(), b"i-1".to_vec())]))
+        };
+        source.documents(&fetched).0[0].firewall.fault.is_some()
+    };
+    assert!(!unread(&[]));
+    assert!(!unread(&["fake: net: no answer"]));
+    assert!(unread(&["fake: openstack/latest/user_data: no answer"]));
+    assert!(unread(&[
+        "fake: net: no answer",
+        "fake: userData: status 503"
+    ]));
+}
+
+#[test]
+fn a_url_that_is_given_is_the_seed() {
+    let nocloud = detect::named("nocloud").unwrap().provider.unwrap();
+    let mut scene = Scene::new(Some(&Fake));
+    scene.source = Metadata::at(nocloud, "http://192.0.2.9/seed/");
+    let urls: Vec<String> = scene.asked().into_iter().map(|(_, url)| url).collect();
+    assert_eq!(urls[0], "http://192.0.2.9/seed/meta-data");
+}
+
+#[test]
 fn the_cloud_is_told_how_it_went() {
     let mut scene = Scene::new(Some(&Fake));
     let found = scene.found();
