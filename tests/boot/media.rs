@@ -56,8 +56,7 @@ impl Bench {
 
     /// A folder for the time being.
     fn folder(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
-        // Not the lab's: that one holds nothing but files.
-        let folder = self.lab.folder().with_extension(name);
+        let folder = self.lab.folder().join(format!("{name}.d"));
         for (name, content) in files {
             let path = folder.join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
