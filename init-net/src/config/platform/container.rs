@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::media::Medium;
-use super::{Answers, Ask, Bodies, Known, Parsed, Provider};
+use super::{Bodies, Parsed, Provider};
 use crate::config::Said;
 use crate::config::userdata::Base64;
 use crate::value::{Hostname, NameServer};
@@ -29,14 +29,6 @@ impl Provider for Container {
     /// There is nothing else to wait for.
     fn is_told(&self, _media: &Bodies) -> bool {
         true
-    }
-
-    fn bases(&self, _known: &Known) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn wanted(&self, _answers: &Answers) -> Vec<Ask> {
-        Vec::new()
     }
 
     fn parse(&self, bodies: &Bodies) -> Parsed {
@@ -112,7 +104,7 @@ mod tests {
             &["dns fe80::1%eth0"],
         );
         assert!(Container.is_told(&Bodies::new()));
-        assert!(Container.wanted(&Answers::new()).is_empty());
+        assert!(Container.wanted(&Default::default()).is_empty());
     }
 
     #[test]

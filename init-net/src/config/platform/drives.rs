@@ -5,7 +5,7 @@
 
 use super::facts::Facts;
 use super::media::Medium;
-use super::{Answers, Ask, Bodies, Known, Parsed, Provider, cidata, openstack};
+use super::{Bodies, Parsed, Provider, cidata, openstack};
 
 /// One of them.
 pub struct Drive {
@@ -57,14 +57,6 @@ impl Provider for Drive {
 
     fn is_told(&self, media: &Bodies) -> bool {
         openstack::is_there(media) || cidata::is_there(media, "")
-    }
-
-    fn bases(&self, _known: &Known) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn wanted(&self, _answers: &Answers) -> Vec<Ask> {
-        Vec::new()
     }
 
     fn parse(&self, bodies: &Bodies) -> Parsed {
@@ -258,8 +250,8 @@ mod tests {
                     Vec::new()
                 )]))
             );
-            assert!(drive.bases(&Known::default()).is_empty());
-            assert!(drive.wanted(&Answers::new()).is_empty());
+            assert!(drive.bases(&Default::default()).is_empty());
+            assert!(drive.wanted(&Default::default()).is_empty());
         }
     }
 }

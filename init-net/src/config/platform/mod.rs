@@ -215,11 +215,15 @@ pub trait Provider: Sync {
 
     /// Base URLs of its service; `{link}` stands for the link a link-local one is on. They are asked all at once, and
     /// the first that answers is kept. None: no service, or `known` does not yet say where.
-    fn bases(&self, known: &Known) -> Vec<String>;
+    fn bases(&self, _known: &Known) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The requests that `answers` lead to, those already made included. With none yet but those of the media: the one
     /// request whose answer shows that the service is there. Nothing at all: the media said everything.
-    fn wanted(&self, answers: &Answers) -> Vec<Ask>;
+    fn wanted(&self, _answers: &Answers) -> Vec<Ask> {
+        Vec::new()
+    }
 
     /// Which keys of [`Provider::wanted`] are secrets of the session and stay out of [`Bodies`].
     fn is_secret(&self, _key: &str) -> bool {

@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::facts::Facts;
 use super::network::prefix;
-use super::{Answers, Ask, Bodies, FileSystem, Known, Medium, Parsed, Provider, Volume};
+use super::{Bodies, FileSystem, Medium, Parsed, Provider, Volume};
 use crate::config::userdata::Base64;
 use crate::value::{Hostname, Prefix};
 use context::Context;
@@ -34,14 +34,6 @@ impl Provider for OpenNebula {
 
     fn media(&self) -> &'static [Medium] {
         &MEDIA
-    }
-
-    fn bases(&self, _known: &Known) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn wanted(&self, _answers: &Answers) -> Vec<Ask> {
-        Vec::new()
     }
 
     fn parse(&self, bodies: &Bodies) -> Parsed {

@@ -4,7 +4,7 @@
 
 use super::facts::Facts;
 use super::media::{FileSystem, Medium, Volume};
-use super::{Answers, Ask, Bodies, Known, Parsed, Provider, cidata, xml};
+use super::{Bodies, Parsed, Provider, cidata, xml};
 use crate::config::machine::tree::{self, Node, Value};
 use crate::config::userdata::{self, Base64, UserData};
 
@@ -63,14 +63,6 @@ impl Provider for Vmware {
     fn is_told(&self, media: &Bodies) -> bool {
         let mut keys = USER_DATA.iter().chain(&[METADATA, OVF, OVF_CD]);
         keys.any(|key| media.get(*key).is_some_and(|body| is_set(body)))
-    }
-
-    fn bases(&self, _known: &Known) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn wanted(&self, _answers: &Answers) -> Vec<Ask> {
-        Vec::new()
     }
 
     fn parse(&self, bodies: &Bodies) -> Parsed {
@@ -314,7 +306,7 @@ mod tests {
             assert!(told(key, "x") && !told(key, " ---\n") && !told(key, ""));
         }
         assert!(!told("guestinfo/userdata.encoding", "base64"));
-        assert!(Vmware.wanted(&Answers::new()).is_empty());
+        assert!(Vmware.wanted(&Default::default()).is_empty());
     }
 
     #[test]

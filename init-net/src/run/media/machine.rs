@@ -29,8 +29,9 @@ const DMI: [&str; 10] = [
 /// What is read of `/sys/firmware/devicetree/base`.
 const DEVICE_TREE: [&str; 3] = ["model", "compatible", "hypervisor/compatible"];
 
-/// Files that container engines leave.
-const CONTAINER_MARKS: [&str; 2] = ["run/.containerenv", ".dockerenv"];
+/// What an engine puts into every container while it runs. `/.dockerenv` is no such thing: images of machines that were made
+/// from an exported container have it as well.
+const CONTAINER_MARK: &str = "run/.containerenv";
 
 /// What the firmware and the hypervisor say of this machine.
 pub fn machine() -> Machine {
@@ -68,7 +69,7 @@ fn read(root: &Path) -> Machine {
 
 /// Engines mark the root, or start PID 1 with `container=` (systemd.io/CONTAINER_INTERFACE).
 fn is_container(root: &Path) -> bool {
-    CONTAINER_MARKS.iter().any(|mark| root.join(mark).exists()) || {
+    root.join(CONTAINER_MARK).exists() || {
         let environment = file::read(&root.join("proc/1/environ"), MAX_ENVIRONMENT);
         variable(&environment.unwrap_or_default(), "container").is_some()
     }
@@ -93,6 +94,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         };
+        write(".dockerenv", b"");
         assert_eq!(read(&root), Machine::default());
         write("sys/class/dmi/id/sys_vendor", b"Example, Inc.\n");
         write("sys/class/dmi/id/product_name", b"VMware20,1\n");

@@ -174,7 +174,10 @@ impl Slots {
             self.note = Some(note);
             return;
         }
-        self.note = None;
+        // What says nothing of a machine config changes nothing of why this one is in force.
+        if hash_of(&found) != hash_of(&in_force(&self.local)) {
+            self.note = None;
+        }
         self.count(&found);
     }
 
