@@ -436,7 +436,6 @@ mod tests {
                 "! azure: network/interface has a publicIpAddress that is not what it should be",
                 "! azure: network/interface has a address that is no address with its mask",
                 "! azure: loadbalancer has a frontendIpAddress that is no IP address",
-                "! azure: userData is no machine configuration: not base64",
                 "00:0d:3a:aa:bb:cc/hv_netvsc",
                 "00:0d:3a:aa:bb:cd/hv_netvsc",
                 "00:0d:3a:aa:bb:cd/hv_netvsc to 255.255.255.255/32 table 104",

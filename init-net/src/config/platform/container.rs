@@ -126,7 +126,6 @@ mod tests {
                 "! container: etc/resolv.conf has a name server that is no IP address",
                 "! container: etc/resolv.conf has a name server that is no IP address",
                 "! container: etc/resolv.conf has a search domain that is none",
-                "! container: env/USERDATA is no machine configuration: not base64",
                 "search example.org",
             ],
         );

@@ -286,7 +286,6 @@ hostname: other
                 "! digital-ocean: digitalocean_meta_data.json has a ip_address that is no address with its mask",
                 "! digital-ocean: digitalocean_meta_data.json has a ip_address that is no address with its mask",
                 "! digital-ocean: digitalocean_meta_data.json has a ip_address that is not what it should be",
-                "! digital-ocean: user-data is #cloud-config, not a machine configuration",
                 "0a:0b:0c:0d:0e:01",
                 "0a:0b:0c:0d:0e:02",
                 "0a:0b:0c:0d:0e:03",

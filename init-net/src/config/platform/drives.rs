@@ -113,7 +113,6 @@ mod tests {
             "proxmoxve/static",
             cloud_config,
             &[
-                "! proxmoxve: user-data is #cloud-config, not a machine configuration",
                 "bc:24:11:00:00:01",
                 "bc:24:11:00:00:01 has 192.0.2.7/24",
                 "bc:24:11:00:00:01 has 2001:db8::7/64",
@@ -222,7 +221,6 @@ mod tests {
             "nutanix/static",
             "Ok(CloudConfig(Some(Hostname { name: \"other\", domain: None })))",
             &[
-                "! nutanix: openstack/latest/user_data is #cloud-config, not a machine configuration",
                 "50:6b:8d:00:00:01",
                 "50:6b:8d:00:00:01 has 192.0.2.8/24",
                 "50:6b:8d:00:00:01 has 2001:db8::8/64",

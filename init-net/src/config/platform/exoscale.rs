@@ -132,7 +132,6 @@ b"##,
                 "! exoscale: service-offering is too long or holds control characters",
                 "! exoscale: instance-id has more than one line",
                 "! exoscale: public-ipv4 is not what it should be",
-                "! exoscale: user-data is no machine configuration: a script (#!) is not run here; give YAML documents with kind",
             ],
         );
     }

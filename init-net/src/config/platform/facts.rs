@@ -268,7 +268,8 @@ impl<'b> Facts<'b> {
             .push(Diagnostic::new(Severity::Warning, message).with_effect(effect));
     }
 
-    /// Ends with the user-data at `key`; its `#cloud-config` host name is used when the cloud gives none.
+    /// Ends with the user-data at `key`; its `#cloud-config` host name is used when the cloud gives none. What the user-data has
+    /// wrong is told by who uses it.
     pub fn finish(self, key: &str, base64: Base64) -> Parsed {
         let raw = self.bytes(key);
         self.finish_with(raw, key, base64)
@@ -284,16 +285,6 @@ impl<'b> Facts<'b> {
             self.document
                 .hostnames
                 .push(Said::new(hostname.clone(), origin));
-        }
-        match &user_data {
-            Ok(UserData::CloudConfig(_)) => {
-                self.warn(key, "is #cloud-config, not a machine configuration");
-            }
-            Ok(UserData::Absent | UserData::Config(_) | UserData::Include(_)) => {}
-            Err(error) => {
-                let rule = format!("is no machine configuration: {error}");
-                self.warn(key, &rule);
-            }
         }
         Parsed {
             document: self.document,

@@ -298,10 +298,7 @@ b"##,
             &Gcp,
             &bodies,
             "Err(Base64)",
-            &[
-                "! gcp: user-data is no machine configuration: not base64",
-                "ntp metadata.google.internal",
-            ],
+            &["ntp metadata.google.internal"],
         );
     }
 
