@@ -37,18 +37,23 @@ fn read(folder: &Path) -> Copy {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// Keeps what this boot fetched. A boot that fetched nothing keeps what was there: a service that was down must not cost
-/// the copy.
+/// Keeps what this boot fetched. What it took from the copy stays there, and a boot that fetched nothing keeps all of it: a
+/// service that was down must not cost the copy.
 pub fn store(folder: &Path, machine: Option<&str>, fetched: &BTreeMap<String, Fetched>) {
     let fresh = fetched.iter().filter(|(_, fetched)| !fetched.cached);
     let fresh = fresh.filter(|(_, fetched)| !fetched.bodies.is_empty());
+    let fresh: BTreeMap<String, Fetched> = fresh
+        .map(|(name, fetched)| (name.clone(), fetched.clone()))
+        .gather();
+    let mut kept = load(folder, machine);
+    kept.retain(|name, _| fetched.get(name).is_some_and(|now| now.cached));
+    let nothing = fresh.is_empty();
+    kept.extend(fresh);
     let copy = Copy {
         machine: machine.map(str::to_owned),
-        fetched: fresh
-            .map(|(name, fetched)| (name.clone(), fetched.clone()))
-            .gather(),
+        fetched: kept,
     };
-    if copy.fetched.is_empty() || read(folder) == copy {
+    if nothing || read(folder) == copy {
         return;
     }
     let written = std::fs::create_dir_all(folder)
@@ -75,6 +80,14 @@ mod tests {
         assert_eq!(load(&folder, machine), fetched);
         store(&folder, machine, &BTreeMap::new());
         assert_eq!(load(&folder, machine), fetched);
+        let mut both = fetched.clone();
+        both.get_mut("hcloud").unwrap().cached = true;
+        let url = Fetched::fresh(BTreeMap::from([("url".to_owned(), b"x".to_vec())]));
+        both.insert("initnet.config".to_owned(), url.clone());
+        store(&folder, machine, &both);
+        let mut expect = fetched.clone();
+        expect.insert("initnet.config".to_owned(), url);
+        assert_eq!(load(&folder, machine), expect);
         for other in [Some("4c4c4545"), None] {
             assert_eq!(load(&folder, other), BTreeMap::new());
         }

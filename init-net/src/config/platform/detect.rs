@@ -60,7 +60,7 @@ const RULES: [(&str, &str, Is); 38] = [
     ("oracle", "chassis_asset_tag", Text("OracleCloud.com")),
     ("aws", "bios_vendor", Text("Amazon EC2")),
     ("aws", "sys_vendor", Text("Amazon EC2")),
-    // Xen instances: the UUID of the machine begins so (docs.aws.amazon.com, "Identify EC2 instances").
+    // Xen instances: the version of the hypervisor, `4.11.amazon`.
     ("aws", "product_version", Has("amazon")),
     ("gcp", "product_name", Text("Google Compute Engine")),
     ("gcp", "product_serial", Begins("GoogleCloud-")),
@@ -149,8 +149,8 @@ pub fn detect(machine: &Machine) -> Option<Said<&'static Platform>> {
     None
 }
 
-/// Xen instances of EC2: the UUID begins with `ec2`, or its first group does in the other byte order. One UUID in four
-/// thousand begins so by chance: only where nothing else names a maker does it count.
+/// Xen instances of EC2: the UUID begins with `ec2`, or its first group does in the other byte order, `45e12aec`
+/// (docs.aws.amazon.com, "Identify EC2 instances"). One UUID in four thousand begins so by chance: only on Xen does it count.
 fn is_ec2(uuid: &str, machine: &Machine) -> bool {
     let xen = machine.hypervisor_uuid.is_some()
         || machine
@@ -159,7 +159,7 @@ fn is_ec2(uuid: &str, machine: &Machine) -> bool {
             .is_some_and(|vendor| Text("Xen").fits(vendor.trim()));
     let text = uuid.trim().to_ascii_lowercase();
     let first = text.split('-').next().unwrap_or_default();
-    let swapped = first.get(4..6).is_some_and(|two| two.ends_with('2'))
+    let swapped = first.get(4..6).is_some_and(|two| two.starts_with('2'))
         && first.get(6..8).is_some_and(|two| two == "ec");
     xen && (text.starts_with("ec2") || swapped)
 }
@@ -252,12 +252,12 @@ mod tests {
             ("product_uuid", "b1582fec-0000-4000-8000-000000000001"),
             ("sys_vendor", "Xen"),
         ]);
-        check(&swapped, None);
-        let swapped = machine(&[
+        check(&swapped, Some("aws"));
+        let other = machine(&[
             ("product_uuid", "b158e2ec-0000-4000-8000-000000000001"),
             ("sys_vendor", "Xen"),
         ]);
-        check(&swapped, Some("aws"));
+        check(&other, None);
         let xen = Machine {
             hypervisor_uuid: Some(uuid.to_owned()),
             ..Machine::default()

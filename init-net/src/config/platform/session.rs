@@ -67,11 +67,10 @@ impl Session {
         self.answers.insert(key.to_owned(), answer);
     }
 
-    /// Whether every request is answered and the answers, with what the media said, lead to no other.
+    /// Whether every request is answered and the answers, with what the media said, lead to no other. A platform that asks
+    /// nothing is done at once.
     pub fn is_done(&self) -> bool {
-        !self.answers.is_empty()
-            && self.asked.keys().all(|key| self.answers.contains_key(key))
-            && self.wanted().is_empty()
+        self.asked.keys().all(|key| self.answers.contains_key(key)) && self.wanted().is_empty()
     }
 
     /// Forgets the answer to `key`: it is asked again.
@@ -110,6 +109,20 @@ impl Session {
         faults.collect()
     }
 
+    /// Whether the user-data was asked for and the service did not say what it is: not even that there is none.
+    pub fn misses_user_data(&self) -> bool {
+        self.asked.keys().any(|key| {
+            let unanswered = match self.answers.get(key) {
+                None | Some(Answer::Body(_)) => false,
+                Some(Answer::Unreachable) => true,
+                Some(Answer::Status(status)) => {
+                    matches!(status, 408 | 425 | 429) || !(400..500).contains(status)
+                }
+            };
+            unanswered && is_user_data(key)
+        })
+    }
+
     fn wanted(&self) -> Vec<Ask> {
         let left = MAX_ASKS.saturating_sub(self.asked.len());
         let mut wanted = self.provider.wanted(&self.answers);
@@ -121,4 +134,11 @@ impl Session {
         wanted.truncate(left);
         wanted
     }
+}
+
+/// Whether `key` is one of the user-data: `user-data`, `userData`, `openstack/latest/user_data`…
+fn is_user_data(key: &str) -> bool {
+    let letters = key.chars().filter(char::is_ascii_alphanumeric);
+    let letters: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+    letters.contains("userdata")
 }

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use super::{Around, Core, Effect, Means};
+use crate::compile::defaults;
 use crate::value::Instant;
 
 impl Core {
@@ -23,6 +24,9 @@ impl Core {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
+        // Late enough for a slow service, early enough for the network of the copy to come up within the boot's own time.
+        let timeout = self.settings.timeout.unwrap_or(defaults::TIMEOUT);
+        self.fetches.set_copies_from(self.started + timeout / 2);
         let bootstraps = self.fetches.bootstrap().count();
         let leases = self.clients.lease_facts();
         let around = self.observed.as_ref().map(|observed| Around {

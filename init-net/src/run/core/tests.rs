@@ -1081,6 +1081,25 @@ fn a_source_that_gives_nothing_holds_the_boot_up_once_and_is_asked_again() {
 }
 
 #[test]
+fn a_copy_of_an_earlier_boot_serves_before_the_time_of_a_silent_one_is_over() {
+    let url = "http://10.0.0.254/x.yaml";
+    // No server gives an address: the source can neither answer nor fail.
+    let mut machine = Machine::new(&format!(
+        "ip=eth0:dhcp initnet.config={url} initnet.timeout=20"
+    ));
+    let text = b"apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: web1\n".to_vec();
+    let copy = Fetched::fresh([(url.to_owned(), text)].into());
+    let name = "initnet.config".to_owned();
+    machine.core.set_cached([(name.clone(), copy)].into());
+    let (reason, _) = machine.boot();
+    assert_eq!(reason, "timeout");
+    assert!(machine.core.fetched()[&name].cached);
+    let said = machine.core.documents.iter();
+    let mut said = said.flat_map(|document| &document.hostnames);
+    assert!(said.any(|said| said.value.name() == "web1"));
+}
+
+#[test]
 fn a_copy_of_an_earlier_boot_serves_and_is_fetched_again() {
     let url = "http://10.0.0.254/x.yaml";
     let line = format!("ip=eth0:dhcp initnet.config={url} initnet.timeout=300");

@@ -7,6 +7,7 @@ use crate::config::userdata::{self, Base64, UserData};
 use crate::config::{Diagnostic, Document, Severity, machine, pin};
 use crate::proto::http::{Fetch, FetchError, Response};
 use crate::run::core::{Around, Fetched, MediaNews, Source};
+use crate::run::remote::platform::MEDIA_PATIENCE;
 use crate::run::sources::preference;
 use crate::run::state_file::SavedText;
 use crate::value::Instant;
@@ -28,6 +29,8 @@ pub struct ConfigVolume {
     scanned: bool,
     ended: bool,
     over: bool,
+    /// Until when a drive is awaited.
+    until: Option<Instant>,
 }
 
 impl ConfigVolume {
@@ -39,6 +42,7 @@ impl ConfigVolume {
             scanned: false,
             ended: false,
             over: false,
+            until: None,
         }
     }
 
@@ -85,8 +89,14 @@ impl Source for ConfigVolume {
         }
     }
 
-    fn requests(&mut self, around: Around<'_>, _now: Instant) -> Vec<(String, Fetch)> {
-        let read = self.found.is_some() || self.scanned && !around.drivers_loading || self.ended;
+    fn requests(&mut self, around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
+        if !around.drivers_loading {
+            self.until.get_or_insert(now + MEDIA_PATIENCE);
+        }
+        let read = self.found.is_some()
+            || self.scanned && !around.drivers_loading
+            || self.ended
+            || self.until.is_some_and(|until| until <= now);
         self.over |= read;
         // What was read while drivers were still being loaded is not the last word.
         self.scanned &= !around.drivers_loading;
@@ -106,7 +116,13 @@ impl Source for ConfigVolume {
         })
     }
 
-    fn restart(&mut self) {}
+    fn deadline(&self) -> Option<Instant> {
+        self.until
+    }
+
+    fn restart(&mut self) {
+        self.until = None;
+    }
 
     fn config(&self, fetched: &Fetched) -> Option<SavedText> {
         Some(SavedText {
@@ -136,5 +152,34 @@ impl Source for ConfigVolume {
                 (Vec::new(), vec![Diagnostic::new(Severity::Error, message)])
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Observed;
+    use crate::value::Duration;
+
+    #[test]
+    fn a_drive_that_hangs_does_not_hold_up_the_boot() {
+        let observed = Observed::default();
+        let around = |drivers_loading| Around {
+            observed: &observed,
+            leases: &[],
+            drivers_loading,
+        };
+        let mut source = ConfigVolume::new(None);
+        let now = Instant::BOOT + Duration::from_secs(1);
+        assert!(source.requests(around(true), now).is_empty());
+        assert!(source.deadline().is_none());
+        assert!(source.requests(around(false), now).is_empty());
+        assert!(source.finished().is_none());
+        let late = source.deadline().unwrap();
+        assert!(source.requests(around(false), late).is_empty());
+        assert!(source.finished().unwrap().is_err());
+        source.restart();
+        assert!(source.requests(around(false), late).is_empty());
+        assert!(source.finished().is_none());
     }
 }

@@ -31,6 +31,9 @@ pub struct Fetched {
     /// What was refused or not answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// The service did not say what the user-data is, or whether there is any.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub user_data_missing: bool,
 }
 
 impl Fetched {
@@ -43,6 +46,7 @@ impl Fetched {
             place: None,
             via: None,
             faults: Vec::new(),
+            user_data_missing: false,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Fetches {
     faults: BTreeMap<String, Vec<Diagnostic>>,
     /// What is read of the machine itself, once somebody wants it.
     reading: Reading,
+    /// From when on copies stand in for sources that have neither answered nor failed.
+    copies_from: Option<Instant>,
 }
 
 /// The reader of the media.
@@ -49,8 +51,6 @@ enum Reading {
     Idle,
     /// At work, started while drivers were being loaded (`true`) or not.
     Running(bool),
-    /// It is not needed any more.
-    Closed,
 }
 
 struct Job {
@@ -87,6 +87,46 @@ impl Fetches {
         self.cached = cached;
     }
 
+    /// Copies stand in from `at` on: a source that is silent must not cost the boot what is known of it.
+    pub(super) fn set_copies_from(&mut self, at: Instant) {
+        self.copies_from = Some(at);
+    }
+
+    /// The sources whose copy is due: they are silent, and nothing is known of them.
+    fn silent(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().filter(|job| {
+            let name = job.source.name();
+            !job.done
+                && !self.fetched.contains_key(&name)
+                && copy_for(&self.cached, job.source.as_ref()).is_some()
+        })
+    }
+
+    /// Uses the copies that are due; answers with their documents.
+    fn serve_copies(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Vec<Document> {
+        let mut documents = Vec::new();
+        if self.copies_from.is_none_or(|at| now < at) {
+            return documents;
+        }
+        let due = self.silent().filter_map(|job| {
+            let copy = copy_for(&self.cached, job.source.as_ref())?;
+            let (made, mut faults) = job.source.documents(&copy);
+            let name = job.source.name();
+            faults.push(
+                Diagnostic::new(Severity::Warning, format!("{name}: no answer so far"))
+                    .with_effect("the copy of an earlier boot is used until there is one"),
+            );
+            Some((name, copy, made, faults))
+        });
+        for (name, copy, made, faults) in due.collect::<Vec<_>>() {
+            documents.extend(made);
+            effects.extend(faults.iter().cloned().map(Effect::Diagnostic));
+            self.faults.insert(name.clone(), faults);
+            self.fetched.insert(name, copy);
+        }
+        documents
+    }
+
     pub(super) fn inherit(&mut self, fetched: BTreeMap<String, Fetched>) {
         self.fetched = fetched;
     }
@@ -104,6 +144,11 @@ impl Fetches {
         );
         self.jobs.clear();
         self.faults.clear();
+        if self.reading != Reading::Idle {
+            // What was read before is told to nobody again: whoever comes now wants it from the beginning.
+            effects.push(Effect::CloseMedia);
+            self.reading = Reading::Idle;
+        }
         for source in sources {
             if self.wants(source.as_ref()) {
                 self.add(source);
@@ -166,7 +211,8 @@ impl Fetches {
             true => job.again.map(|(at, _)| at),
             false => job.source.deadline(),
         });
-        earliest(running.chain(again))
+        let copies = self.copies_from.filter(|_| self.silent().next().is_some());
+        earliest(running.chain(again).chain([copies]))
     }
 
     /// Something of the media. The end of a look that began while drivers were being loaded says nothing once they are there:
@@ -209,7 +255,7 @@ impl Fetches {
             }
             Reading::Running(_) if media.is_empty() => {
                 effects.push(Effect::CloseMedia);
-                Reading::Closed
+                Reading::Idle
             }
             Reading::Running(true) if !drivers_loading => {
                 effects.push(Effect::RereadMedia);
@@ -253,6 +299,7 @@ impl Fetches {
                 job.done = false;
             }
         }
+        documents.extend(self.serve_copies(now, effects));
         for job in self.jobs.iter_mut().filter(|job| !job.done) {
             // An answer may allow the next request at once.
             loop {
@@ -328,12 +375,7 @@ impl Fetches {
                         let jitter =
                             Duration::from_millis(rng.below(wait.as_millis() as u64 / 4 + 1));
                         job.again = Some((now + wait + jitter, wait));
-                        let copy = self.cached.get(&name);
-                        let copy = copy.filter(|copy| job.source.asked_for(copy));
-                        let cached = copy.map(|copy| Fetched {
-                            cached: true,
-                            ..copy.clone()
-                        });
+                        let cached = copy_for(&self.cached, job.source.as_ref());
                         let effect = match &cached {
                             Some(_) => "the copy of an earlier boot is used",
                             None => "the boot goes on without this source",
@@ -369,4 +411,13 @@ impl Fetches {
         }
         documents
     }
+}
+
+/// The copy in `cached` that may be used for `source`.
+fn copy_for(cached: &BTreeMap<String, Fetched>, source: &dyn Source) -> Option<Fetched> {
+    let copy = cached.get(&source.name())?;
+    source.asked_for(copy).then(|| Fetched {
+        cached: true,
+        ..copy.clone()
+    })
 }

@@ -114,23 +114,21 @@ impl Meaning {
                         .with_effect("the boot goes on without this machine config"),
                 );
             }
-            // There may be a machine config, and nobody said that there is none.
-            Ok(UserData::Absent)
-                if self.with_user_data && fetched.faults.iter().any(|f| is_of_user_data(f)) =>
-            {
+            // Nobody knows whether there is any.
+            Ok(UserData::Absent) if self.with_user_data && fetched.user_data_missing => {
                 mark_unread(&mut documents, &name);
+                diagnostics.push(
+                    Diagnostic::new(
+                        Severity::Error,
+                        format!("{name}: the service did not answer"),
+                    )
+                    .with_effect("the boot goes on without this machine config"),
+                );
             }
             Ok(_) | Err(_) => {}
         }
         (documents, diagnostics)
     }
-}
-
-/// Whether a request that was refused or not answered was the one for user-data, which every cloud spells its own way.
-fn is_of_user_data(fault: &str) -> bool {
-    let letters = fault.chars().filter(char::is_ascii_alphabetic);
-    let letters: String = letters.map(|c| c.to_ascii_lowercase()).collect();
-    letters.contains("userdata")
 }
 
 /// What the user-data includes, in its place.

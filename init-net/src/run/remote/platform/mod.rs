@@ -32,7 +32,7 @@ pub const UNNAMED: &str = "platform";
 
 /// How long the media are awaited once all drivers are there, where they may well say nothing: a drive that hangs must not
 /// hold up the boot.
-const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Key of the text behind `ds=` on the kernel command line.
 const CMDLINE_SEED: &str = "cmdline-ds";
@@ -168,11 +168,16 @@ impl Metadata {
 
     /// The same from `base` only, over whatever link leads there: `--metadata-url`.
     pub fn at(provider: &'static dyn Provider, base: &str) -> Self {
-        // A seed is where somebody says it is.
-        let seed = format!("{};s={base}", provider.name()).into_bytes();
-        let session = Session::new(provider, Bodies::from([(CMDLINE_SEED.to_owned(), seed)]));
+        let base = base.trim_end_matches('/');
+        let mut session = Session::new(provider, Bodies::new());
+        if session.is_done() {
+            // It asks only where it is told to.
+            let seed = format!("{};s={base}", provider.name());
+            let seed = (CMDLINE_SEED.to_owned(), seed.into_bytes());
+            session = Session::new(provider, Bodies::from([seed]));
+        }
         let chosen = Chosen {
-            base: base.trim_end_matches('/').to_owned(),
+            base: base.to_owned(),
             link: None,
             via: None,
         };
@@ -216,23 +221,26 @@ impl Metadata {
         let mut session = Session::new(provider, local);
         match session.asks().into_iter().next() {
             Some(probe) => self.stage = Stage::Probing(Probing::new(session, probe)),
-            None if told => self.said(session.bodies(), Vec::new()),
+            None if told || names_machine(provider, &session.bodies()) => {
+                self.said(Fetched::fresh(session.bodies()));
+            }
             None => self.end(Err("nothing of it is there".into())),
         }
     }
 
     /// The service and the media have said everything.
-    fn said(&mut self, bodies: Bodies, faults: Vec<String>) {
+    fn said(&mut self, said: Fetched) {
         let place = self
             .provider
             .and_then(|provider| self.local.place(provider));
-        let place = place.or_else(|| Some(self.chosen.as_ref()?.base.clone()));
+        // A query may hold a token.
+        let plain = |base: &str| base.split('?').next().unwrap_or_default().to_owned();
+        let place = place.or_else(|| Some(plain(&self.chosen.as_ref()?.base)));
         let fetched = Fetched {
             platform: self.provider.map(|provider| provider.name().to_owned()),
             place,
             via: self.chosen.as_ref().and_then(|chosen| chosen.via.clone()),
-            faults,
-            ..Fetched::fresh(bodies)
+            ..said
         };
         let parsed = self
             .provider
@@ -259,6 +267,14 @@ impl Metadata {
         self.provider
             .or_else(|| detect::named(fetched.platform.as_deref()?)?.provider)
     }
+}
+
+/// Whether `media` say what the machine is called or which one it is: `ds=nocloud;h=…;i=…`. It is worth something without
+/// anything else, and waits for everything else.
+fn names_machine(provider: &dyn Provider, media: &Bodies) -> bool {
+    let document = provider.parse(media).document;
+    let mut facts = document.metadata.iter();
+    !document.hostnames.is_empty() || facts.any(|(name, _)| *name == "instanceId")
 }
 
 impl Source for Metadata {
@@ -311,7 +327,13 @@ impl Source for Metadata {
         }
         match &mut self.stage {
             Stage::Media | Stage::Over => Vec::new(),
-            Stage::Probing(probing) => probing.requests(&self.local, around, now),
+            Stage::Probing(probing) => {
+                let requests = probing.requests(&self.local, around, now);
+                if probing.is_over() {
+                    self.end(Err("the address of the metadata service is no URL".into()));
+                }
+                requests
+            }
             Stage::Talking(talk) => {
                 let requests = match &self.chosen {
                     Some(chosen) => talk.requests(chosen, now),
@@ -319,7 +341,7 @@ impl Source for Metadata {
                 };
                 if let Some(said) = talk.end() {
                     match said {
-                        Ok((bodies, faults)) => self.said(bodies, faults),
+                        Ok(said) => self.said(said),
                         Err(error) => self.end(Err(error)),
                     }
                     return self.requests(around, now);

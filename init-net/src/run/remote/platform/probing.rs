@@ -103,6 +103,11 @@ impl Probing {
         requests
     }
 
+    /// Whether no candidate is left that could answer.
+    pub(super) fn is_over(&self) -> bool {
+        !self.probed.is_empty() && self.failed >= self.probed.len()
+    }
+
     pub(super) fn answer(&mut self, key: &str, answer: Result<Response, FetchError>) -> Heard {
         let Some(chosen) = self.probed.get(key) else {
             return Heard::NotYet;
@@ -111,7 +116,7 @@ impl Probing {
             // The source is asked again later, on the links of then.
             Answer::Unreachable => {
                 self.failed += 1;
-                match self.failed >= self.probed.len() {
+                match self.is_over() {
                     true => Heard::Nobody,
                     false => Heard::NotYet,
                 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::CMDLINE_SEED;
 use crate::compile::defaults;
-use crate::config::platform::{Answer, Ask, Bodies, Method, Session};
+use crate::config::platform::{Answer, Ask, Medium, Method, Session};
 use crate::proto::http::{Cause, Fetch, FetchError, Request, Response, Url, UrlError};
-use crate::run::core::Via;
+use crate::run::core::{Fetched, Via};
 use crate::value::{Duration, Instant, LinkName, earliest};
 
 /// For how long a body that is not complete is asked for again: some clouds fill in the network seconds after the machine
@@ -96,8 +97,8 @@ impl Talk {
         earliest(self.partial.values().map(|(at, _)| Some(*at)))
     }
 
-    /// The bodies and what was not answered, once all of them are there; or why there are none.
-    pub(super) fn end(&self) -> Option<Result<(Bodies, Vec<String>), String>> {
+    /// What was said and what was not answered, once all of it is there; or why there is nothing.
+    pub(super) fn end(&self) -> Option<Result<Fetched, String>> {
         if !self.session.is_done() {
             return None;
         }
@@ -109,11 +110,19 @@ impl Talk {
             faults.push(format!("{more} more without an answer"));
         }
         let bodies = self.session.bodies();
-        if !bodies.is_empty() {
-            return Some(Ok((bodies, faults)));
+        // What says where to ask is no answer.
+        let mut keys = bodies.keys().map(String::as_str);
+        if keys.any(|key| key != CMDLINE_SEED && key != Medium::SMBIOS_SERIAL) {
+            return Some(Ok(Fetched {
+                faults,
+                user_data_missing: self.session.misses_user_data(),
+                ..Fetched::fresh(bodies)
+            }));
         }
-        let faults = faults.join("; ");
-        Some(Err(format!("the metadata service gave nothing: {faults}")))
+        Some(Err(match faults.as_slice() {
+            [] => "the metadata service gave nothing".to_owned(),
+            faults => format!("the metadata service gave nothing: {}", faults.join("; ")),
+        }))
     }
 }
 

@@ -427,23 +427,131 @@ fn offline_nobody_is_told_and_what_is_for_others_is_no_failure() {
     assert!(boot.next(&user_data(b"\xff\xfe")).is_none());
 }
 
+/// The URLs that `--metadata-url` leads to.
+fn offline(platform: &str) -> Scene {
+    let provider = detect::named(platform).unwrap().provider.unwrap();
+    Scene {
+        source: Metadata::at(provider, "http://192.0.2.9/seed/"),
+        ..Scene::new(None)
+    }
+}
+
 #[test]
-fn user_data_that_was_not_answered_is_not_known() {
-    let source = Metadata::new(Some(&Fake), true, None, None);
-    let unread = |faults: &[&str]| {
-        let fetched = Fetched {
-            faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
-            ..Fetched::fresh(BTreeMap::from([("id".to_owned(), b"i-1".to_vec())]))
+fn a_platform_without_an_address_of_its_own_is_asked_where_it_is_told_to() {
+    let mut scene = offline("nocloud");
+    assert_eq!(
+        scene.asked(),
+        asks("seed/meta-data", "http://192.0.2.9/seed/meta-data")
+    );
+    // One that has no service has nothing to say.
+    let mut scene = offline("proxmoxve");
+    assert!(scene.end().is_err());
+}
+
+fn nocloud(seed: &str) -> Scene {
+    let provider = detect::named("nocloud").unwrap().provider;
+    Scene {
+        source: Metadata::new(provider, true, None, Some(seed)),
+        ..Scene::new(None)
+    }
+}
+
+#[test]
+fn what_the_command_line_says_of_the_machine_is_enough() {
+    for (seed, name) in [("nocloud;h=web1", Some("web1")), ("nocloud;i=i-7", None)] {
+        let mut scene = nocloud(seed);
+        scene.read(MediaNews::Scanned);
+        let fetched = scene.end().unwrap();
+        let (documents, _) = scene.source.documents(&fetched);
+        let hostname = documents[0].hostnames.first().map(|said| said.value.name());
+        assert_eq!(hostname, name);
+    }
+    let mut scene = nocloud("nocloud");
+    scene.read(MediaNews::Scanned);
+    assert!(scene.end().is_err());
+}
+
+#[test]
+fn a_seed_that_cannot_be_asked_is_a_failure() {
+    let mut scene = nocloud("nocloud;s=http://192.0.2.9:x/");
+    scene.read(MediaNews::Scanned);
+    let error = scene.end().unwrap_err();
+    assert!(error.contains("no URL"), "{error}");
+}
+
+#[test]
+fn a_seed_that_is_empty_is_a_failure_and_its_query_is_not_told() {
+    let refused = |scene: &mut Scene, key: &str| {
+        let gone = FetchError {
+            url: "http://192.0.2.9/".parse().unwrap(),
+            attempts: 1,
+            cause: Cause::Status(404),
+            last: None,
         };
-        source.documents(&fetched).0[0].firewall.fault.is_some()
+        scene.source.answer(key, Err(gone), scene.now);
     };
-    assert!(!unread(&[]));
-    assert!(!unread(&["fake: net: no answer"]));
-    assert!(unread(&["fake: openstack/latest/user_data: no answer"]));
-    assert!(unread(&[
-        "fake: net: no answer",
-        "fake: userData: status 503"
-    ]));
+    let mut scene = nocloud("nocloud;s=http://192.0.2.9/?token=s3cret");
+    scene.read(MediaNews::Scanned);
+    let (probe, _) = scene.asked().remove(0);
+    refused(&mut scene, &probe);
+    for (key, _) in scene.asked() {
+        refused(&mut scene, &key);
+    }
+    assert!(scene.end().is_err());
+
+    let mut scene = nocloud("nocloud;s=http://192.0.2.9/?token=s3cret");
+    scene.read(MediaNews::Scanned);
+    let (probe, _) = scene.asked().remove(0);
+    scene.answer(&probe, "instance-id: i-1");
+    for (key, _) in scene.asked() {
+        refused(&mut scene, &key);
+    }
+    let fetched = scene.end().unwrap();
+    assert_eq!(fetched.place.as_deref(), Some("http://192.0.2.9/"));
+}
+
+#[test]
+fn user_data_that_is_not_answered_is_not_read() {
+    use crate::config::FirewallFault;
+
+    for (cause, unread) in [
+        (Cause::Status(404), false),
+        (Cause::Status(403), false),
+        (Cause::Status(503), true),
+        (Cause::Http(Error::Deadline), true),
+    ] {
+        let mut scene = offline("hcloud");
+        loop {
+            let asked = scene.asked();
+            if asked.is_empty() {
+                break;
+            }
+            for (key, url) in asked {
+                if key != "userdata" {
+                    scene.answer(&key, "");
+                    continue;
+                }
+                let failed = FetchError {
+                    url: url.parse().unwrap(),
+                    attempts: 1,
+                    cause: cause.clone(),
+                    last: None,
+                };
+                scene.source.answer(&key, Err(failed), scene.now);
+            }
+        }
+        let fetched = scene.source.finished().unwrap().unwrap();
+        let (documents, faults) = scene.source.documents(&fetched);
+        let fault = documents[0].firewall.fault.as_ref().map(|said| said.value);
+        assert_eq!(fault, unread.then_some(FirewallFault::Unread), "{cause}");
+        assert_eq!(
+            faults
+                .iter()
+                .any(|fault| fault.message.contains("did not answer")),
+            unread,
+            "{faults:?}"
+        );
+    }
 }
 
 #[test]
