@@ -27,7 +27,7 @@ pub(super) fn own(reading: &mut Reading<'_>, argument: &Argument<'_>) -> Result<
 }
 
 /// `ignition.platform.id=`, and the first word of `ds=` and `ci.ds=` (cloud-init: `ds=nocloud;s=http://…`). They count
-/// where our own key is not there, and where they name a platform that is known.
+/// where our own key is not there or says `auto`, and where they name a platform that is known.
 pub(super) fn hint(
     reading: &mut Reading<'_>,
     argument: &Argument<'_>,
@@ -46,12 +46,15 @@ pub(super) fn hint(
     Ok(())
 }
 
-/// The hint counts where nothing else is said.
+/// The hint counts where nothing else is said, and before what the machine says of itself.
 pub(super) fn finish(reading: &mut Reading<'_>) {
     let hint = reading.platform_hint.take();
-    let platform = &mut reading.document.boot.platform;
-    if platform.is_none() {
-        *platform = hint;
+    let said = &mut reading.document.boot.platform;
+    let open = said
+        .as_ref()
+        .is_none_or(|said| said.value == platform::AUTO);
+    if open && hint.is_some() {
+        *said = hint;
     }
 }
 
@@ -77,6 +80,12 @@ mod tests {
         check(line, Some("nocloud-net"), Some(seed));
         check("ci.ds=OpenStack", Some("OpenStack"), Some("OpenStack"));
         check("ds=Unknown", None, None);
+        check("initnet.platform=auto", Some("auto"), None);
+        check(
+            "initnet.platform=auto ds=nocloud",
+            Some("nocloud"),
+            Some("nocloud"),
+        );
         check(
             "ds=nocloud talos.platform=metal ignition.platform.id=aws",
             Some("metal"),

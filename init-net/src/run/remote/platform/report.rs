@@ -77,14 +77,20 @@ impl Source for Report {
     fn requests(&mut self, _around: Around<'_>, now: Instant) -> Vec<(String, Fetch)> {
         let deadline = *self.deadline.get_or_insert(now + PATIENCE);
         let mut requests = Vec::new();
-        for ask in self.wanted() {
-            self.asked.push(ask.key.clone());
-            match talk::fetch(&ask, &self.chosen, deadline, now) {
-                Ok(fetch) => requests.push((ask.key, fetch)),
-                Err(_) => drop(self.answers.insert(ask.key, Answer::Unreachable)),
+        // One that cannot be made is answered at once, and may lead to others.
+        loop {
+            let wanted = self.wanted();
+            if wanted.is_empty() {
+                return requests;
+            }
+            for ask in wanted {
+                self.asked.push(ask.key.clone());
+                match talk::fetch(&ask, &self.chosen, deadline, now) {
+                    Ok(fetch) => requests.push((ask.key, fetch)),
+                    Err(_) => drop(self.answers.insert(ask.key, Answer::Unreachable)),
+                }
             }
         }
-        requests
     }
 
     fn answer(&mut self, key: &str, answer: Result<Response, FetchError>, _now: Instant) {
