@@ -38,3 +38,16 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a made-up host name starts with.
 pub const HOSTNAME_PREFIX: &str = "node";
+
+/// Between two advertisements of a shared address: another machine has it 0.6 to 0.8 s after the last of them.
+pub const VRRP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Priority of a machine of which nothing is said (RFC 9568 §6.1).
+pub const VRRP_PRIORITY: u8 = 100;
+
+/// How long a machine of more priority waits before it takes a shared address from another.
+pub const VRRP_PREEMPT_DELAY: Duration = Duration::from_secs(30);
+
+/// For how long a machine that still answers for a shared address keeps it, though it advertises no more: longer than the
+/// kernel keeps it without a supervisor.
+pub const VIP_GUARD: Duration = Duration::from_secs(5);

@@ -15,10 +15,33 @@ pub mod http;
 pub mod icmp;
 pub mod ndisc;
 pub mod tls;
+pub mod vrrp;
 
 use core::convert::Infallible;
 
-use crate::value::{Instant, Rng};
+use crate::value::{Instant, Mac, Rng};
+
+/// Type of a frame, `ETH_P_*` of include/uapi/linux/if_ether.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EtherType {
+    /// IPv4.
+    Ip = 0x0800,
+    /// ARP.
+    Arp = 0x0806,
+    /// IPv6.
+    Ipv6 = 0x86dd,
+}
+
+/// A packet for one hardware address of a link; the kernel makes the link header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What the packet is.
+    pub kind: EtherType,
+    /// For whom.
+    pub to: Mac,
+    /// From its network header on.
+    pub packet: Vec<u8>,
+}
 
 /// What every protocol machine has.
 pub trait Machine {
@@ -53,5 +76,24 @@ pub trait Machine {
     fn event(&mut self) -> Option<Self::Event>;
 
     /// When [`Machine::expire`] or [`Machine::transmit`] has something to do next; `None`: nothing until input.
+    fn deadline(&self) -> Option<Instant>;
+}
+
+/// A service that is asked one thing after another over HTTP. The owner makes each [`Dialogue::request`] once, as it is, and
+/// gives back what came of it; then drains [`Dialogue::event`] and asks for the next.
+pub trait Dialogue {
+    /// A fact for the owner.
+    type Event;
+
+    /// What to ask now; `None`: nothing, or the last request has not been answered yet.
+    fn request(&mut self, now: Instant) -> Option<http::Request>;
+
+    /// What came of the last request: any status is an answer.
+    fn answer(&mut self, answer: Result<http::Response, http::FetchError>, now: Instant);
+
+    /// The next fact, oldest first.
+    fn event(&mut self) -> Option<Self::Event>;
+
+    /// When [`Dialogue::request`] has something to ask although nothing happened; `None`: not before something does.
     fn deadline(&self) -> Option<Instant>;
 }

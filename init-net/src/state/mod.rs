@@ -54,7 +54,10 @@ pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_
 pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};
 pub use sysctl::SysctlSpec;
-pub use vip::VipSpec;
+pub use vip::{
+    EtcdElection, HookCall, HookMethod, VipApi, VipCheck, VipElection, VipHook, VipProvider,
+    VipSpec, VipState, VipStatus, VrrpElection,
+};
 pub use wireguard::PeerTraffic;
 
 use crate::value::{

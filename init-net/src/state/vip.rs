@@ -1,12 +1,14 @@
-//! Shared addresses.
+//! Shared addresses: [`VipSpec`] and [`VipStatus`].
 
 use core::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::value::{Layer, LinkName, Origin, Secret};
+use crate::value::{
+    Duration, Instant, Layer, LinkName, Origin, ProbeTarget, Secret, VrrpChecksum, VrrpVersion,
+};
 
-/// An address that one of several machines has. A later stage of the supervisor runs the election.
+/// An address that one of several machines has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VipSpec {
@@ -14,13 +16,241 @@ pub struct VipSpec {
     pub ip: IpAddr,
     /// On which link.
     pub link_name: LinkName,
-    /// What moves it: `layer2`, `hcloud`, `equinixMetal`.
-    pub provider: &'static str,
-    /// Token of the provider's API.
+    /// What moves it in the network around.
+    pub provider: VipProvider,
+    /// Who has it.
+    pub election: VipElection,
+    /// What tells that this machine is fit to have it; `None`: it always is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_token: Option<Secret>,
+    pub check: Option<VipCheck>,
+    /// Whether a machine that is not fit takes it when nobody else has it: before the service exists, somebody must.
+    pub bootstrap: bool,
     /// Its rank.
     pub layer: Layer,
     /// Where it was said.
     pub origin: Origin,
+}
+
+/// What moves a shared address in the network around.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VipProvider {
+    /// Neighbours learn it by ARP and neighbour advertisements.
+    Layer2,
+    /// The API of Hetzner Cloud.
+    #[serde(rename = "hcloud")]
+    HCloud(VipApi),
+    /// The API of Equinix Metal.
+    EquinixMetal(VipApi),
+    /// The API of DigitalOcean.
+    DigitalOcean(VipApi),
+    /// Requests that the configuration says.
+    Http(Box<VipHook>),
+}
+
+impl VipProvider {
+    /// How people call it: `layer2`, `hcloud`, `equinixMetal`, `digitalOcean`, `http`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Layer2 => "layer2",
+            Self::HCloud(_) => "hcloud",
+            Self::EquinixMetal(_) => "equinixMetal",
+            Self::DigitalOcean(_) => "digitalOcean",
+            Self::Http(_) => "http",
+        }
+    }
+}
+
+/// How the API of a cloud is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipApi {
+    /// Its token.
+    pub api_token: Secret,
+    /// URL in place of the cloud's own API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// URL in place of the cloud's own metadata service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata_endpoint: Option<String>,
+}
+
+/// Requests that move an address. In URLs, header values and bodies `${ip}`, `${hostname}` and `${mac}` stand for the address,
+/// the name of this machine and the hardware address of the link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipHook {
+    /// Gives the address to this machine: 200 to 299 is a success.
+    pub acquire: HookCall,
+    /// Takes it from this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<HookCall>,
+    /// Asks whether this machine has it: 200 to 299 says so, 404 and 409 say no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<HookCall>,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HookCall {
+    /// `GET`, `PUT`, `POST`, `PATCH` or `DELETE`.
+    pub method: HookMethod,
+    /// Where to.
+    pub url: String,
+    /// Fields of the head.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, Secret)>,
+    /// What is sent, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Secret>,
+}
+
+/// How a hook asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HookMethod {
+    /// GET.
+    Get,
+    /// PUT.
+    Put,
+    /// POST.
+    Post,
+    /// PATCH.
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+/// Who decides which machine has the address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VipElection {
+    /// The machines among themselves.
+    Vrrp(VrrpElection),
+    /// A cluster of etcd.
+    Etcd(EtcdElection),
+}
+
+/// An election by VRRP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VrrpElection {
+    /// The version of the protocol.
+    pub version: VrrpVersion,
+    /// The number of the group, 1 to 255.
+    pub vrid: u8,
+    /// Whether the number was derived from the address: then nobody has seen to it that no other group has it.
+    pub vrid_derived: bool,
+    /// 1 to 254: who has more wins.
+    pub priority: u8,
+    /// Between two advertisements; a multiple of 10 ms.
+    #[serde(serialize_with = "time")]
+    pub advert_interval: Duration,
+    /// Whether a machine of more priority takes the address from one that has it.
+    pub preempt: bool,
+    /// How long it waits before it does.
+    #[serde(serialize_with = "time")]
+    pub preempt_delay: Duration,
+    /// What the checksum over IPv4 covers.
+    pub checksum: VrrpChecksum,
+    /// The other machines, when advertisements go to each of them instead of to the group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<IpAddr>,
+    /// Least hop limit of an advertisement that is believed: 255 proves a neighbour.
+    pub min_ttl: u8,
+    /// For how long a machine that still answers for the address keeps it, though it advertises no more; zero: not at all.
+    #[serde(serialize_with = "time")]
+    pub takeover_guard: Duration,
+    /// Whether the address has a hardware address of its own (RFC 9568 §7.3), on a macvlan link.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub virtual_mac: bool,
+}
+
+/// An election by etcd.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdElection {
+    /// URLs of the members.
+    pub endpoints: Vec<String>,
+    /// Certificates (PEM) that members may have; `None`: those that the machine believes anyway.
+    #[serde(skip)]
+    pub ca: Option<String>,
+    /// Who this machine is (PEM): certificate chain and private key.
+    #[serde(skip)]
+    pub identity: Option<(String, Secret)>,
+    /// The key that is campaigned for.
+    pub key: String,
+    /// How long an owner that is gone keeps the address.
+    #[serde(serialize_with = "time")]
+    pub ttl: Duration,
+}
+
+/// What tells that a machine is fit to have a shared address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipCheck {
+    /// What is tried.
+    pub target: ProbeTarget,
+    /// How often.
+    #[serde(serialize_with = "time")]
+    pub interval: Duration,
+    /// For one attempt.
+    #[serde(serialize_with = "time")]
+    pub timeout: Duration,
+    /// Failures in a row until it is unfit.
+    pub fall: u32,
+    /// Successes in a row until it is fit.
+    pub rise: u32,
+    /// Certificates (PEM) that the service may have; `None`: those that the machine believes anyway.
+    #[serde(skip)]
+    pub ca: Option<String>,
+    /// Any certificate will do: the answer is the proof.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub insecure: bool,
+}
+
+/// Where a shared address stands on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VipState {
+    /// Its link is not there.
+    Waiting,
+    /// Something is in the way, and says what.
+    Fault,
+    /// Another machine may have it.
+    Backup,
+    /// It was won and is being moved here.
+    Acquiring,
+    /// This machine has it.
+    Active,
+}
+
+/// How a shared address fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipStatus {
+    /// Where it stands.
+    pub state: VipState,
+    /// Since when.
+    pub since: Instant,
+    /// Who has it, as far as this machine knows: an address, or the name under which etcd knows a machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether the check says that this machine is fit; `None`: there is none, or it has not said yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<bool>,
+    /// Its priority now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// What is in the way, or was last.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// How often this machine got it.
+    pub promotions: u32,
+}
+
+/// As people write it: `200ms`.
+fn time<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:?}"))
 }

@@ -33,6 +33,7 @@ mod sysctl;
 mod time;
 mod tunnel;
 mod vlan_id;
+mod vrrp;
 mod wireguard;
 
 pub use bond::{
@@ -69,4 +70,5 @@ pub use sysctl::{SysctlKey, SysctlKeyError, same_sysctl_value};
 pub use time::{Duration, Instant, earliest};
 pub use tunnel::{IpvlanMode, MacvlanMode, VxlanOptions};
 pub use vlan_id::{VlanId, VlanIdError, VlanProtocol};
+pub use vrrp::{VrrpChecksum, VrrpVersion};
 pub use wireguard::{KeyError, PublicKey, SecretKey, WireguardOptions, WireguardPeer};

@@ -25,7 +25,7 @@ use crate::config::{
 };
 use crate::state::{
     Desired, FirewallRuleSpec, FirewallSpec, IngressSpec, LimitSpec, ManagementSpec,
-    PodsToHostSpec, PortSpec, RuleVerdict, VrrpSpec,
+    PodsToHostSpec, PortSpec, RuleVerdict, VipElection, VrrpSpec,
 };
 use crate::value::{Layer, Origin, Prefix};
 
@@ -114,7 +114,10 @@ fn around(spec: &mut FirewallSpec, documents: &[&Document], desired: &Desired) {
     spec.trusted_links.dedup();
     peers.sort();
     peers.dedup();
-    let shared = desired.vips.values().any(|vip| vip.provider == "layer2");
+    let shared = desired
+        .vips
+        .values()
+        .any(|vip| matches!(vip.election, VipElection::Vrrp(_)));
     spec.vrrp = (shared || !peers.is_empty()).then_some(VrrpSpec { peers });
 }
 

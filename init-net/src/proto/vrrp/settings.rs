@@ -1,0 +1,135 @@
+//! What an instance is told, and what it asks for.
+
+use core::net::IpAddr;
+
+use crate::proto::Frame;
+use crate::value::{Duration, Mac, VrrpChecksum, VrrpVersion};
+
+/// What the machines of one group agree on, and this one's part in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The version of the protocol.
+    pub version: VrrpVersion,
+    /// The number of the group, 1 to 255.
+    pub vrid: u8,
+    /// The shared address.
+    pub ip: IpAddr,
+    /// 1 to 254: who has more wins.
+    pub priority: u8,
+    /// Between two advertisements.
+    pub interval: Duration,
+    /// Whether a machine of more priority takes the address from one that has it.
+    pub preempt: bool,
+    /// How long it waits before it does.
+    pub preempt_delay: Duration,
+    /// What the checksum over IPv4 covers; both forms are accepted.
+    pub checksum: VrrpChecksum,
+    /// The other machines, when advertisements go to each of them instead of to the group.
+    pub peers: Vec<IpAddr>,
+    /// Least hop limit of an advertisement that is believed.
+    pub min_ttl: u8,
+    /// For how long a machine that still answers for the address keeps it, though it advertises no more; zero: not at all.
+    pub guard: Duration,
+    /// Whether a machine that is not fit takes the address when nobody else has it.
+    pub bootstrap: bool,
+}
+
+/// What this machine is on the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Where advertisements come from: the primary address of the link, of IPv6 its link-local one.
+    pub source: IpAddr,
+    /// The hardware address that answers for the shared address.
+    pub mac: Mac,
+}
+
+/// One thing to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// A frame: an advertisement for the group, or a question who has the address.
+    Frame(Frame),
+    /// An advertisement for one peer; the kernel finds the way. Protocol 112, type of service 0xc0.
+    Datagram {
+        /// Where it comes from.
+        from: IpAddr,
+        /// The peer.
+        to: IpAddr,
+        /// Its hop limit.
+        ttl: u8,
+        /// What follows the IP header.
+        payload: Vec<u8>,
+    },
+}
+
+/// Why an instance gave the address up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Another machine of more right advertises.
+    Outranked,
+    /// The check says that this machine is not fit.
+    Unfit,
+    /// Its owner said so: [`super::Vrrp::abdicate`] or [`super::Vrrp::stop`].
+    Told,
+    /// The link or its address is gone.
+    NoSource,
+    /// It slept through its own advertisements: another machine may have the address by now.
+    Stalled,
+    /// Another group has the number.
+    Collision,
+}
+
+/// A fact for the owner of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// This machine has the address now: the first advertisement is out.
+    Won,
+    /// It has it no more. It is to be removed before anything further is sent: what is transmitted next says so to the others.
+    Lost(Why),
+    /// Another machine said that it has the address, and has no right to: neighbours are to be told again.
+    Contested,
+    /// Something that people should know.
+    Notice(Notice),
+}
+
+/// Something that people should know. Each is told once until it ends or changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Another group has the number: advertisements of this address set come from there.
+    Collision {
+        /// Who sends them.
+        from: IpAddr,
+        /// What it shares.
+        addresses: Vec<IpAddr>,
+    },
+    /// The collision is over.
+    CollisionOver,
+    /// A machine still answers for the address though it advertises no more: it keeps it for now.
+    StillAnswered {
+        /// Its hardware address.
+        mac: Mac,
+    },
+    /// It answered until the guard gave up: the address was taken nevertheless.
+    Overridden {
+        /// Its hardware address.
+        mac: Mac,
+    },
+    /// A peer advertises at another interval, or other addresses, or in another form: it goes on.
+    Differs {
+        /// Who.
+        from: IpAddr,
+        /// In what, for people: `interval 1s instead of 200ms`.
+        what: String,
+    },
+    /// Advertisements that cannot be believed came: hop limit, checksum, length, version, source.
+    Refused {
+        /// Who, where the packet said so.
+        from: Option<IpAddr>,
+        /// Why, for people.
+        why: &'static str,
+    },
+    /// It changes hands too often: this machine does not take it for that long.
+    Flapping {
+        /// How long.
+        hold: Duration,
+    },
+}
