@@ -154,10 +154,14 @@ fn a_socket_for_all_protocols_hears_what_the_firewall_drops_and_not_itself() {
         advertisement[9] = 112;
         let group: Mac = "01:00:5e:00:00:12".parse().unwrap();
         far.send_as(Protocol::Ip, &advertisement, &group).unwrap();
-        assert_eq!(next(&near, Duration::from_secs(60)).unwrap().0, advertisement);
+        assert_eq!(
+            next(&near, Duration::from_secs(60)).unwrap().0,
+            advertisement
+        );
         let mut question = [0; 28];
         question[1] = 1;
-        far.send_as(Protocol::Arp, &question, &Mac::BROADCAST).unwrap();
+        far.send_as(Protocol::Arp, &question, &Mac::BROADCAST)
+            .unwrap();
         assert_eq!(next(&near, Duration::from_secs(60)).unwrap().0, question);
         assert_eq!(next(&far, Duration::ZERO), None, "not its own");
         far.hurry().unwrap();

@@ -36,7 +36,9 @@ mod tests {
             let own = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
             let child = std::process::Command::new("/bin/sh");
             let mut child = child;
-            let output = child.args(["-c", "cut -d' ' -f19 /proc/self/stat"]).output();
+            let output = child
+                .args(["-c", "cut -d' ' -f19 /proc/self/stat"])
+                .output();
             (own, String::from_utf8(output.unwrap().stdout).unwrap())
         });
         let (own, child) = thread.join().unwrap();
