@@ -11,6 +11,7 @@ mod checksum;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dns;
+pub mod etcd;
 pub mod http;
 pub mod icmp;
 pub mod ndisc;
