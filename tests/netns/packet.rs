@@ -5,8 +5,10 @@ use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use init_net::sys::multicast::Membership;
 use init_net::sys::packet::{PacketSocket, Protocol};
 use init_net::sys::poll::{Interest, poll};
+use init_net::sys::raw_ip::RawIpSocket;
 use init_net::sys::udp;
 use init_net::value::Mac;
 
@@ -121,6 +123,106 @@ fn what_is_for_another_host_is_not_heard() {
         far.send(&[8; 28], &Mac::BROADCAST).unwrap();
         assert_eq!(next(&near, Duration::from_secs(60)).unwrap().0, [8; 28]);
         assert_eq!(next(&near, Duration::ZERO), None);
+    });
+}
+
+/// Protocol 112 of IPv4, and ARP: packets start at the network header.
+const VRRP_OR_ARP: [(u16, u8, u8, u32); 7] = [
+    (0x28, 0, 0, 0),
+    (0x15, 3, 0, 1), // an Ethernet address: ARP
+    (0x30, 0, 0, 9),
+    (0x15, 1, 0, 112),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, u32::MAX),
+    (0x06, 0, 0, u32::MAX),
+];
+
+#[test]
+fn a_socket_for_all_protocols_hears_what_the_firewall_drops_and_not_itself() {
+    in_namespace(|| {
+        cable();
+        let rules = "add table netdev deaf
+            add chain netdev deaf ingress { type filter hook ingress device eth0 priority 0; policy drop; }
+            add table inet shut
+            add chain inet shut input { type filter hook input priority 0; policy drop; }";
+        let nft = std::process::Command::new("nft").arg(rules).status();
+        assert!(nft.unwrap().success());
+        let near = PacketSocket::open(10, Protocol::All, &VRRP_OR_ARP).unwrap();
+        let far = PacketSocket::open(11, Protocol::All, &VRRP_OR_ARP).unwrap();
+        let mut advertisement = [0; 40];
+        advertisement[0] = 0x45;
+        advertisement[9] = 112;
+        let group: Mac = "01:00:5e:00:00:12".parse().unwrap();
+        far.send_as(Protocol::Ip, &advertisement, &group).unwrap();
+        assert_eq!(
+            next(&near, Duration::from_secs(60)).unwrap().0,
+            advertisement
+        );
+        let mut question = [0; 28];
+        question[1] = 1;
+        far.send_as(Protocol::Arp, &question, &Mac::BROADCAST)
+            .unwrap();
+        assert_eq!(next(&near, Duration::from_secs(60)).unwrap().0, question);
+        assert_eq!(next(&far, Duration::ZERO), None, "not its own");
+        far.hurry().unwrap();
+    });
+}
+
+#[test]
+fn a_membership_is_one_of_its_link_and_ends_with_it() {
+    in_namespace(|| {
+        cable();
+        let member = |file: &str, group: &str| {
+            let groups = std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap();
+            groups.contains(group)
+        };
+        let four = Membership::join("224.0.0.18".parse().unwrap(), 10).unwrap();
+        let six = Membership::join("ff02::12".parse().unwrap(), 10).unwrap();
+        assert!(member("igmp", "120000E0"));
+        assert!(member("igmp6", "ff020000000000000000000000000012"));
+        drop((four, six));
+        // A test beside this one that starts a program holds copies of all descriptors for a moment.
+        while member("igmp", "120000E0") || member("igmp6", "ff020000000000000000000000000012") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(Membership::join("224.0.0.18".parse().unwrap(), 99).is_err());
+    });
+}
+
+#[test]
+fn raw_packets_go_to_peers_with_the_hop_limit_that_is_said() {
+    in_namespace(|| {
+        cable();
+        for (near, far) in [("10.0.0.2", "10.0.0.1"), ("fd00::2", "fd00::1")] {
+            let length = if near.contains(':') { 64 } else { 24 };
+            ip(&format!("addr add {near}/{length} dev eth0 nodad"));
+            let lladdr = mac("far0");
+            ip(&format!("neigh add {far} lladdr {lladdr} dev eth0"));
+        }
+        let all = [(0x06, 0, 0, u32::MAX)];
+        let eth0 = "eth0".parse().unwrap();
+        for (protocol, near, far, hops, class) in [
+            (Protocol::Ip, "10.0.0.2", "10.0.0.1", 8, 1),
+            (Protocol::Ipv6, "fd00::2", "fd00::1", 7, 0),
+        ] {
+            let heard = PacketSocket::open(11, protocol, &all).unwrap();
+            let socket = RawIpSocket::open(112, near.parse().unwrap(), &eth0, 0xc0).unwrap();
+            socket.send(b"payload", far.parse().unwrap(), 254).unwrap();
+            let packet = loop {
+                let (packet, _) = next(&heard, Duration::from_secs(60)).unwrap();
+                if packet.ends_with(b"payload") {
+                    break packet;
+                }
+            };
+            assert_eq!(packet[hops], 254);
+            let traffic_class = if class == 1 {
+                packet[1]
+            } else {
+                packet[0] << 4 | packet[1] >> 4
+            };
+            assert_eq!(traffic_class, 0xc0);
+        }
+        assert!(RawIpSocket::open(112, "10.9.9.9".parse().unwrap(), &eth0, 0).is_err());
     });
 }
 

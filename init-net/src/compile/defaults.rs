@@ -42,6 +42,9 @@ pub const HOSTNAME_PREFIX: &str = "node";
 /// Between two advertisements of a shared address: another machine has it 0.6 to 0.8 s after the last of them.
 pub const VRRP_INTERVAL: Duration = Duration::from_millis(200);
 
+/// The same where version 2 is spoken, which counts in seconds.
+pub const VRRP_INTERVAL_V2: Duration = Duration::from_secs(1);
+
 /// Priority of a machine of which nothing is said (RFC 9568 §6.1).
 pub const VRRP_PRIORITY: u8 = 100;
 
@@ -51,3 +54,20 @@ pub const VRRP_PREEMPT_DELAY: Duration = Duration::from_secs(30);
 /// For how long a machine that still answers for a shared address keeps it, though it advertises no more: longer than the
 /// kernel keeps it without a supervisor.
 pub const VIP_GUARD: Duration = Duration::from_secs(5);
+
+/// What is put before a shared address for the key that etcd elects by: what the field uses, so that machines of either kind
+/// are in one election.
+pub const ETCD_ELECTION: &str = "talos:v1:vip:election:";
+
+/// How long etcd keeps a shared address for an owner that is gone: a sixth of what the field has.
+pub const ETCD_TTL: Duration = Duration::from_secs(10);
+
+/// How often a shared address is checked, how long an answer may take, and how many results in a row count: a service that is
+/// gone is known for sure after 0.95 s at most.
+pub const VIP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// See [`VIP_CHECK_INTERVAL`].
+pub const VIP_CHECK_TIMEOUT: Duration = Duration::from_millis(200);
+/// See [`VIP_CHECK_INTERVAL`].
+pub const VIP_CHECK_FALL: u32 = 3;
+/// See [`VIP_CHECK_INTERVAL`].
+pub const VIP_CHECK_RISE: u32 = 2;

@@ -58,7 +58,15 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     operator::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
     address::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
     route::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
-    vip::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
+    vip::merge(
+        &documents,
+        &names,
+        &made,
+        links,
+        &mut desired,
+        &mut diagnostics,
+    );
+    vip::check_own(&mut desired, &mut diagnostics);
     made.finish(&documents, &names, &mut desired, &mut diagnostics);
     rule::merge(&documents, &names, &mut desired, &mut diagnostics);
     ethernet::merge(&documents, &names, &mut desired, &mut diagnostics);

@@ -6,14 +6,14 @@ use super::*;
 use crate::config::expression::Expression;
 use crate::config::{
     AddressConfig, AliasConfig, AutoHostname, AutoMethod, DefaultAction, DeviceSelector,
-    EthernetConfig, FirewallRuleConfig, KindConfig, LinkConfig, LinkRef, NextHopConfig,
-    OperatorConfig, ProbeConfig, RouteConfig, RuleConfig, Said, SysctlConfig, VipConfig,
-    VipProvider,
+    ElectionConfig, EthernetConfig, FirewallRuleConfig, KindConfig, LinkConfig, LinkRef,
+    NextHopConfig, OperatorConfig, ProbeConfig, RouteConfig, RuleConfig, Said, SysctlConfig,
+    VipConfig, VipProvider,
 };
 use crate::state::{LinkSpec, MasterSpec, OperatorKind, iff};
 use crate::value::{
     BondOptions, BridgeOptions, BridgePortOptions, Duration, EthernetOptions, LinkName, Mtu,
-    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VlanId,
+    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VipApi, VlanId,
 };
 
 fn name(text: &str) -> LinkName {
@@ -975,9 +975,15 @@ fn what_later_stages_run_is_there_and_says_so() {
         d.vips.push(VipConfig {
             address: "192.0.2.250".parse().unwrap(),
             link: link("eth0"),
-            provider: VipProvider::HCloud {
-                token: Secret::new("hunter2"),
-            },
+            provider: VipProvider::HCloud(VipApi {
+                api_token: Secret::new("hunter2"),
+                endpoint: None,
+                metadata_endpoint: None,
+            }),
+            election: ElectionConfig::Vrrp(Default::default()),
+            check: None,
+            bootstrap: None,
+            control_plane_only: true,
             origin: at("vip"),
         });
         d.probes.push(ProbeConfig {
@@ -1010,7 +1016,7 @@ fn what_later_stages_run_is_there_and_says_so() {
     let desired = bad(
         &documents,
         &[
-            "Note: shared addresses are not run yet",
+            "Warning: the networks of clouds carry no multicast: the machines cannot hear each other",
             "Warning: rule ssh can never match: it has no ingress",
         ],
     );

@@ -7,6 +7,8 @@
 //! [`icmp`] has no machine: it reads and writes messages.
 
 pub mod acd;
+pub mod announce;
+pub mod assign;
 mod checksum;
 pub mod dhcp4;
 pub mod dhcp6;
@@ -15,6 +17,7 @@ pub mod etcd;
 pub mod http;
 pub mod icmp;
 pub mod ndisc;
+pub mod neighbor;
 pub mod tls;
 pub mod vrrp;
 

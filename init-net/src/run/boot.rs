@@ -269,6 +269,7 @@ pub fn state(shell: &Shell, read: &Read, handed_off: &HandedOff) -> Result<State
     state.owned = shell.core.owned();
     state.verified = shell.core.verified();
     state.decided = shell.core.decided();
+    state.vips = shell.core.saved_vips(sys::clock::now());
     state.timeline = shell.core.timeline().clone();
     state.handed_off = handed_off.clone();
     Ok(state)

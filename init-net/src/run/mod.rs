@@ -50,6 +50,7 @@ pub mod state_file;
 pub mod supervise;
 mod trust;
 pub mod upgrade;
+mod vip_sockets;
 pub mod wait;
 mod wanted;
 pub mod watch;

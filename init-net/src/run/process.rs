@@ -68,6 +68,11 @@ impl Given {
         }
     }
 
+    /// Whether no program before this one was this process.
+    pub const fn is_first(&self) -> bool {
+        self.handover.is_none()
+    }
+
     /// The lock, when the program before this one held it.
     pub fn lock(&mut self) -> Option<Lock> {
         let lock = Lock::adopt(self.lock.take()?);

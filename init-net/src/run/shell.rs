@@ -19,6 +19,7 @@ use super::rtnetlink::Monitor;
 use super::sample::Sample;
 use super::slots::Slots;
 use super::sockets::{self, Sockets};
+use super::vip_sockets::VipSockets;
 use crate::sys;
 use crate::sys::memory::Program;
 use crate::sys::poll::{Interest, poll, poll_at_rest};
@@ -34,6 +35,7 @@ pub struct Shell {
     monitor: Monitor,
     timer: Timer,
     sockets: Sockets,
+    vips: VipSockets,
     connections: Connections,
     /// What rings beside rtnetlink, for who stays.
     bells: Option<Bells>,
@@ -69,6 +71,7 @@ enum Ready {
     Monitor,
     Timer,
     Socket(sockets::Ready),
+    Vips(u32),
     Connection(connections::Ready),
     Bell(Ring),
     Loader,
@@ -88,6 +91,7 @@ impl Shell {
             bells: None,
             timer: Timer::open()?,
             sockets: Sockets::default(),
+            vips: VipSockets::default(),
             connections: Connections::default(),
             control: None,
             slots: None,
@@ -185,6 +189,7 @@ impl Shell {
             }
         }
         self.sockets.close();
+        self.vips.close_late();
     }
 
     /// Changes of `part` will not be heard of.
@@ -208,6 +213,11 @@ impl Shell {
             self.sockets
                 .interests()
                 .map(|(interest, ready)| (interest, Ready::Socket(ready))),
+        );
+        watched.extend(
+            self.vips
+                .interests()
+                .map(|(interest, index)| (interest, Ready::Vips(index))),
         );
         watched.extend(
             self.connections
@@ -275,6 +285,7 @@ impl Shell {
                 self.queue.push_back(Event::Tick);
             }
             Ready::Socket(ready) => self.sockets.take(ready, &mut self.queue),
+            Ready::Vips(index) => self.vips.take(index, &mut self.queue),
             Ready::Connection(ready) => {
                 let mut events = VecDeque::new();
                 self.connections.take(ready, &mut events);
@@ -360,6 +371,24 @@ impl Shell {
             Effect::CloseClient { index } => self.sockets.close_dhcp(index),
             Effect::CloseRouter { index } => self.sockets.close_router(index),
             Effect::CloseDhcp6 { index } => self.sockets.close_dhcp6(index),
+            Effect::ListenVips { link, hearing } => self.vips.listen(&link, hearing),
+            Effect::DrainVips { index } => {
+                self.vips.take(index, &mut self.queue);
+                self.queue.push_back(Event::VipsDrained { index });
+            }
+            Effect::CloseVips { index } => self.vips.close(index),
+            Effect::SendVip { link, frame } => self.vips.send(&link, &frame),
+            Effect::SendVrrp {
+                link,
+                from,
+                to,
+                ttl,
+                payload,
+            } => self.vips.send_to_peer(&link, from, to, ttl, &payload),
+            Effect::Hold(ops) => {
+                let outcomes = super::apply::apply(&mut self.kernel, ops);
+                self.queue.push_back(Event::Held(outcomes));
+            }
             Effect::Connect {
                 id,
                 address,

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::core::{Fetched, Pending, SavedLeases, Timeline};
+use super::core::{Fetched, Pending, SavedLeases, SavedVip, Timeline};
 use super::report::HandedOff;
 use crate::value::LinkName;
 
@@ -55,6 +55,9 @@ pub struct StateFile {
     pub owned: Vec<String>,
     /// Addresses that conflict detection found free.
     pub verified: Vec<String>,
+    /// Shared addresses that the machine had, by `link/address`.
+    #[serde(default)]
+    pub vips: BTreeMap<String, SavedVip>,
     /// Parameters of the baseline that were set or found right.
     #[serde(default)]
     pub decided: Vec<String>,

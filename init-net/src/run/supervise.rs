@@ -32,6 +32,9 @@ const LOCK: &str = "lock";
 const ROOT_PATIENCE: Duration = Duration::from_secs(5);
 const ROOT_PERIOD: Duration = Duration::from_millis(50);
 
+/// How long the end of a supervisor may take: others are told that they may have the shared addresses of this machine.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How long a new supervisor waits for the end of the one before, and how often it looks.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_PERIOD: Duration = Duration::from_millis(20);
@@ -42,6 +45,10 @@ pub fn main(options: &Options) -> Result<u8, String> {
     let pid1 = std::process::id() == 1;
     let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
     sys::kmsg::init(log::LevelFilter::Info, true);
+    if given.is_first() {
+        // An advertisement that is late loses an address. It stays so through upgrades.
+        log_if(sys::priority::raise().map_err(|error| format!("priority: {error}")));
+    }
     log_if(boot::create_run_dir());
     let lock = match given.lock() {
         Some(lock) => Some(lock),
@@ -65,6 +72,7 @@ pub fn main(options: &Options) -> Result<u8, String> {
         state.timeline.clone(),
     );
     core.inherit_decided(&state.decided);
+    core.inherit_vips(state.vips.clone());
     if state.handed_off.reason.is_some() {
         core.stay_closed_meanwhile();
     }
@@ -171,14 +179,32 @@ pub fn main(options: &Options) -> Result<u8, String> {
                 Act::Upgrade => process.upgrade(None, None, &mut shell),
                 Act::End => {
                     process.stopping();
+                    say_farewell(&mut shell);
                     log_if(changes.save(&shell));
                     return Ok(0);
                 }
                 Act::Down(down) => {
+                    say_farewell(&mut shell);
                     let Err(error) = sys::reboot::go(down);
                     log::error!("{down:?}: {error}");
                 }
             }
+        }
+    }
+}
+
+/// Leaves the shared addresses of this machine to others.
+fn say_farewell(shell: &mut Shell) {
+    let until = sys::clock::now() + FAREWELL;
+    shell.push(Event::Stop);
+    loop {
+        shell.pump();
+        if shell.core.has_left() || sys::clock::now() >= until {
+            return;
+        }
+        if let Err(error) = shell.wait(Some(until), &[]) {
+            log::error!("poll: {error}");
+            return;
         }
     }
 }

@@ -55,8 +55,8 @@ pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};
 pub use sysctl::SysctlSpec;
 pub use vip::{
-    EtcdElection, HookCall, HookMethod, VipApi, VipCheck, VipElection, VipHook, VipProvider,
-    VipSpec, VipState, VipStatus, VrrpElection,
+    EtcdElection, VIP_LIFETIME, VipCheck, VipElection, VipProvider, VipSpec, VipState, VipStatus,
+    VrrpElection,
 };
 pub use wireguard::PeerTraffic;
 

@@ -5,8 +5,13 @@ use core::net::IpAddr;
 use serde::Serialize;
 
 use crate::value::{
-    Duration, Instant, Layer, LinkName, Origin, ProbeTarget, Secret, VrrpChecksum, VrrpVersion,
+    Duration, Instant, Layer, LinkName, Origin, ProbeTarget, Secret, VipApi, VipHook, VrrpChecksum,
+    VrrpVersion,
 };
+
+/// How long the kernel keeps a shared address that nobody refreshes, seconds: a machine whose supervisor hangs or died has it
+/// no longer than that.
+pub const VIP_LIFETIME: u32 = 3;
 
 /// An address that one of several machines has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +25,8 @@ pub struct VipSpec {
     pub provider: VipProvider,
     /// Who has it.
     pub election: VipElection,
+    /// The link that carries it: `link_name`, or the one with its own hardware address.
+    pub holder: LinkName,
     /// What tells that this machine is fit to have it; `None`: it always is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<VipCheck>,
@@ -59,67 +66,6 @@ impl VipProvider {
             Self::Http(_) => "http",
         }
     }
-}
-
-/// How the API of a cloud is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VipApi {
-    /// Its token.
-    pub api_token: Secret,
-    /// URL in place of the cloud's own API.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    /// URL in place of the cloud's own metadata service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata_endpoint: Option<String>,
-}
-
-/// Requests that move an address. In URLs, header values and bodies `${ip}`, `${hostname}` and `${mac}` stand for the address,
-/// the name of this machine and the hardware address of the link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct VipHook {
-    /// Gives the address to this machine: 200 to 299 is a success.
-    pub acquire: HookCall,
-    /// Takes it from this machine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<HookCall>,
-    /// Asks whether this machine has it: 200 to 299 says so, 404 and 409 say no.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<HookCall>,
-}
-
-/// One request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct HookCall {
-    /// `GET`, `PUT`, `POST`, `PATCH` or `DELETE`.
-    pub method: HookMethod,
-    /// Where to.
-    pub url: String,
-    /// Fields of the head.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<(String, Secret)>,
-    /// What is sent, as JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Secret>,
-}
-
-/// How a hook asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum HookMethod {
-    /// GET.
-    Get,
-    /// PUT.
-    Put,
-    /// POST.
-    Post,
-    /// PATCH.
-    Patch,
-    /// DELETE.
-    Delete,
 }
 
 /// Who decides which machine has the address.

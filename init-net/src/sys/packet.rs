@@ -17,10 +17,14 @@ pub enum Protocol {
     Arp = 0x0806,
     /// IPv6.
     Ipv6 = 0x86dd,
+    /// ETH_P_ALL: all of them, before the firewall sees them.
+    All = 0x0003,
 }
 
-/// PACKET_OTHERHOST, include/uapi/linux/if_packet.h.
+/// PACKET_OTHERHOST and PACKET_OUTGOING, include/uapi/linux/if_packet.h. The latter are what this machine sends; only
+/// [`Protocol::All`] meets them.
 const OTHER_HOST: u32 = 3;
+const OUTGOING: u32 = 4;
 
 /// SKF_AD_OFF + SKF_AD_PKTTYPE, include/uapi/linux/filter.h: where classic BPF finds for whom a packet is.
 const PACKET_TYPE: u32 = 0xffff_f000 + 4;
@@ -95,7 +99,7 @@ impl PacketSocket {
                 size_of::<libc::c_int>() as libc::socklen_t,
             )
         })?;
-        let address = this.address(None);
+        let address = this.address(protocol, None);
         // SAFETY: `address` lives through the call and the length is that of its `sockaddr_ll` part.
         check(unsafe {
             libc::bind(
@@ -107,11 +111,11 @@ impl PacketSocket {
         Ok(this)
     }
 
-    fn address(&self, to: Option<&Mac>) -> LinkAddress {
+    fn address(&self, protocol: Protocol, to: Option<&Mac>) -> LinkAddress {
         // SAFETY: both structs are plain integers, for which all zeros is a value.
         let mut address: LinkAddress = unsafe { core::mem::zeroed() };
         address.base.sll_family = libc::AF_PACKET as u16;
-        address.base.sll_protocol = (self.protocol as u16).to_be();
+        address.base.sll_protocol = (protocol as u16).to_be();
         address.base.sll_ifindex = self.link_index as i32;
         if let Some(to) = to {
             let bytes = to.as_bytes();
@@ -125,7 +129,12 @@ impl PacketSocket {
 
     /// Sends `packet`, from its network header on, to the hardware address `to`.
     pub fn send(&self, packet: &[u8], to: &Mac) -> io::Result<()> {
-        let address = self.address(Some(to));
+        self.send_as(self.protocol, packet, to)
+    }
+
+    /// Sends a packet of `protocol`, where the socket takes all of them.
+    pub fn send_as(&self, protocol: Protocol, packet: &[u8], to: &Mac) -> io::Result<()> {
+        let address = self.address(protocol, Some(to));
         let used = offset_of!(libc::sockaddr_ll, sll_addr) + to.as_bytes().len();
         let length = used.max(size_of::<libc::sockaddr_ll>());
         // SAFETY: `packet` and `address` live through the call; `length` is at most the size of `address`, since a Mac
@@ -138,6 +147,22 @@ impl PacketSocket {
                 0,
                 (&raw const address).cast(),
                 length as libc::socklen_t,
+            )
+        })
+        .map(drop)
+    }
+
+    /// Packets of this socket leave before others that wait for the link (SO_PRIORITY, the most that needs no rights).
+    pub fn hurry(&self) -> io::Result<()> {
+        let interactive: libc::c_int = 6;
+        // SAFETY: an int that lives through the call, and the length is its size.
+        check(unsafe {
+            libc::setsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PRIORITY,
+                (&raw const interactive).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
             )
         })
         .map(drop)
@@ -175,12 +200,13 @@ impl PacketSocket {
 }
 
 /// What comes before every filter; jumps are relative, so that it can stand before any.
-fn ours(link_index: u32) -> [(u16, u8, u8, u32); 5] {
+fn ours(link_index: u32) -> [(u16, u8, u8, u32); 6] {
     [
         (0x20, 0, 0, LINK_INDEX),  // A = link
-        (0x15, 0, 2, link_index),  // another one: drop
+        (0x15, 0, 3, link_index),  // another one: drop
         (0x20, 0, 0, PACKET_TYPE), // A = for whom
-        (0x15, 0, 1, OTHER_HOST),  // not for another host: on to the filter
+        (0x15, 1, 0, OTHER_HOST),  // for another host: drop
+        (0x15, 0, 1, OUTGOING),    // not from here: on to the filter
         (0x06, 0, 0, 0),           // drop
     ]
 }

@@ -10,7 +10,7 @@ use netlink_packet_route::address::{
 
 use super::attribute::{address_of, attributes, u8_of, u32_of};
 use super::message::{WireError, kind, request};
-use crate::state::{AddressOp, AddressStatus, Family, LinkAt, OUR_PROTOCOL, Scope};
+use crate::state::{AddressOp, AddressStatus, Family, LinkAt, OUR_PROTOCOL, Scope, VIP_LIFETIME};
 use crate::value::{Duration, Instant, Prefix};
 
 /// IFA_*, include/uapi/linux/if_addr.h.
@@ -157,6 +157,22 @@ pub(super) fn decode(body: &[u8], at: Instant) -> Option<AddressStatus> {
         preferred_until: ends.0,
         valid_until: ends.1,
     })
+}
+
+/// Whether it is a shared address of ours that was given another few seconds to live. Who put it there looks for itself.
+pub(super) fn is_kept_alive(body: &[u8]) -> bool {
+    let (mut ours, mut short) = (false, false);
+    for (kind, value) in attributes(body.get(HEADER..).unwrap_or_default()) {
+        match kind {
+            ifa::PROTO => ours = u8_of(value) == Some(OUR_PROTOCOL),
+            ifa::CACHEINFO => {
+                let valid = value.get(4..8).and_then(u32_of);
+                short = valid.is_some_and(|secs| secs <= VIP_LIFETIME);
+            }
+            _ => {}
+        }
+    }
+    ours && short
 }
 
 /// `struct ifa_cacheinfo`: preferred, valid, two time stamps; seconds.

@@ -51,7 +51,7 @@ impl Bell {
                     self.links = true;
                     self.down.take(&frame);
                 }
-                kind::RTM_NEWADDR => self.addresses = true,
+                kind::RTM_NEWADDR => self.addresses |= !super::address::is_kept_alive(frame.body),
                 kind::RTM_DELADDR => {
                     self.addresses = true;
                     self.addresses_gone |= !is_link_local6(frame.body);

@@ -114,10 +114,19 @@ fn around(spec: &mut FirewallSpec, documents: &[&Document], desired: &Desired) {
     spec.trusted_links.dedup();
     peers.sort();
     peers.dedup();
-    let shared = desired
-        .vips
-        .values()
-        .any(|vip| matches!(vip.election, VipElection::Vrrp(_)));
+    // Machines that speak to each other alone say who they are; to the group anybody of the link may speak.
+    let elections = desired.vips.values().filter_map(|vip| match &vip.election {
+        VipElection::Vrrp(election) => Some(election),
+        VipElection::Etcd(_) => None,
+    });
+    let elections: Vec<_> = elections.collect();
+    let shared = !elections.is_empty();
+    if shared && elections.iter().all(|election| !election.peers.is_empty()) {
+        let all = elections.iter().flat_map(|election| &election.peers);
+        peers.extend(all.map(|peer| Prefix::host(*peer)));
+        peers.sort();
+        peers.dedup();
+    }
     spec.vrrp = (shared || !peers.is_empty()).then_some(VrrpSpec { peers });
 }
 

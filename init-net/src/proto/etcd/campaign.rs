@@ -40,11 +40,11 @@ impl Campaign {
 
     /// A campaign that goes on with the lease of one that had the key: [`Campaign::lease`] of then. It has the key at once when
     /// the lease cannot have ended, and asks first otherwise.
-    pub fn resume(settings: Settings, lease: Lease, now: Instant) -> Self {
+    pub fn resume(settings: Settings, lease: Lease, fit: bool, now: Instant) -> Self {
         Self {
             active: now < lease.until,
             lease: Some(lease),
-            ..Self::new(settings, true, now)
+            ..Self::new(settings, fit, now)
         }
     }
 
@@ -72,6 +72,10 @@ impl Campaign {
     /// Whether nothing is left to be asked after [`Campaign::stop`].
     pub const fn is_done(&self) -> bool {
         self.stopping
+    }
+
+    pub const fn ttl(&self) -> Duration {
+        self.settings.ttl
     }
 
     /// Who has the key: the name under which it campaigns.

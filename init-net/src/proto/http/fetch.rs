@@ -196,6 +196,11 @@ impl Fetch {
         }
     }
 
+    /// stub
+    pub fn once(self) -> Self {
+        self
+    }
+
     /// 404 is an answer at once: for keys that need not exist.
     #[must_use]
     pub fn without_grace(mut self) -> Self {

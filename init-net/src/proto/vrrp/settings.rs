@@ -1,5 +1,6 @@
 //! What an instance is told, and what it asks for.
 
+use core::fmt;
 use core::net::IpAddr;
 
 use crate::proto::Frame;
@@ -132,4 +133,59 @@ pub enum Notice {
         /// How long.
         hold: Duration,
     },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outranked => "another machine has more right to it",
+            Self::Unfit => "its check fails",
+            Self::Told => "it is left to others",
+            Self::NoSource => "the link has no carrier, or no address to speak from",
+            Self::Stalled => "this machine stood still, and another may have it",
+            Self::Collision => "another group has the same vrid",
+        })
+    }
+}
+
+impl Notice {
+    /// Whether somebody should do something about it.
+    pub const fn is_warning(&self) -> bool {
+        !matches!(self, Self::CollisionOver)
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Collision { from, addresses } => {
+                write!(f, "{from} uses the same vrid for")?;
+                addresses
+                    .iter()
+                    .try_for_each(|address| write!(f, " {address}"))?;
+                f.write_str(": give one of the groups another vrid; this one waits")
+            }
+            Self::CollisionOver => f.write_str("no other group uses the vrid any more"),
+            Self::StillAnswered { mac } => write!(
+                f,
+                "{mac} advertises no more but still answers for the address: it keeps it for now"
+            ),
+            Self::Overridden { mac } => write!(
+                f,
+                "{mac} still answers for the address and has not advertised for too long: it is taken nevertheless"
+            ),
+            Self::Differs { from, what } => write!(f, "{from} has {what}"),
+            Self::Refused {
+                from: Some(from),
+                why,
+            } => {
+                write!(f, "an advertisement of {from} is ignored: {why}")
+            }
+            Self::Refused { from: None, why } => write!(f, "an advertisement is ignored: {why}"),
+            Self::Flapping { hold } => write!(
+                f,
+                "it changes hands too often: this machine leaves it to others for {hold:?}"
+            ),
+        }
+    }
 }

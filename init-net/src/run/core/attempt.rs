@@ -33,6 +33,8 @@ pub(super) struct Attempt {
     secure: bool,
     /// Whom to believe then, and the wall clock; known before the first connection.
     trust: Option<(Trust, Duration)>,
+    /// Whom to believe in place of whom all others do.
+    own: Option<Trust>,
     /// Still to be tried, last first.
     addresses: Vec<IpAddr>,
     /// The connection that is open, or being opened.
@@ -63,6 +65,7 @@ impl Attempt {
             url: None,
             secure: false,
             trust: None,
+            own: None,
             addresses: Vec::new(),
             open: None,
             state: State::Next,
@@ -72,6 +75,12 @@ impl Attempt {
             attempt.state = State::Done(Err(error));
         }
         attempt
+    }
+
+    /// Believes `trust`, when there is one; the wall clock is read when it is needed.
+    pub(super) fn believing(mut self, trust: Option<Trust>) -> Self {
+        self.own = trust;
+        self
     }
 
     fn aim(&mut self, target: &ProbeTarget) -> Result<(), String> {
@@ -175,8 +184,13 @@ impl Attempt {
                     }
                 },
                 State::Next if self.secure && self.trust.is_none() => {
-                    let trust = wires.trusted.get(wires.effects);
-                    self.trust = trust.map(|(trust, wall)| (trust.clone(), wall));
+                    self.trust = match &self.own {
+                        Some(own) => Some((own.clone(), wires.trusted.wall())),
+                        None => {
+                            let trust = wires.trusted.get(wires.effects);
+                            trust.map(|(trust, wall)| (trust.clone(), wall))
+                        }
+                    };
                     self.trust.as_ref()?;
                     State::Next
                 }

@@ -1,11 +1,12 @@
 //! The closed set of what can happen to the core and what it can ask for.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::collections::BTreeSet;
 
-use super::{Doubt, Ending, MediaNews, Module, Reply, Request, Source};
+use super::{Doubt, Ending, Hearing, MediaNews, Module, Reply, Request, Source};
 use crate::config::platform::Medium;
 use crate::config::{Diagnostic, Document};
+use crate::proto::Frame;
 use crate::proto::tls::Trust;
 use crate::run::sample::Sample;
 use crate::state::{LinkAt, Observed, Op};
@@ -56,6 +57,22 @@ pub enum Event {
         /// What follows the link-layer header.
         message: Vec<u8>,
     },
+    /// What was said about shared addresses on a link.
+    Vip {
+        /// Kernel index of the link.
+        index: u32,
+        /// Each from its network header on.
+        packets: Vec<Vec<u8>>,
+    },
+    /// Everything that had arrived when [`Effect::DrainVips`] asked for it has been told.
+    VipsDrained {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// The ops of an [`Effect::Hold`], each with its result.
+    Held(Vec<Outcome>),
+    /// This process is about to end: others are told what they need to go on without it.
+    Stop,
     /// Something about a connection that [`Effect::Connect`] asked for.
     Http(HttpEvent),
     /// What [`Effect::ReadTrust`] asked for.
@@ -197,6 +214,45 @@ pub enum Effect {
         /// Kernel index of the link.
         index: u32,
     },
+    /// Hear what is said about shared addresses on a link, and nothing else; answer with [`Event::Vip`].
+    ListenVips {
+        /// On which link.
+        link: LinkAt,
+        /// What.
+        hearing: Hearing,
+    },
+    /// Read all that has arrived on the link; answer with [`Event::Vip`] and then [`Event::VipsDrained`].
+    DrainVips {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// Nothing is to be heard of the link any more.
+    CloseVips {
+        /// Kernel index of the link.
+        index: u32,
+    },
+    /// Send a frame for a shared address.
+    SendVip {
+        /// Out of which link.
+        link: LinkAt,
+        /// It.
+        frame: Frame,
+    },
+    /// Send an advertisement to one peer.
+    SendVrrp {
+        /// Out of which link.
+        link: LinkAt,
+        /// From which address of this machine.
+        from: IpAddr,
+        /// The peer.
+        to: IpAddr,
+        /// Hop limit.
+        ttl: u8,
+        /// What follows the IP header.
+        payload: Vec<u8>,
+    },
+    /// Put a shared address on its link, or take it away: at once, whatever else is under way; answer with [`Event::Held`].
+    Hold(Vec<Op>),
     /// Connect a TCP stream; answer with [`HttpEvent`]s of that id.
     Connect {
         /// Chosen by the core, never reused.

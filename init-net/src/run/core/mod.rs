@@ -31,6 +31,7 @@ mod subjects;
 mod tests;
 mod timeline;
 mod view;
+mod vips;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,7 @@ pub use readiness::{Readiness, Verdict};
 pub use record::{Change, ChangeKind, EventKind, LEVELS, Record};
 pub use requests::{Reply, Request};
 pub use timeline::{Stage, Timeline};
+pub use vips::{Hearing, SavedVip, Vips};
 
 use backoff::Backoff;
 use change::Confirmation;
@@ -92,6 +94,7 @@ pub struct Core {
     fetches: Fetches,
     trusted: Trusted,
     probes: Probes,
+    vips: Vips,
     change: Confirmation,
     rng: Rng,
     /// When the boot began, and until when it may wait.
@@ -136,6 +139,7 @@ impl Core {
             fetches: Fetches::default(),
             trusted: Trusted::default(),
             probes: Probes::default(),
+            vips: Vips::default(),
             change: Confirmation::default(),
             rng,
             started: now,
@@ -156,7 +160,13 @@ impl Core {
         let mut effects = Vec::new();
         let idle = matches!(
             event,
-            Event::Tick | Event::Changed(_) | Event::Request { .. } | Event::Sampled { .. }
+            Event::Tick
+                | Event::Changed(_)
+                | Event::Request { .. }
+                | Event::Sampled { .. }
+                | Event::Vip { .. }
+                | Event::VipsDrained { .. }
+                | Event::Held(_)
         );
         match event {
             Event::Tick => {}
@@ -189,7 +199,12 @@ impl Core {
             Event::Http(event) => {
                 self.fetches.receive(&event, now);
                 self.probes.receive(&event, now);
+                self.vips.receive(&event, now);
             }
+            Event::Vip { index, packets } => self.vips.receive_packets(index, &packets, now),
+            Event::VipsDrained { index } => self.vips.drained(index),
+            Event::Held(outcomes) => self.held(&outcomes, now),
+            Event::Stop => self.stop_vips(now),
             Event::Trust(trust) => self.trusted.set(trust),
             Event::Media(news) => self.fetches.read(&news, self.drivers_loading, now),
             Event::Documents(documents, sources) => {
@@ -238,6 +253,7 @@ impl Core {
             self.conflicts.deadline(),
             self.fetches.deadline(),
             self.probes.deadline(),
+            self.vips.deadline(),
             self.change.deadline(),
             self.record.deadline(),
         ])
@@ -267,6 +283,7 @@ impl Core {
             }
         }
         let servers = self.name_servers();
+        self.turn_vips(&servers, now, effects);
         self.turn_fetches(&servers, now, effects);
         if self
             .firewall
@@ -422,6 +439,7 @@ impl Core {
         }
         let forgot = self.conflicts.follow(&self.desired, observed, now, effects);
         self.revision += u64::from(forgot);
+        self.follow_vips(now, effects);
         self.devices.load(&self.desired, effects);
         if self.looks_at_devices_first(now) {
             return;

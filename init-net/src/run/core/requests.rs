@@ -189,12 +189,14 @@ impl Core {
         let leases = self.lease_facts();
         let readiness = self.readiness();
         let (probes, standing) = (self.probes(), self.standing(now));
+        let vips = self.vips.statuses();
         Some(ask(&Facts {
             desired: &self.desired,
             observed,
             leases: &leases,
             readiness: &readiness,
             probes: &probes,
+            vips: &vips,
             standing: &standing,
             record: &self.record,
             sample,

@@ -8,6 +8,7 @@ mod ipv6;
 mod leases;
 mod probes;
 mod record;
+mod vips;
 
 use core::net::SocketAddr;
 use std::collections::{BTreeSet, VecDeque};
@@ -93,6 +94,10 @@ struct Machine {
     peer: Peer,
     /// Connections that are open, or being opened.
     open: BTreeSet<u64>,
+    /// Links on which shared addresses are heard of.
+    ears: BTreeSet<u32>,
+    /// What was sent for shared addresses, with the time since the start in milliseconds.
+    vips: Vec<(u64, vips::Said)>,
     /// How changes ended, with the time since the start in milliseconds.
     endings: Vec<(u64, Ending)>,
     /// What watchers were told.
@@ -152,6 +157,8 @@ impl Machine {
             trust_read: 0,
             peer: Peer::Silent,
             open: BTreeSet::new(),
+            ears: BTreeSet::new(),
+            vips: Vec::new(),
             endings: Vec::new(),
             pushed: Vec::new(),
             queue: VecDeque::from([Event::Tick]),
@@ -297,6 +304,28 @@ impl Machine {
             }
             Effect::ChangeEnded(ending) => self.endings.push((self.elapsed(), ending)),
             Effect::QueryDns { server, .. } => self.queried.push(server),
+            Effect::ListenVips { link, .. } => {
+                self.ears.insert(link.index);
+            }
+            Effect::CloseVips { index } => {
+                self.ears.remove(&index);
+            }
+            Effect::DrainVips { index } => {
+                assert!(self.ears.contains(&index), "nothing is heard of {index}");
+                self.queue.push_back(Event::VipsDrained { index });
+            }
+            Effect::SendVip { link, frame } => {
+                self.vips
+                    .push((self.elapsed(), vips::Said::Frame(link.index, frame)));
+            }
+            Effect::SendVrrp { to, payload, .. } => {
+                self.vips
+                    .push((self.elapsed(), vips::Said::Unicast(to, payload)));
+            }
+            Effect::Hold(ops) => {
+                let outcomes = ops.into_iter().map(|op| self.apply(op)).collect();
+                self.queue.push_back(Event::Held(outcomes));
+            }
             Effect::Arrived
             | Effect::ReadMedia(_)
             | Effect::RereadMedia

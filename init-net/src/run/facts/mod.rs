@@ -6,6 +6,7 @@ mod link;
 mod network;
 mod status;
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 use super::core::{Readiness, Record};
 use super::sample::Sample;
 use crate::state::{
-    Desired, Observed, ProbeStatus, RouteId, RouteStatus, RuleId, RuleStatus, VipSpec,
+    Desired, Observed, ProbeStatus, RouteId, RouteStatus, RuleId, RuleStatus, VipSpec, VipStatus,
 };
-use crate::value::Instant;
+use crate::value::{Instant, LinkName};
 
 /// Everything a fact can come from.
 pub struct Facts<'a> {
@@ -29,6 +30,8 @@ pub struct Facts<'a> {
     pub readiness: &'a Readiness,
     /// How the probes fare, by name; those that have not been tried yet are not there.
     pub probes: &'a BTreeMap<String, ProbeStatus>,
+    /// How shared addresses fare, by link and address; nothing without a supervisor.
+    pub vips: &'a BTreeMap<(LinkName, IpAddr), VipStatus>,
     /// What the status says besides: an object of the change that is to be confirmed, and of the config in force.
     pub standing: &'a Value,
     /// Events, since when, addresses of the machine.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Facts, put, vip_id, with_id};
+use super::{Facts, add, put, vip_id, with_id};
 use crate::value::Prefix;
 
 impl Facts<'_> {
@@ -57,13 +57,18 @@ impl Facts<'_> {
     /// Shared addresses, each with whether this machine has it now.
     pub(super) fn vips(&self) -> Vec<Value> {
         let vips = self.desired.vips.values().map(|spec| {
-            let link = self.observed.link(&spec.link_name);
+            let link = self.observed.link(&spec.holder);
             let held = self.observed.addresses.iter().any(|address| {
                 Some(address.link_index) == link.map(|link| link.index)
                     && address.address.address() == spec.ip
             });
             let mut value = with_id(vip_id(spec), spec);
             put(&mut value, "held", Some(held));
+            put(&mut value, "providerName", Some(spec.provider.name()));
+            let id = (spec.link_name.clone(), spec.ip);
+            if let Some(status) = self.vips.get(&id) {
+                add(&mut value, status);
+            }
             value
         });
         vips.collect()

@@ -38,6 +38,7 @@ pub(super) mod sysctl;
 pub(super) mod time_sync;
 mod veth;
 pub(super) mod vip;
+pub(super) mod vip_options;
 mod vlan;
 mod vrf;
 mod vxlan;
@@ -118,7 +119,7 @@ const fn checked<K: Kind>() -> Known {
 }
 
 /// Every kind about the network.
-pub const KINDS: [Known; 32] = [
+pub const KINDS: [Known; 34] = [
     applied::<link::LinkConfigKeys>(),
     applied::<dhcp::Dhcp4Keys>(),
     applied::<hostname::HostnameKeys>(),
@@ -138,6 +139,8 @@ pub const KINDS: [Known; 32] = [
     applied::<vxlan::VxlanKeys>(),
     applied::<vip::Layer2VipKeys>(),
     applied::<vip::HCloudVipKeys>(),
+    applied::<vip::DigitalOceanVipKeys>(),
+    applied::<vip::HttpVipKeys>(),
     applied::<alias::AliasKeys>(),
     applied::<ethernet::EthernetKeys>(),
     applied::<firewall::DefaultActionKeys>(),

@@ -72,6 +72,13 @@ pub struct Endpoint {
     port: u16,
 }
 
+impl Endpoint {
+    /// Both.
+    pub fn parts(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+}
+
 impl Scalar for Endpoint {
     fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {
         let wrong = "expected a host and a port such as status.example:443 or [2001:db8::1]:443";
@@ -116,6 +123,13 @@ fn authority(text: &str) -> Option<(String, Option<u16>)> {
 /// An absolute URL that can be fetched.
 #[derive(Clone, Debug)]
 pub struct Url(String);
+
+impl Url {
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Scalar for Url {
     fn read(_node: &Node, text: &str) -> Result<Self, Wrong> {

@@ -1,37 +1,107 @@
-//! `Layer2VIPConfig` and `HCloudVIPConfig`.
+//! `Layer2VIPConfig`, `HCloudVIPConfig`, and their kin of our own.
 
 use core::net::IpAddr;
 
 use serde_json::{Value as Json, json};
 
+use super::vip_options::VipOptionKeys;
 use super::{Kind, Role};
-use crate::config::machine::record::Record as _;
-use crate::config::machine::scalar::{Scalar, Wrong};
+use crate::config::machine::record::{At, Record as _, Table};
+use crate::config::machine::scalar::{Names, Scalar, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
-use crate::config::{Document, LinkRef, VipConfig, VipProvider};
-use crate::value::{LinkName, Secret};
+use crate::config::{Document, LinkRef, VipProvider};
+use crate::value::{HookCall, HookMethod, LinkName, Secret, VipApi, VipHook};
+
+use super::probe::Url;
 
 keys! {
     /// An address that one of several machines has; its neighbours learn which.
-    pub struct Layer2VipKeys("Layer2VIPConfig") {
+    pub struct Layer2VipKeys("Layer2VIPConfig") whole {
         /// The address.
         required "name" address: SharedAddress,
         /// The link that has it.
         required "link" link: LinkName,
+        ..options: VipOptionKeys,
     }
 }
 
 keys! {
     /// An address that one of several machines has; the API of Hetzner Cloud moves it.
-    pub struct HCloudVipKeys("HCloudVIPConfig") {
+    pub struct HCloudVipKeys("HCloudVIPConfig") whole {
         /// The address.
         required "name" address: SharedAddress,
         /// The link that has it.
         required "link" link: LinkName,
+        ..api: ApiKeys,
+        ..options: VipOptionKeys,
+    }
+}
+
+keys! {
+    /// An address that one of several machines has; the API of DigitalOcean moves it.
+    pub struct DigitalOceanVipKeys("DigitalOceanVIPConfig") whole {
+        /// The address: a reserved one.
+        required "name" address: SharedAddress,
+        /// The link that has it.
+        required "link" link: LinkName,
+        ..api: ApiKeys,
+        ..options: VipOptionKeys,
+    }
+}
+
+keys! {
+    /// An address that one of several machines has; requests over HTTP move it.
+    pub struct HttpVipKeys("HTTPVIPConfig") whole {
+        /// The address.
+        required "name" address: SharedAddress,
+        /// The link that has it.
+        required "link" link: LinkName,
+        /// Gives the address to this machine; 200 to 299 is a success.
+        required "acquire" acquire: HookKeys,
+        /// Takes it from this machine.
+        "release" release: HookKeys,
+        /// Asks whether this machine has it: 200 to 299 says so, 404 and 409 say no.
+        "status" status: HookKeys,
+        ..options: VipOptionKeys,
+    }
+}
+
+keys! {
+    /// How the API of a cloud is reached.
+    pub struct ApiKeys("API") whole {
         /// The token of the API.
         required "apiToken" token: Secret,
+        /// The URL of the API, in place of the cloud's own.
+        "endpoint" endpoint: Url,
+        /// The URL of the metadata service, in place of the cloud's own.
+        "metadataEndpoint" metadata_endpoint: Url,
     }
+}
+
+keys! {
+    /// One request. `${ip}`, `${hostname}` and `${mac}` stand for the address, the name of the machine and the hardware address of
+    /// the link.
+    pub struct HookKeys("request") whole {
+        /// GET, PUT, POST, PATCH or DELETE; POST unless said otherwise.
+        "method" method: HookMethod,
+        /// Where to.
+        required "url" url: Url,
+        /// Fields of the head.
+        "headers" headers: Table<Secret>,
+        /// What is sent, as JSON.
+        "body" body: Secret,
+    }
+}
+
+impl Names for HookMethod {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("GET", Self::Get),
+        ("PUT", Self::Put),
+        ("POST", Self::Post),
+        ("PATCH", Self::Patch),
+        ("DELETE", Self::Delete),
+    ];
 }
 
 /// An address that a machine can have beside its own.
@@ -52,17 +122,42 @@ impl Scalar for SharedAddress {
     }
 }
 
+impl ApiKeys {
+    /// What is said.
+    pub fn api(self) -> VipApi {
+        let url = |said: Option<At<Url>>| said.map(|said| said.value.text().to_owned());
+        VipApi {
+            api_token: self.token.value,
+            endpoint: url(self.endpoint),
+            metadata_endpoint: url(self.metadata_endpoint),
+        }
+    }
+}
+
+impl HookKeys {
+    fn call(self) -> HookCall {
+        let headers = self.headers.map(|table| table.value.0).unwrap_or_default();
+        HookCall {
+            method: self.method.map_or(HookMethod::Post, |said| said.value),
+            url: self.url.value.text().to_owned(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name.value, value.value))
+                .collect(),
+            body: self.body.map(|said| said.value),
+        }
+    }
+}
+
 impl Kind for Layer2VipKeys {
     const ROLE: Role = Role::Vip;
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let origin = self.origin(source);
-        out.vips.push(VipConfig {
-            address: self.address.value.0,
-            link: LinkRef::Name(self.link.value),
-            provider: VipProvider::Layer2,
-            origin,
-        });
+        let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
+        let provider = VipProvider::Layer2;
+        self.options
+            .apply(address, link, provider, origin, source, out);
     }
 }
 
@@ -71,12 +166,42 @@ impl Kind for HCloudVipKeys {
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let origin = self.origin(source);
-        let token = self.token.value;
-        out.vips.push(VipConfig {
-            address: self.address.value.0,
-            link: LinkRef::Name(self.link.value),
-            provider: VipProvider::HCloud { token },
-            origin,
-        });
+        let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
+        let provider = VipProvider::HCloud(self.api.api());
+        self.options
+            .apply(address, link, provider, origin, source, out);
+    }
+}
+
+impl Kind for DigitalOceanVipKeys {
+    const ROLE: Role = Role::Vip;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        if self.address.value.0.is_ipv6() {
+            let rule = "a reserved address of DigitalOcean is one of IPv4";
+            return self.refuse(source, &self.address, rule, None);
+        }
+        let origin = self.origin(source);
+        let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
+        let provider = VipProvider::DigitalOcean(self.api.api());
+        self.options
+            .apply(address, link, provider, origin, source, out);
+    }
+}
+
+impl Kind for HttpVipKeys {
+    const ROLE: Role = Role::Vip;
+
+    fn apply(self, source: &Source<'_>, out: &mut Document) {
+        let origin = self.origin(source);
+        let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
+        let call = |keys: At<HookKeys>| keys.value.call();
+        let provider = VipProvider::Http(Box::new(VipHook {
+            acquire: call(self.acquire),
+            release: self.release.map(call),
+            status: self.status.map(call),
+        }));
+        self.options
+            .apply(address, link, provider, origin, source, out);
     }
 }

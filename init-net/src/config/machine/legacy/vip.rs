@@ -1,10 +1,11 @@
 //! `vip` of an interface or VLAN.
 
-use crate::config::machine::kinds::vip::SharedAddress;
+use crate::config::machine::kinds::vip::{ApiKeys, SharedAddress};
+use crate::config::machine::kinds::vip_options::VipOptionKeys;
 use crate::config::machine::record::{At, Record as _};
 use crate::config::machine::source::Source;
-use crate::config::{Document, LinkRef, VipConfig, VipProvider};
-use crate::value::Secret;
+use crate::config::{Document, LinkRef, VipProvider};
+use crate::value::VipApi;
 
 keys! {
     /// An address that moves between machines.
@@ -12,17 +13,10 @@ keys! {
         /// The address.
         required "ip" address: SharedAddress,
         /// The API of Equinix Metal moves it.
-        "equinixMetal" equinix: TokenKeys,
+        "equinixMetal" equinix: ApiKeys,
         /// The API of Hetzner Cloud moves it.
-        "hcloud" hcloud: TokenKeys,
-    }
-}
-
-keys! {
-    /// What an API asks for.
-    pub struct TokenKeys("token") whole {
-        /// Its token.
-        required "apiToken" token: Secret,
+        "hcloud" hcloud: ApiKeys,
+        ..options: VipOptionKeys,
     }
 }
 
@@ -39,17 +33,14 @@ impl VipKeys {
             return self.refuse(source, &self.hcloud, rule, Some("keep one of them"));
         }
         let origin = self.origin(source);
-        let token = |keys: At<TokenKeys>| keys.value.token.value;
+        let api = |keys: At<ApiKeys>| -> VipApi { keys.value.api() };
         let provider = match (self.equinix, self.hcloud) {
             (None, None) => VipProvider::Layer2,
-            (Some(keys), _) => VipProvider::EquinixMetal { token: token(keys) },
-            (None, Some(keys)) => VipProvider::HCloud { token: token(keys) },
+            (Some(keys), _) => VipProvider::EquinixMetal(api(keys)),
+            (None, Some(keys)) => VipProvider::HCloud(api(keys)),
         };
-        out.vips.push(VipConfig {
-            address: self.address.value.0,
-            link: link.clone(),
-            provider,
-            origin,
-        });
+        let address = self.address.value;
+        self.options
+            .apply(address, link.clone(), provider, origin, source, out);
     }
 }

@@ -160,14 +160,14 @@ fn secrets_are_kept_and_never_shown() {
     assert!(options.private_key.is_some());
     assert_eq!(options.peers[0].persistent_keepalive_interval, 25);
     let [
-        VipProvider::HCloud { token },
-        VipProvider::EquinixMetal { .. },
+        VipProvider::HCloud(api),
+        VipProvider::EquinixMetal(_),
         VipProvider::Layer2,
     ] = [0, 1, 2].map(|at| document.vips[at].provider.clone())
     else {
         panic!("{document:?}");
     };
-    assert_eq!(token.expose(), "hunter2");
+    assert_eq!(api.api_token.expose(), "hunter2");
     let shown = format!("{document:?}");
     assert!(
         !shown.contains("hunter2") && !shown.contains(key),

@@ -20,6 +20,11 @@ impl Trusted {
         self.wall = wall;
     }
 
+    /// The wall clock, since 1970.
+    pub(in crate::run::core) const fn wall(&self) -> Duration {
+        self.wall
+    }
+
     /// The answer to [`Effect::ReadTrust`].
     pub fn set(&mut self, trust: Trust) {
         self.trust = Some(trust);

@@ -7,6 +7,7 @@ use super::Trusted;
 use crate::proto::Machine;
 use crate::proto::dns::{self, Lookup};
 use crate::proto::http::{Command, Fetch, FetchError, Response};
+use crate::proto::tls::Trust;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::Observed;
 use crate::value::{Instant, LinkName, Rng, earliest};
@@ -21,6 +22,8 @@ pub(in crate::run::core) struct Running {
     lookup: Option<Lookup>,
     /// Whether the machine waits to be told whom to believe.
     trusting: bool,
+    /// Whom it believes, when that is not whom all others do.
+    trust: Option<Trust>,
 }
 
 impl Running {
@@ -30,10 +33,18 @@ impl Running {
             connection: None,
             lookup: None,
             trusting: false,
+            trust: None,
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// Believes `trust`, when there is one.
+    #[must_use]
+    pub(in crate::run::core) fn believing(mut self, trust: Option<Trust>) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    pub(in crate::run::core) fn deadline(&self) -> Option<Instant> {
         earliest([
             self.fetch.deadline(),
             self.lookup.as_ref().and_then(Lookup::deadline),
@@ -41,7 +52,7 @@ impl Running {
     }
 
     /// Takes an event, if it is about this request's connection.
-    pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
+    pub(in crate::run::core) fn receive(&mut self, event: &HttpEvent, now: Instant) {
         match event {
             HttpEvent::Connected(id) if self.connection == Some(*id) => self.fetch.connected(now),
             HttpEvent::Failed(id, errno) if self.connection == Some(*id) => {
@@ -69,7 +80,7 @@ impl Running {
     }
 
     /// Lets the request act; answers with its result once there is one.
-    pub(super) fn turn(
+    pub(in crate::run::core) fn turn(
         &mut self,
         now: Instant,
         rng: &mut Rng,
@@ -100,9 +111,13 @@ impl Running {
     }
 
     fn trust(&mut self, wires: &mut Wires<'_>) {
-        if self.trusting
-            && let Some((trust, wall)) = wires.trusted.get(wires.effects)
-        {
+        if !self.trusting {
+            return;
+        }
+        if let Some(trust) = &self.trust {
+            self.trusting = false;
+            self.fetch.trusted(trust, wires.trusted.wall());
+        } else if let Some((trust, wall)) = wires.trusted.get(wires.effects) {
             self.trusting = false;
             self.fetch.trusted(trust, wall);
         }

@@ -326,6 +326,11 @@ impl Core {
         self.record.push(now, EventKind::Conflict, resource, &text);
     }
 
+    /// Something happened to a shared address.
+    pub(super) fn note_vip(&mut self, kind: EventKind, id: &str, text: &str, now: Instant) {
+        self.record.push(now, kind, format!("vips/{id}"), text);
+    }
+
     /// What follows every step. `idle`: nothing is known that was not: time passed, the kernel rang, somebody asked.
     pub(super) fn take_note(&mut self, idle: bool, now: Instant, effects: &mut Vec<Effect>) {
         let quiet = |effect: &Effect| {
@@ -335,6 +340,10 @@ impl Core {
                     | Effect::Reply { .. }
                     | Effect::Sample { .. }
                     | Effect::Push { .. }
+                    | Effect::DrainVips { .. }
+                    | Effect::SendVip { .. }
+                    | Effect::SendVrrp { .. }
+                    | Effect::Hold(_)
             )
         };
         if !idle || !effects.iter().all(quiet) {

@@ -48,6 +48,12 @@ pub enum EventKind {
     ConfigApplied,
     /// Another host has an address of ours.
     Conflict,
+    /// This machine has a shared address now.
+    VipGained,
+    /// It has it no more.
+    VipLost,
+    /// Something is wrong with a shared address.
+    VipTrouble,
     /// A level of readiness was reached.
     LevelReached,
     /// A level of readiness was lost.

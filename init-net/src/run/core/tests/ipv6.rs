@@ -22,7 +22,7 @@ const INFORMATION_REQUEST: u8 = 11;
 const KERNEL: u8 = 2;
 const RA: u8 = 9;
 
-fn address(index: u32, link: &str, address: &str, flags: u32) -> AddressStatus {
+pub(super) fn address(index: u32, link: &str, address: &str, flags: u32) -> AddressStatus {
     let address: crate::value::Prefix = address.parse().unwrap();
     let scope = match address.address() {
         IpAddr::V6(ip) if ip.is_unicast_link_local() => Scope::Link,

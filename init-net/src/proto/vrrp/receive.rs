@@ -1,0 +1,269 @@
+//! What the others say: checks in the order of RFC 9568 §7.1, then the arms of §6.4.
+
+use core::net::IpAddr;
+
+use super::frame::{self, Packet, TTL};
+use super::{
+    ANSWER_PAUSE, Advertisement, COLLISION_OVER, Event, FIT, LEAVING, Notice, State, Vrrp,
+    VrrpVersion, Why, timing,
+};
+use crate::value::{Instant, Mac};
+
+/// Silent intervals of another group until its number counts as free.
+const COLLISION_SILENCE: u32 = 3;
+
+impl Vrrp {
+    /// A packet of VRRP, of whichever group.
+    pub(super) fn receive_advertisement(&mut self, packet: &Packet<'_>, now: Instant) {
+        let Some(local) = self.local else { return };
+        let from = packet.path.from;
+        // Cheap checks first: a flood of what is not ours costs next to nothing.
+        if from.is_ipv4() != local.source.is_ipv4()
+            || from == local.source
+            || packet.message.get(1) != Some(&self.settings.vrid)
+        {
+            return;
+        }
+        let advertisement = match self.check(packet) {
+            Ok(advertisement) => advertisement,
+            Err(why) => {
+                self.counters.refused += 1;
+                let from = Some(from);
+                return self.tell(Notice::Refused { from, why });
+            }
+        };
+        let is_peer = self.settings.peers.contains(&from);
+        if !advertisement.addresses.contains(&self.settings.ip) && !is_peer {
+            return self.collide(from, &advertisement, now);
+        }
+        if let Err(why) = self.compare(from, &advertisement) {
+            self.counters.refused += 1;
+            let from = Some(from);
+            return self.tell(Notice::Refused { from, why });
+        }
+        self.counters.received += 1;
+        self.take(from, &advertisement, now);
+    }
+
+    /// Whether the packet is one for this machine at all.
+    fn check(&mut self, packet: &Packet<'_>) -> Result<Advertisement, &'static str> {
+        let unicast = !self.settings.peers.is_empty();
+        let group = frame::group(packet.path.from);
+        match (unicast, packet.path.to == group) {
+            (true, true) => return Err("it came to the group, and this one speaks to its peers"),
+            (false, false) => {
+                return Err("it came to this machine, and this one speaks to the group");
+            }
+            _ => {}
+        }
+        if unicast && !self.settings.peers.contains(&packet.path.from) {
+            return Err("its sender is none of the peers");
+        }
+        let least = if unicast { self.settings.min_ttl } else { TTL };
+        if packet.ttl < least {
+            return Err("it came from another link: its hop limit is too low");
+        }
+        let (advertisement, form) =
+            Advertisement::decode(packet.message, packet.path).map_err(super::Reject::text)?;
+        if advertisement.version != self.settings.version {
+            return Err(match advertisement.version {
+                VrrpVersion::V2 => "its version is 2, not 3: set vrrpVersion",
+                VrrpVersion::V3 => "its version is 3, not 2: set vrrpVersion",
+            });
+        }
+        if form.is_some_and(|form| form != self.settings.checksum) {
+            let what =
+                "the other form of the checksum: set checksum, or it may not understand".into();
+            let from = packet.path.from;
+            self.tell(Notice::Differs { from, what });
+        }
+        Ok(advertisement)
+    }
+
+    /// What machines of one group have to agree on. Version 3 goes on with what the Active says (RFC 9568 §7.1); version 2
+    /// discards (RFC 3768 §7.1).
+    fn compare(&mut self, from: IpAddr, said: &Advertisement) -> Result<(), &'static str> {
+        let mut own: Vec<IpAddr> = self
+            .local
+            .map_or(Vec::new(), |it| self.addresses(it.source));
+        let mut theirs = said.addresses.clone();
+        // The virtual router's link-local address is a matter of taste.
+        own.retain(|ip| *ip == self.settings.ip);
+        theirs.retain(|ip| {
+            !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) || *ip == self.settings.ip
+        });
+        let same_addresses = own == theirs;
+        let same_interval = said.interval == self.settings.interval;
+        if self.settings.version == VrrpVersion::V2 {
+            if !same_interval {
+                return Err("its interval is another: version 2 needs the same");
+            }
+            if !same_addresses && said.priority != u8::MAX {
+                return Err("its addresses are others: version 2 needs the same");
+            }
+        }
+        if !same_interval && said.priority != LEAVING {
+            let what = format!(
+                "an interval of {:?} instead of {:?}",
+                said.interval, self.settings.interval
+            );
+            self.tell(Notice::Differs { from, what });
+        }
+        if !same_addresses {
+            let what = format!("other addresses in the group: {theirs:?}");
+            self.tell(Notice::Differs { from, what });
+        }
+        Ok(())
+    }
+
+    /// Another group has the number. To go on would make both change hands for ever, and a farewell would end the other
+    /// one's: this one falls silent.
+    fn collide(&mut self, from: IpAddr, said: &Advertisement, now: Instant) {
+        let silence = (said.interval * COLLISION_SILENCE).max(COLLISION_OVER);
+        self.lose(Why::Collision);
+        self.queue.clear();
+        self.state = State::Fault {
+            until: now + silence,
+        };
+        self.tell(Notice::Collision {
+            from,
+            addresses: said.addresses.clone(),
+        });
+    }
+
+    /// RFC 9568 §6.4.2 and §6.4.3.
+    fn take(&mut self, from: IpAddr, said: &Advertisement, now: Instant) {
+        match self.state {
+            State::Backup { preempt_at, .. } => self.take_as_backup(from, said, preempt_at, now),
+            State::Active { answered, .. } => self.take_as_active(from, said, answered, now),
+            // The number is in use by two groups, this one among them.
+            State::Fault { .. } | State::Off | State::Stopped => {}
+        }
+    }
+
+    fn take_as_backup(
+        &mut self,
+        from: IpAddr,
+        said: &Advertisement,
+        preempt_at: Option<Instant>,
+        now: Instant,
+    ) {
+        if said.priority == LEAVING {
+            let skew = timing::skew(self.settings.version, self.priority(), self.interval);
+            self.state = State::Backup {
+                down_at: now + skew,
+                // It removes the address before it says so.
+                guard: None,
+                preempt_at,
+            };
+            return;
+        }
+        let less = said.priority < self.priority();
+        // An unfit machine is no reason to wait; nor is it for another unfit one, or they would take turns.
+        let unfit = self.fit && said.priority < FIT && self.settings.priority >= FIT;
+        let preempts = less && (unfit || (self.settings.preempt && self.fit));
+        let mut wait_until = preempt_at;
+        if preempts {
+            let delay = if unfit {
+                core::time::Duration::ZERO
+            } else {
+                self.settings.preempt_delay
+            };
+            let at = wait_until.map_or(now + delay, |at| at.min(now + delay));
+            wait_until = Some(at);
+            if at <= now && self.hold_until <= now {
+                if let State::Backup {
+                    preempt_at, guard, ..
+                } = &mut self.state
+                {
+                    // The timer keeps running. That it has the address is known: no question is needed.
+                    *preempt_at = Some(at);
+                    *guard = None;
+                }
+                return;
+            }
+        } else {
+            wait_until = None;
+        }
+        self.adopt(from, said, now);
+        if let State::Backup { preempt_at, .. } = &mut self.state {
+            *preempt_at = wait_until;
+        }
+    }
+
+    fn take_as_active(
+        &mut self,
+        from: IpAddr,
+        said: &Advertisement,
+        answered: Option<Instant>,
+        now: Instant,
+    ) {
+        let own = self.local.map(|local| local.source);
+        let mine = self.priority();
+        // (725): more priority, or as much and a greater address.
+        let outranks = said.priority > mine || (said.priority == mine && own < Some(from));
+        if said.priority != LEAVING && outranks {
+            self.lose(Why::Outranked);
+            self.adopt(from, said, now);
+            return;
+        }
+        if said.priority != LEAVING {
+            self.owner = Some((from, now));
+        }
+        // RFC 3768 §6.4.3: version 2 says nothing to a machine of less right.
+        let speaks = said.priority == LEAVING || self.settings.version == VrrpVersion::V3;
+        let rested = answered.is_none_or(|at| at + ANSWER_PAUSE <= now);
+        if !(speaks && rested) {
+            return;
+        }
+        self.advertise(mine, now);
+        if said.priority != LEAVING {
+            self.push_event(Event::Contested);
+        }
+        let interval = self.settings.interval;
+        if let State::Active {
+            advertise_at,
+            answered,
+        } = &mut self.state
+        {
+            *advertise_at = now + interval;
+            *answered = Some(now);
+        }
+    }
+
+    /// Another machine has the address. Version 3 goes by its interval from now on.
+    fn adopt(&mut self, from: IpAddr, said: &Advertisement, now: Instant) {
+        self.owner = Some((from, now));
+        if self.settings.version == VrrpVersion::V3 {
+            self.interval = said.interval;
+        }
+        let ended = |told: &Notice| !matches!(told, Notice::StillAnswered { .. });
+        self.told.retain(ended);
+        self.wait(now);
+    }
+
+    /// A neighbour says that it has an address.
+    pub(super) fn receive_claim(&mut self, ip: IpAddr, mac: Option<Mac>, now: Instant) {
+        let Some(local) = self.local else { return };
+        let mac = mac.filter(|mac| *mac != local.mac);
+        let (Some(mac), true) = (mac, ip == self.settings.ip) else {
+            return;
+        };
+        match &mut self.state {
+            State::Backup {
+                guard: Some(guard), ..
+            } => guard.answer(mac),
+            State::Active { answered, .. } => {
+                let rested = answered.is_none_or(|at| at + super::CLAIM_PAUSE <= now);
+                if rested {
+                    *answered = Some(now);
+                    self.push_event(Event::Contested);
+                }
+            }
+            State::Backup { guard: None, .. }
+            | State::Off
+            | State::Fault { .. }
+            | State::Stopped => {}
+        }
+    }
+}

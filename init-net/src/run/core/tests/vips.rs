@@ -1,0 +1,241 @@
+//! Shared addresses in the core: what is done in which order, what stays over a hand-over, what goes.
+
+use super::*;
+use crate::config::machine;
+use crate::proto::{EtherType, Frame};
+use crate::run::core::SavedVip;
+use crate::state::VipState;
+
+/// What was sent for a shared address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// Out of the link with that index.
+    Frame(u32, Frame),
+    /// An advertisement for one peer: to whom, and what follows the IP header.
+    Unicast(core::net::IpAddr, Vec<u8>),
+}
+
+const VIP: &str = "192.0.2.100";
+
+const STATIC: &str = "ip=192.0.2.1::192.0.2.254:255.255.255.0::eth0:none";
+
+fn config(more: &str) -> String {
+    format!("apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: {VIP}\nlink: eth0\n{more}")
+}
+
+/// A machine that has one, and what it had before it began.
+fn machine(more: &str, inherited: Option<SavedVip>) -> Machine {
+    let mut machine = Machine::new(STATIC);
+    let key = format!("eth0/{VIP}");
+    let inherited = inherited.map(|saved| (key, saved)).into_iter();
+    machine.core.inherit_vips(inherited.collect());
+    configure(&mut machine, &config(more));
+    machine
+}
+
+fn configure(machine: &mut Machine, text: &str) {
+    let (line, _) = cmdline::parse(STATIC, "test");
+    let mut documents = vec![line];
+    if !text.is_empty() {
+        let (config, faults) = machine::parse(text, "vip.yaml");
+        assert!(faults.is_empty(), "{faults:?}");
+        documents.push(config);
+    }
+    let event = Event::Documents(documents, Vec::new());
+    machine.queue.push_back(event);
+}
+
+fn has(machine: &Machine) -> bool {
+    let mut there = machine.kernel.addresses.iter();
+    there.any(|status| status.address.address().to_string() == VIP)
+}
+
+/// Advertisements and announcements, with their times: `100` of a priority, `arp` of an announcement.
+fn said(machine: &Machine) -> Vec<(u64, String)> {
+    let text = |said: &Said| match said {
+        Said::Frame(_, frame) if frame.kind == EtherType::Arp => {
+            // The sender's address: a question who has it comes from nobody.
+            let asks = frame.packet[14..18] == [0; 4];
+            if asks { "probe" } else { "arp" }.to_owned()
+        }
+        Said::Frame(_, frame) => frame.packet[22].to_string(),
+        Said::Unicast(_, message) => message[2].to_string(),
+    };
+    let all = machine.vips.iter();
+    all.map(|(at, said)| (*at, text(said))).collect()
+}
+
+fn ops(machine: &Machine) -> Vec<(u64, String)> {
+    let ops = machine.done.iter().filter(|(_, op)| op.contains(VIP));
+    ops.cloned().collect()
+}
+
+fn status(machine: &Machine) -> VipState {
+    let ip = VIP.parse().unwrap();
+    machine.core.vips().statuses()[&("eth0".parse().unwrap(), ip)].state
+}
+
+#[test]
+fn a_machine_alone_takes_the_address_and_keeps_it_alive() {
+    let mut machine = machine("", None);
+    machine.run(5);
+    assert!(has(&machine));
+    assert_eq!(status(&machine), VipState::Active);
+    let ops = ops(&machine);
+    let (won, first) = &ops[0];
+    assert_eq!(
+        first,
+        "ip addr add 192.0.2.100/32 dev eth0 scope link noprefixroute proto 73 valid_lft 3 preferred_lft 0"
+    );
+    assert!((600..=800).contains(won), "{won}");
+    assert!(
+        ops[1..]
+            .iter()
+            .all(|(_, op)| op.starts_with("ip addr change"))
+    );
+    let times: Vec<u64> = ops.iter().map(|(at, _)| at - won).collect();
+    assert_eq!(times, [0, 1000, 2000, 3000, 4000]);
+    // The advertisement comes before the address, the neighbours hear of it after.
+    let said = said(&machine);
+    let at_won: Vec<&str> = said
+        .iter()
+        .filter(|(at, _)| at == won)
+        .map(|(_, what)| what.as_str())
+        .collect();
+    assert_eq!(at_won[0], "100");
+    assert_eq!(at_won[1..], ["arp", "arp"]);
+    // What refreshes looks at nothing.
+    let looks = machine.looks.len();
+    machine.run(10);
+    assert_eq!(machine.looks.len(), looks);
+    assert!(has(&machine));
+}
+
+#[test]
+fn an_address_of_a_former_run_is_removed_before_anything_is_said() {
+    for (mine, gone) in [(true, true), (false, false)] {
+        let mut machine = machine("", None);
+        let mut old = super::ipv6::address(2, "eth0", "192.0.2.100/32", 0);
+        old.protocol = if mine { OUR_PROTOCOL } else { 0 };
+        machine.kernel.addresses.push(old);
+        machine.run(0);
+        assert_eq!(has(&machine), !gone, "ours: {mine}");
+        assert_eq!(machine.vips, []);
+        let removed = [(0, "ip addr del 192.0.2.100/32 dev eth0".to_owned())];
+        assert_eq!(ops(&machine), if gone { &removed[..] } else { &[] });
+    }
+}
+
+#[test]
+fn a_hand_over_loses_nothing() {
+    let mut before = machine("", None);
+    before.run(2);
+    assert!(has(&before));
+    let saved = before.core.saved_vips(before.now);
+    let saved = saved.get("eth0/192.0.2.100").cloned().unwrap();
+    let patience = saved.until.saturating_since(before.now).as_millis();
+    assert!((600..=800).contains(&patience), "{patience}");
+
+    // In time: it goes on, and says so at once.
+    let mut after = machine("", Some(saved.clone()));
+    after.kernel = before.kernel.clone();
+    after.now = before.now + Duration::from_millis(300);
+    after.run(1);
+    assert!(has(&after));
+    assert!(
+        !ops(&after).iter().any(|(_, op)| op.contains("del")),
+        "{:?}",
+        ops(&after)
+    );
+    assert!(
+        said(&after).contains(&(2300, "100".into())),
+        "{:?}",
+        said(&after)
+    );
+
+    // Too late: somebody else may have it.
+    let mut late = machine("", Some(saved));
+    late.kernel = before.kernel.clone();
+    late.now = before.now + Duration::from_millis(900);
+    late.run(0);
+    assert!(!has(&late));
+}
+
+#[test]
+fn who_ends_well_removes_the_address_before_it_says_so() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    machine.vips.clear();
+    machine.done.clear();
+    machine.queue.push_back(Event::Stop);
+    machine.run(0);
+    assert!(!has(&machine));
+    let said: Vec<String> = said(&machine).into_iter().map(|(_, what)| what).collect();
+    assert_eq!(said[0], "0");
+    machine.run(1);
+    assert!(machine.core.has_left());
+    machine.vips.clear();
+    machine.run(10);
+    assert_eq!(machine.vips, []);
+    assert!(!has(&machine));
+}
+
+#[test]
+fn an_address_that_is_configured_no_more_goes() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    assert!(has(&machine));
+    configure(&mut machine, "");
+    machine.run(0);
+    assert!(!has(&machine));
+    machine.run(2);
+    assert!(machine.ears.is_empty());
+}
+
+#[test]
+fn without_a_carrier_nobody_has_it() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    assert!(has(&machine));
+    machine.cables.clear();
+    let eth0 = machine.kernel.links.get_mut(&2).unwrap();
+    eth0.flags = iff::UP;
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(0);
+    machine.run(1);
+    assert!(!has(&machine));
+    assert_eq!(status(&machine), VipState::Fault);
+}
+
+#[test]
+fn what_somebody_takes_away_is_put_back_at_once() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    machine
+        .kernel
+        .addresses
+        .retain(|a| a.address.address().to_string() != VIP);
+    machine.vips.clear();
+    machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+    machine.run(0);
+    let end = machine.now + Duration::from_millis(5);
+    machine.run_until(end, |_| false);
+    assert!(has(&machine));
+    assert!(said(&machine).iter().any(|(_, what)| what == "arp"));
+}
+
+#[test]
+fn an_address_that_the_kernel_refuses_is_left_to_others() {
+    let mut machine = machine("", None);
+    machine.refused = Some("192.0.2.100/32 dev");
+    machine.run(5);
+    assert!(!has(&machine));
+    // It said that it has it, and took that back.
+    let said: Vec<String> = said(&machine).into_iter().map(|(_, what)| what).collect();
+    assert_eq!(
+        said.iter().filter(|what| *what == "100").count(),
+        1,
+        "{said:?}"
+    );
+    assert!(said.contains(&"0".to_owned()), "{said:?}");
+}

@@ -1,0 +1,688 @@
+//! [`Instance`]: one shared address on one link: who referees, how fit the machine is, and the duties of who has it.
+//!
+//! ```text
+//!            referee: won                 provider: held
+//!  Without ────────────────► Acquiring ─────────────────► Held ──► refreshed each second, announced
+//!     ▲                          │ failed: abdicate         │
+//!     └──────────────────────────┴──────────────────────────┘ referee: lost
+//! ```
+//! The order counts. On promotion: advertisement, address, announcements. On demotion: the address goes first, then the
+//! referee says farewell.
+
+use super::health::Health;
+use super::place::{self, Place};
+use super::referee::{Referee, Ruling, Start};
+use super::saved::SavedVip;
+use super::talk::Talk;
+use crate::proto::announce::Announcer;
+use crate::proto::assign::{self, Assignment};
+use crate::proto::etcd::Lease;
+use crate::proto::{Dialogue as _, Machine as _, vrrp};
+use crate::run::core::fetches::Wires;
+use crate::run::core::{Effect, HttpEvent};
+use crate::state::{
+    AddressOp, Desired, LinkAt, Observed, Op, Scope, VIP_LIFETIME, VipElection, VipProvider,
+    VipSpec, VipState, VipStatus,
+};
+use crate::value::{Duration, Instant, Prefix, Rng, earliest};
+
+/// How often the address is refreshed, which the kernel keeps for [`VIP_LIFETIME`]: two refreshes may be late.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// How long a machine that could not do its duty leaves the address to others.
+const INCAPABLE: Duration = Duration::from_secs(10);
+
+/// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.
+const MAX_ROUNDS: usize = 32;
+
+/// What the instance tells about itself.
+pub(super) enum News {
+    /// This machine has the address.
+    Gained,
+    /// It has it no more, and why.
+    Lost(String),
+    /// Something that people should know.
+    Notice(log::Level, String),
+}
+
+/// One shared address on one link.
+pub(super) struct Instance {
+    pub(super) spec: VipSpec,
+    place: Option<Place>,
+    referee: Option<Referee>,
+    health: Option<Health>,
+    /// Who moves it in the network around; `None`: the neighbours learn it.
+    provider: Option<Talk<Assignment>>,
+    duty: Duty,
+    since: Instant,
+    promotions: u32,
+    /// What is in the way, or was last.
+    reason: String,
+    /// Configuration that cannot be used.
+    broken: Option<String>,
+    /// What the stage before had, until this one has begun.
+    inherited: Option<SavedVip>,
+    /// An address of a former run is being removed.
+    clearing: bool,
+    stopping: bool,
+}
+
+enum Duty {
+    Without,
+    Acquiring,
+    Held {
+        refresh_at: Instant,
+        announcer: Option<Announcer>,
+    },
+}
+
+impl Instance {
+    /// One that begins, or goes on with what the stage before had.
+    pub(super) fn new(spec: VipSpec, inherited: Option<SavedVip>, now: Instant) -> Self {
+        let fit = inherited.as_ref().and_then(|saved| saved.fit);
+        let health = spec.check.clone();
+        let health = health.map(|check| Health::new(check, fit, now)).transpose();
+        let (health, broken) = match health {
+            Ok(health) => (health, None),
+            Err(error) => (None, Some(error)),
+        };
+        Self {
+            spec,
+            place: None,
+            referee: None,
+            health,
+            provider: None,
+            duty: Duty::Without,
+            since: now,
+            promotions: 0,
+            reason: String::new(),
+            broken,
+            inherited,
+            clearing: false,
+            stopping: false,
+        }
+    }
+
+    /// The same address with another configuration, which goes on with what this one has; `None`: it has nothing, or it cannot
+    /// be gone on with.
+    pub(super) fn succeed(&self, spec: &VipSpec, now: Instant) -> Option<Self> {
+        let saved = self.saved(now).filter(|_| {
+            self.spec.holder == spec.holder
+                && self.spec.provider == spec.provider
+                && core::mem::discriminant(&self.spec.election)
+                    == core::mem::discriminant(&spec.election)
+        })?;
+        let mut next = Self::new(spec.clone(), Some(saved), now);
+        next.promotions = self.promotions;
+        Some(next)
+    }
+
+    /// Takes what was seen of the machine.
+    pub(super) fn follow(
+        &mut self,
+        desired: &Desired,
+        observed: &Observed,
+        hostname: &str,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let place = match Place::find(&self.spec, desired, observed) {
+            Ok(place) => place,
+            Err(why) => {
+                self.lose_place(why, now, effects);
+                return;
+            }
+        };
+        let resumes = self.resumes(&place, observed, now);
+        if resumes.is_none() {
+            self.remove_stale(&place, observed, effects);
+        }
+        let moved = self
+            .place
+            .as_ref()
+            .is_some_and(|old| old.link != place.link || old.holder != place.holder);
+        if moved {
+            self.lose_place("the link is another one".into(), now, effects);
+        }
+        if let Some(referee) = &mut self.referee
+            && self
+                .place
+                .as_ref()
+                .is_none_or(|old| old.local != place.local)
+        {
+            referee.set_local(place.local.ok(), now);
+        }
+        self.begin(&place, resumes, hostname, now);
+        self.keep(&place, observed, now);
+        self.place = Some(place);
+        self.inherited = None;
+    }
+
+    /// With which lease (of etcd) it goes on where the stage before stopped; `None`: it does not.
+    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> Option<Option<Lease>> {
+        let saved = self.inherited.as_ref().filter(|saved| now < saved.until)?;
+        let here = place::there(&self.spec, observed)
+            .any(|there| there.link.index == place.holder.index && place::is_ours(there.status));
+        let lease = saved.lease.map(|id| Lease {
+            id,
+            until: saved.until,
+        });
+        // What was had by another kind of election is nothing to go on from.
+        let same = lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
+        (same && here && place.local.is_ok()).then_some(lease)
+    }
+
+    /// An address of a former run, or on another link: it is taken away before anything else. What somebody else gave this
+    /// machine stays, and is told.
+    fn remove_stale(&mut self, place: &Place, observed: &Observed, effects: &mut Vec<Effect>) {
+        let (mut foreign, mut stale) = (None, false);
+        for there in place::there(&self.spec, observed) {
+            let held = self.is_held() && there.link.index == place.holder.index;
+            if held {
+                continue;
+            }
+            if place::is_ours(there.status) {
+                stale = true;
+                // It may have gone since it was seen.
+                if self.clearing {
+                    continue;
+                }
+                effects.push(Effect::Hold(vec![Op::AddressDel {
+                    link: there.link,
+                    address: there.status.address,
+                    peer: there.status.peer,
+                }]));
+            } else {
+                foreign = Some(there.link.name);
+            }
+        }
+        self.clearing = stale;
+        if let Some(link) = foreign {
+            self.reason = format!("somebody else gave the address to {link} of this machine");
+        }
+    }
+
+    fn begin(
+        &mut self,
+        place: &Place,
+        resumes: Option<Option<Lease>>,
+        hostname: &str,
+        now: Instant,
+    ) {
+        // A campaign ended with the carrier, and begins anew with it.
+        if self.referee.as_ref().is_some_and(Referee::is_done) && place.local.is_ok() {
+            self.referee = None;
+        }
+        if self.referee.is_some() || self.broken.is_some() || self.stopping {
+            return;
+        }
+        let start = Start {
+            local: place.local.ok(),
+            hostname,
+            fit: self.is_fit(),
+            resumes,
+        };
+        match Referee::new(&self.spec, &start, now) {
+            Ok(None) => {}
+            Ok(Some(referee)) => {
+                self.referee = Some(referee);
+                self.provider = provider(&self.spec, place, hostname, now);
+                if resumes.is_some() {
+                    self.resume(place, now);
+                }
+            }
+            Err(why) => self.broken = Some(why),
+        }
+    }
+
+    fn resume(&mut self, place: &Place, now: Instant) {
+        if let Some(provider) = &mut self.provider {
+            provider.dialogue.resume(now);
+        }
+        self.duty = Duty::Held {
+            refresh_at: now,
+            announcer: self.announcer(place, now),
+        };
+        self.since = now;
+    }
+
+    /// An address that somebody took away, or whose lifetime somebody changed, is put back; neighbours that see another card
+    /// of a bond now are told.
+    fn keep(&mut self, place: &Place, observed: &Observed, now: Instant) {
+        let another = |old: &Place| old.active_member != place.active_member;
+        let member_changed = self.place.as_ref().is_some_and(another);
+        let Duty::Held {
+            refresh_at,
+            announcer,
+        } = &mut self.duty
+        else {
+            return;
+        };
+        let here =
+            place::there(&self.spec, observed).find(|there| there.link.index == place.holder.index);
+        let gone = here.is_none_or(|there| there.status.valid_until.is_none());
+        if gone {
+            *refresh_at = now;
+        }
+        if gone || member_changed {
+            announcer
+                .iter_mut()
+                .for_each(|announcer| announcer.again(now));
+        }
+    }
+
+    fn lose_place(&mut self, why: String, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some(referee) = &mut self.referee {
+            referee.set_local(None, now);
+        }
+        self.drop_address(effects);
+        self.place = None;
+        self.referee = None;
+        self.provider = None;
+        self.reason = why;
+    }
+
+    /// What was said on the link.
+    pub(super) fn receive_packet(&mut self, link: u32, packet: &[u8], now: Instant) {
+        if self
+            .place
+            .as_ref()
+            .is_some_and(|place| place.link.index == link)
+            && let Some(referee) = &mut self.referee
+        {
+            referee.receive_packet(packet, now);
+        }
+    }
+
+    /// Something about a connection.
+    pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
+        if let Some(referee) = &mut self.referee {
+            referee.receive(event, now);
+        }
+        if let Some(health) = &mut self.health {
+            health.receive(event, now);
+        }
+        if let Some(provider) = &mut self.provider {
+            provider.receive(event, now);
+        }
+    }
+
+    /// Lets everything act. `drained`: what was said on the link by now has been heard.
+    pub(super) fn turn(
+        &mut self,
+        drained: bool,
+        now: Instant,
+        rng: &mut Rng,
+        wires: &mut Wires<'_>,
+        news: &mut Vec<News>,
+    ) {
+        if let Some(health) = &mut self.health
+            && !self.stopping
+            && health.turn(now, rng, wires)
+        {
+            let fit = health.fit() == Some(true);
+            let text = match fit {
+                true => "the check answers: this machine is fit".to_owned(),
+                false => format!("the check fails: {}", health.last_error()),
+            };
+            news.push(News::Notice(log::Level::Info, text));
+            if let Some(referee) = &mut self.referee {
+                referee.set_fit(fit, now);
+            }
+        }
+        self.turn_referee(drained, now, rng, wires, news);
+        self.turn_provider(now, rng, wires, news);
+        // What the provider said may make the referee say something.
+        self.turn_referee(drained, now, rng, wires, news);
+        self.turn_holder(now, rng, wires.effects);
+    }
+
+    fn turn_referee(
+        &mut self,
+        drained: bool,
+        now: Instant,
+        rng: &mut Rng,
+        wires: &mut Wires<'_>,
+        news: &mut Vec<News>,
+    ) {
+        for _ in 0..MAX_ROUNDS {
+            self.obey_all(now, wires.effects, news);
+            let (Some(referee), Some(place)) = (&mut self.referee, &self.place) else {
+                return;
+            };
+            if referee.hears_packets() && !drained {
+                return;
+            }
+            let more = referee.turn(now, rng, wires, |wires, message| {
+                wires.effects.push(match message {
+                    vrrp::Transmit::Frame(frame) => Effect::SendVip {
+                        link: place.holder.clone(),
+                        frame,
+                    },
+                    vrrp::Transmit::Datagram {
+                        from,
+                        to,
+                        ttl,
+                        payload,
+                    } => Effect::SendVrrp {
+                        link: place.link.clone(),
+                        from,
+                        to,
+                        ttl,
+                        payload,
+                    },
+                });
+            });
+            if !more {
+                break;
+            }
+        }
+        self.obey_all(now, wires.effects, news);
+    }
+
+    fn obey_all(&mut self, now: Instant, effects: &mut Vec<Effect>, news: &mut Vec<News>) {
+        while let Some(ruling) = self.referee.as_mut().and_then(Referee::ruling) {
+            self.obey(ruling, now, effects, news);
+        }
+    }
+
+    fn obey(
+        &mut self,
+        ruling: Ruling,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+        news: &mut Vec<News>,
+    ) {
+        match ruling {
+            Ruling::Won => match &mut self.provider {
+                Some(provider) => {
+                    provider.dialogue.acquire(now);
+                    self.duty = Duty::Acquiring;
+                    self.since = now;
+                }
+                None => self.hold(now, effects, news),
+            },
+            Ruling::Lost(why) => {
+                let had = !matches!(self.duty, Duty::Without);
+                self.drop_address(effects);
+                if let Some(provider) = &mut self.provider {
+                    provider.dialogue.release(now);
+                }
+                if had {
+                    self.since = now;
+                    self.reason.clone_from(&why);
+                    news.push(News::Lost(why));
+                }
+            }
+            Ruling::Contested => {
+                if let Duty::Held {
+                    announcer: Some(announcer),
+                    ..
+                } = &mut self.duty
+                {
+                    announcer.again(now);
+                }
+            }
+            Ruling::Notice(level, text) => {
+                self.reason.clone_from(&text);
+                news.push(News::Notice(level, text));
+            }
+        }
+    }
+
+    /// The address is ours: it is put on its link, and the neighbours are told.
+    fn hold(&mut self, now: Instant, effects: &mut Vec<Effect>, news: &mut Vec<News>) {
+        let Some(place) = &self.place else { return };
+        effects.push(Effect::Hold(vec![self.address(&place.holder, false)]));
+        self.duty = Duty::Held {
+            refresh_at: now + REFRESH,
+            announcer: self.announcer(place, now),
+        };
+        self.since = now;
+        self.promotions = self.promotions.saturating_add(1);
+        self.reason.clear();
+        news.push(News::Gained);
+    }
+
+    fn announcer(&self, place: &Place, now: Instant) -> Option<Announcer> {
+        // Who is behind an API's router has no neighbours that would believe.
+        if self.provider.is_some() {
+            return None;
+        }
+        Some(Announcer::new(
+            self.spec.ip,
+            place.mac?,
+            place.forwards,
+            now,
+        ))
+    }
+
+    /// Without the connected route; with a lifetime; never the source of anything: IPv6 takes no deprecated address for that,
+    /// IPv4 none of a scope that does not reach as far as the destination (`inet_select_addr`, net/ipv4/devinet.c).
+    fn address(&self, holder: &LinkAt, present: bool) -> Op {
+        Op::AddressReplace(AddressOp {
+            valid_secs: Some(VIP_LIFETIME),
+            preferred_secs: Some(0),
+            no_prefix_route: true,
+            no_dad: self.spec.ip.is_ipv6(),
+            scope: if self.spec.ip.is_ipv4() {
+                Scope::Link
+            } else {
+                Scope::Global
+            },
+            present,
+            ..AddressOp::new(holder.clone(), Prefix::host(self.spec.ip))
+        })
+    }
+
+    fn drop_address(&mut self, effects: &mut Vec<Effect>) {
+        if let (Duty::Held { .. }, Some(place)) = (&self.duty, &self.place) {
+            effects.push(Effect::Hold(vec![Op::AddressDel {
+                link: place.holder.clone(),
+                address: Prefix::host(self.spec.ip),
+                peer: None,
+            }]));
+        }
+        self.duty = Duty::Without;
+    }
+
+    fn turn_provider(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        wires: &mut Wires<'_>,
+        news: &mut Vec<News>,
+    ) {
+        let Some(provider) = &mut self.provider else {
+            return;
+        };
+        provider.turn(now, rng, wires);
+        while let Some(event) = self.provider.as_mut().and_then(|it| it.dialogue.event()) {
+            match event {
+                assign::Event::Held => match self.duty {
+                    Duty::Acquiring => self.hold(now, wires.effects, news),
+                    Duty::Held { .. } | Duty::Without => {}
+                },
+                assign::Event::Failed { why, .. } | assign::Event::LostTo(why) => {
+                    news.push(News::Notice(log::Level::Warn, why.clone()));
+                    if let Some(referee) = &mut self.referee {
+                        referee.abdicate(INCAPABLE, now);
+                    }
+                    self.reason = why;
+                }
+                assign::Event::Nobody => {
+                    let text = "nobody has the address any more: it is acquired again".to_owned();
+                    news.push(News::Notice(log::Level::Warn, text));
+                }
+                assign::Event::Note(text) => news.push(News::Notice(log::Level::Info, text)),
+            }
+        }
+    }
+
+    fn turn_holder(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
+        let Some(place) = &self.place else { return };
+        let refresh = self.address(&place.holder, true);
+        let Duty::Held {
+            refresh_at,
+            announcer,
+        } = &mut self.duty
+        else {
+            return;
+        };
+        if *refresh_at <= now {
+            *refresh_at = now + REFRESH;
+            effects.push(Effect::Hold(vec![refresh]));
+        }
+        if let Some(announcer) = announcer {
+            announcer.expire(now);
+            announcer.transmit_all(now, rng, |frame| {
+                let link = place.holder.clone();
+                effects.push(Effect::SendVip { link, frame });
+            });
+        }
+    }
+
+    /// The kernel refused a removal: it is tried again.
+    pub(super) fn not_cleared(&mut self) {
+        self.clearing = false;
+    }
+
+    /// The kernel refused the address.
+    pub(super) fn refused(&mut self, why: &str, now: Instant) {
+        self.reason = format!("the address was refused: {why}");
+        if let Some(referee) = &mut self.referee {
+            referee.abdicate(INCAPABLE, now);
+        }
+    }
+
+    /// Whether an op is about this address.
+    pub(super) fn concerns(&self, op: &Op) -> bool {
+        let address = match op {
+            Op::AddressReplace(op) => op.address,
+            Op::AddressDel { address, .. } => *address,
+            _ => return false,
+        };
+        address.address() == self.spec.ip
+    }
+
+    /// Ends well: who comes next is told.
+    pub(super) fn stop(&mut self, now: Instant) {
+        self.stopping = true;
+        if let Some(referee) = &mut self.referee {
+            referee.stop(now);
+        }
+    }
+
+    /// Whether everything has been said.
+    pub(super) fn is_done(&self) -> bool {
+        self.referee.as_ref().is_none_or(Referee::is_done)
+    }
+
+    fn is_fit(&self) -> bool {
+        self.health
+            .as_ref()
+            .is_none_or(|health| health.fit() == Some(true))
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.duty, Duty::Held { .. })
+    }
+
+    /// The link to listen on; `None`: nothing is to be heard.
+    pub(super) fn ear(&self) -> Option<&LinkAt> {
+        let hears = self.referee.as_ref().is_some_and(Referee::hears_packets);
+        self.place
+            .as_ref()
+            .map(|place| &place.link)
+            .filter(|_| hears)
+    }
+
+    /// Whether the referee must act now, which it may after what was said has been heard.
+    pub(super) fn wants_to_act(&self, now: Instant) -> bool {
+        let due = |referee: &Referee| referee.deadline().is_some_and(|at| at <= now);
+        self.referee.as_ref().is_some_and(due)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let (refresh, announce) = match &self.duty {
+            Duty::Held {
+                refresh_at,
+                announcer,
+            } => (
+                Some(*refresh_at),
+                announcer.as_ref().and_then(Announcer::deadline),
+            ),
+            Duty::Without | Duty::Acquiring => (None, None),
+        };
+        earliest([
+            refresh,
+            announce,
+            self.referee.as_ref().and_then(Referee::deadline),
+            self.health
+                .as_ref()
+                .filter(|_| !self.stopping)
+                .and_then(Health::deadline),
+            self.provider.as_ref().and_then(Talk::deadline),
+        ])
+    }
+
+    /// What the next stage goes on from; `None`: this machine does not have the address.
+    pub(super) fn saved(&self, now: Instant) -> Option<SavedVip> {
+        let (patience, lease) = self
+            .referee
+            .as_ref()
+            .filter(|_| self.is_held())?
+            .patience(now);
+        Some(SavedVip {
+            until: now + patience,
+            fit: self.health.as_ref().and_then(Health::fit),
+            lease,
+        })
+    }
+
+    /// How it fares.
+    pub(super) fn status(&self) -> VipStatus {
+        let fault = self.referee.as_ref().and_then(Referee::fault);
+        let fault = self.broken.as_deref().or(fault);
+        let state = match (&self.duty, &self.place) {
+            (Duty::Held { .. }, _) => VipState::Active,
+            (Duty::Acquiring, _) => VipState::Acquiring,
+            (Duty::Without, _) if fault.is_some() => VipState::Fault,
+            (Duty::Without, None) => VipState::Waiting,
+            (Duty::Without, Some(place)) if place.local.is_err() => VipState::Fault,
+            (Duty::Without, Some(_)) => VipState::Backup,
+        };
+        let place = self.place.as_ref().and_then(|place| place.local.err());
+        VipStatus {
+            state,
+            since: self.since,
+            owner: self.referee.as_ref().and_then(Referee::owner),
+            healthy: self.health.as_ref().and_then(Health::fit),
+            priority: self.referee.as_ref().and_then(Referee::priority),
+            reason: fault.or(place).unwrap_or(&self.reason).to_owned(),
+            promotions: self.promotions,
+        }
+    }
+}
+
+/// Who moves the address in the network around.
+fn provider(
+    spec: &VipSpec,
+    place: &Place,
+    hostname: &str,
+    now: Instant,
+) -> Option<Talk<Assignment>> {
+    let settings = match &spec.provider {
+        VipProvider::Layer2 => return None,
+        VipProvider::HCloud(api) => assign::Settings::HCloud(api.clone()),
+        VipProvider::EquinixMetal(api) => assign::Settings::EquinixMetal(api.clone()),
+        VipProvider::DigitalOcean(api) => assign::Settings::DigitalOcean(api.clone()),
+        VipProvider::Http(hook) => assign::Settings::Http((**hook).clone()),
+    };
+    let target = assign::Target {
+        ip: spec.ip,
+        hostname: hostname.to_owned(),
+        mac: place.mac,
+    };
+    Some(Talk::new(Assignment::new(settings, target, now), None))
+}

@@ -1,0 +1,147 @@
+//! [`Place`]: where a shared address would be on this machine.
+
+use core::net::IpAddr;
+
+use super::referee::{link_local_peers, speaks_ipv4};
+use crate::proto::vrrp::Local;
+use crate::state::{
+    AddressStatus, Desired, KindStatus, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Scope,
+    VipElection, VipSpec,
+};
+use crate::value::{LinkName, Mac, SysctlKey};
+
+/// The links of a shared address, and this machine on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Where the machines speak with each other.
+    pub(super) link: LinkAt,
+    /// What carries the address, and sends for it.
+    pub(super) holder: LinkAt,
+    /// Its hardware address; `None`: neighbours cannot be told.
+    pub(super) mac: Option<Mac>,
+    /// The machine of an election among neighbours; why it is none.
+    pub(super) local: Result<Local, &'static str>,
+    /// Whether it passes packets on for others.
+    pub(super) forwards: bool,
+    /// The active member of the holder, where it is a bond: neighbours learn again when it is another.
+    pub(super) active_member: Option<u32>,
+}
+
+/// The address as the machine has it.
+pub(super) struct There<'a> {
+    /// On which link.
+    pub(super) link: LinkAt,
+    /// As seen.
+    pub(super) status: &'a AddressStatus,
+}
+
+impl Place {
+    /// `Err`: what is missing.
+    pub(super) fn find(
+        spec: &VipSpec,
+        desired: &Desired,
+        observed: &Observed,
+    ) -> Result<Self, String> {
+        let find = |name| match observed.link(name) {
+            Some(link) => Ok(link),
+            None => Err(format!("link {name} is not there")),
+        };
+        let link = find(&spec.link_name)?;
+        let holder = find(&spec.holder)?;
+        let up = |link: &LinkStatus| link.is_up() && link.has_carrier();
+        let local = match holder.hardware_addr {
+            _ if !up(link) || !up(holder) => Err("the link has no carrier"),
+            // A machine that asks etcd needs no address on this link.
+            None => Err("the link has no hardware address"),
+            Some(mac) => match source(spec, link, desired, observed) {
+                Some(source) => Ok(Local { source, mac }),
+                None if matches!(spec.election, VipElection::Etcd(_)) => Ok(Local {
+                    source: spec.ip,
+                    mac,
+                }),
+                None => Err("the link has no address to speak from"),
+            },
+        };
+        Ok(Self {
+            local,
+            mac: holder.hardware_addr,
+            forwards: forwards(desired, &holder.name),
+            active_member: active_member(holder, link),
+            link: at(link),
+            holder: at(holder),
+        })
+    }
+}
+
+/// The active member of a bond.
+fn active_member(holder: &LinkStatus, link: &LinkStatus) -> Option<u32> {
+    let of = |link: &LinkStatus| match link.kind_data {
+        Some(KindStatus::Bond { active_index, .. }) => Some(active_index),
+        _ => None,
+    };
+    of(holder).or_else(|| of(link))
+}
+
+/// Whether the configuration makes the machine a router of IPv6 on `link`, as neighbour advertisements tell.
+fn forwards(desired: &Desired, link: &LinkName) -> bool {
+    let on = |of: &str| {
+        let key: Result<SysctlKey, _> = format!("net/ipv6/conf/{of}/forwarding").parse();
+        let spec = key.ok().and_then(|key| desired.sysctls.get(&key));
+        spec.is_some_and(|spec| spec.value != "0")
+    };
+    on(link.as_str()) || on("all")
+}
+
+/// Where the shared address is on this machine now, on whatever link.
+pub(super) fn there<'a>(
+    spec: &'a VipSpec,
+    observed: &'a Observed,
+) -> impl Iterator<Item = There<'a>> {
+    let same = |status: &&AddressStatus| status.address.address() == spec.ip;
+    observed.addresses.iter().filter(same).map(|status| There {
+        link: LinkAt {
+            index: status.link_index,
+            name: status.link_name.clone(),
+        },
+        status,
+    })
+}
+
+/// Whether it was put there by us: it has our mark, or, before Linux 5.18 gave marks, a lifetime.
+pub(super) fn is_ours(status: &AddressStatus) -> bool {
+    status.protocol == OUR_PROTOCOL || status.valid_until.is_some()
+}
+
+/// The address that this machine speaks from: the first of its own in the kernel's order, which is its primary one. Shared
+/// addresses are nobody's own.
+fn source(
+    spec: &VipSpec,
+    link: &LinkStatus,
+    desired: &Desired,
+    observed: &Observed,
+) -> Option<IpAddr> {
+    let ipv4 = speaks_ipv4(spec);
+    let link_local = !ipv4 && link_local_peers(spec).unwrap_or(true);
+    let own = observed.addresses.iter().filter(|status| {
+        let ip = status.address.address();
+        status.link_index == link.index
+            && status.is_usable()
+            && ip.is_ipv4() == ipv4
+            && !desired.vips.values().any(|vip| vip.ip == ip)
+    });
+    let fit = own.filter(|status| match status.address.address() {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => v6.is_unicast_link_local() == link_local,
+    });
+    let scope = |status: &AddressStatus| status.scope == Scope::Global;
+    let all: Vec<&AddressStatus> = fit.collect();
+    let best = all.iter().find(|status| scope(status)).or(all.first());
+    best.map(|status| status.address.address())
+}
+
+fn at(link: &LinkStatus) -> LinkAt {
+    LinkAt {
+        index: link.index,
+        name: link.name.clone(),
+    }
+}

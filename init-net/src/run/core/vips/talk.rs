@@ -1,0 +1,59 @@
+//! [`Talk`]: a dialogue over HTTP on the connections of the loop.
+
+use crate::proto::Dialogue;
+use crate::proto::http::Fetch;
+use crate::proto::tls::Trust;
+use crate::run::core::HttpEvent;
+use crate::run::core::fetches::{Running, Wires};
+use crate::value::{Instant, Rng, earliest};
+
+/// A dialogue, its request under way, and whom it believes.
+pub(super) struct Talk<D> {
+    /// Who asks.
+    pub(super) dialogue: D,
+    running: Option<Running>,
+    /// `None`: whom the machine believes anyway.
+    trust: Option<Trust>,
+}
+
+impl<D: Dialogue> Talk<D> {
+    pub(super) fn new(dialogue: D, trust: Option<Trust>) -> Self {
+        Self {
+            dialogue,
+            running: None,
+            trust,
+        }
+    }
+
+    /// Takes an event, if it is about this connection.
+    pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
+        if let Some(running) = &mut self.running {
+            running.receive(event, now);
+        }
+    }
+
+    /// Goes on as far as it can now.
+    pub(super) fn turn(&mut self, now: Instant, rng: &mut Rng, wires: &mut Wires<'_>) {
+        loop {
+            if let Some(running) = &mut self.running {
+                let Some(answer) = running.turn(now, rng, wires) else {
+                    return;
+                };
+                self.running = None;
+                self.dialogue.answer(answer, now);
+            }
+            let Some(request) = self.dialogue.request(now) else {
+                return;
+            };
+            let fetch = Fetch::new(request, None, now).once();
+            self.running = Some(Running::new(fetch).believing(self.trust.clone()));
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.running {
+            Some(running) => earliest([running.deadline()]),
+            None => self.dialogue.deadline(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The sockets of shared addresses: one a link that hears what their machines say, and those that only send.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::AsFd as _;
+
+use super::core::{Event, Hearing};
+use crate::proto::{EtherType, Frame};
+use crate::state::LinkAt;
+use crate::sys::multicast::Membership;
+use crate::sys::packet::{PacketSocket, Protocol};
+use crate::sys::poll::Interest;
+use crate::sys::raw_ip::RawIpSocket;
+
+/// IP protocol of VRRP, RFC 9568 §5.1.1.4.
+const VRRP: u8 = 112;
+
+/// Type of service of what keeps a network going (internetwork control, RFC 791).
+const TRAFFIC_CLASS: u8 = 0xc0;
+
+/// The group of IPv4 and of IPv6, RFC 9568 §5.1.1.2 and §5.1.2.2.
+const GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// Longest packet that is taken, bytes: an advertisement of IPv6 with 255 addresses has 4,128.
+const MAX_PACKET: usize = 4352;
+
+/// Packets of one link in one turn: more than wait in a socket's buffer for all but a flood, which must not keep the loop from
+/// its timers.
+const MAX_DRAIN: usize = 512;
+
+/// By kernel index of the link.
+#[derive(Default)]
+pub(super) struct VipSockets {
+    listening: BTreeMap<u32, Listening>,
+    senders: BTreeMap<u32, PacketSocket>,
+    unicast: BTreeMap<(u32, IpAddr), RawIpSocket>,
+    closing: Vec<PacketSocket>,
+}
+
+struct Listening {
+    socket: PacketSocket,
+    hearing: Hearing,
+    _memberships: Vec<Membership>,
+}
+
+impl VipSockets {
+    /// What to wait for, by index of the link.
+    pub(super) fn interests(&self) -> impl Iterator<Item = (Interest<'_>, u32)> {
+        let listening = self.listening.iter();
+        listening.map(|(index, link)| (Interest::read(link.socket.as_fd()), *index))
+    }
+
+    /// Hears what `hearing` says on `link` from now on, and nothing else.
+    pub(super) fn listen(&mut self, link: &LinkAt, hearing: Hearing) {
+        let heard = self.listening.get(&link.index);
+        if heard.is_some_and(|heard| heard.hearing == hearing) {
+            return;
+        }
+        match listen(link, hearing) {
+            Ok(listening) => {
+                let old = self.listening.insert(link.index, listening);
+                self.closing.extend(old.map(|old| old.socket));
+            }
+            Err(error) => log::error!("vip/{}: listen: {error}", link.name),
+        }
+    }
+
+    /// Nothing is heard of a link and sent to it any more.
+    pub(super) fn close(&mut self, index: u32) {
+        let listening = self.listening.remove(&index).map(|link| link.socket);
+        self.closing.extend(listening);
+        self.closing.extend(self.senders.remove(&index));
+        self.unicast.retain(|(link, _), _| *link != index);
+    }
+
+    /// Closing waits for the kernel: there is time now.
+    pub(super) fn close_late(&mut self) {
+        self.closing.clear();
+    }
+
+    /// Reads all that is there, as one event.
+    pub(super) fn take(&self, index: u32, queue: &mut VecDeque<Event>) {
+        let Some(link) = self.listening.get(&index) else {
+            return;
+        };
+        let mut buffer = [0; MAX_PACKET];
+        let mut packets = Vec::new();
+        for _ in 0..MAX_DRAIN {
+            match link.socket.receive(&mut buffer) {
+                Ok(packet) => {
+                    packets.push(buffer.get(..packet.length).unwrap_or_default().to_vec())
+                }
+                // A link that went down says so once, and packets may wait behind that.
+                Err(error) if error.raw_os_error() == Some(libc::ENETDOWN) => {}
+                Err(_) => break,
+            }
+        }
+        if !packets.is_empty() {
+            queue.push_back(Event::Vip { index, packets });
+        }
+    }
+
+    /// Sends a frame out of `link`. One that is lost is made good by the next.
+    pub(super) fn send(&mut self, link: &LinkAt, frame: &Frame) {
+        if let Err(error) = self.try_send(link, frame) {
+            log::debug!("vip/{}: send: {error}", link.name);
+        }
+    }
+
+    fn try_send(&mut self, link: &LinkAt, frame: &Frame) -> io::Result<()> {
+        let kind = match frame.kind {
+            EtherType::Ip => Protocol::Ip,
+            EtherType::Arp => Protocol::Arp,
+            EtherType::Ipv6 => Protocol::Ipv6,
+        };
+        let socket = match self.senders.entry(link.index) {
+            Entry::Occupied(socket) => socket.into_mut(),
+            Entry::Vacant(slot) => slot.insert(sender(link)?),
+        };
+        socket.send_as(kind, &frame.packet, &frame.to)
+    }
+
+    /// Sends an advertisement to one peer.
+    pub(super) fn send_to_peer(
+        &mut self,
+        link: &LinkAt,
+        from: IpAddr,
+        to: IpAddr,
+        ttl: u8,
+        payload: &[u8],
+    ) {
+        let key = (link.index, from);
+        let sent = match self.unicast.entry(key) {
+            Entry::Occupied(socket) => Ok(socket.into_mut()),
+            Entry::Vacant(slot) => {
+                let socket = RawIpSocket::open(VRRP, from, &link.name, TRAFFIC_CLASS);
+                socket.map(|socket| slot.insert(socket))
+            }
+        }
+        .and_then(|socket| socket.send(payload, to, ttl));
+        if let Err(error) = sent {
+            log::debug!("vip/{}: {to}: {error}", link.name);
+            // The address or the link may be another one by now.
+            self.unicast.remove(&key);
+        }
+    }
+}
+
+fn listen(link: &LinkAt, hearing: Hearing) -> io::Result<Listening> {
+    let mut memberships = Vec::new();
+    for (wanted, group) in [
+        (hearing.group4, IpAddr::V4(GROUP4)),
+        (hearing.group6, IpAddr::V6(GROUP6)),
+    ] {
+        if wanted {
+            memberships.push(Membership::join(group, link.index)?);
+        }
+    }
+    Ok(Listening {
+        socket: PacketSocket::open(link.index, Protocol::All, &hearing.filter)?,
+        hearing,
+        _memberships: memberships,
+    })
+}
+
+/// A socket that hears nothing.
+fn sender(link: &LinkAt) -> io::Result<PacketSocket> {
+    const NOTHING: [(u16, u8, u8, u32); 1] = [(0x06, 0, 0, 0)];
+    let socket = PacketSocket::open(link.index, Protocol::Arp, &NOTHING)?;
+    socket.hurry()?;
+    Ok(socket)
+}

@@ -1,0 +1,66 @@
+//! How an address is moved by requests over HTTP.
+
+use serde::Serialize;
+
+use super::Secret;
+
+/// How the API of a cloud is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipApi {
+    /// Its token.
+    pub api_token: Secret,
+    /// URL in place of the cloud's own API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// URL in place of the cloud's own metadata service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata_endpoint: Option<String>,
+}
+
+/// Requests that move an address. In URLs, header values and bodies `${ip}`, `${hostname}` and `${mac}` stand for the address,
+/// the name of this machine and the hardware address of the link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VipHook {
+    /// Gives the address to this machine: 200 to 299 is a success.
+    pub acquire: HookCall,
+    /// Takes it from this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<HookCall>,
+    /// Asks whether this machine has it: 200 to 299 says so, 404 and 409 say no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<HookCall>,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HookCall {
+    /// `GET`, `PUT`, `POST`, `PATCH` or `DELETE`.
+    pub method: HookMethod,
+    /// Where to.
+    pub url: String,
+    /// Fields of the head.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, Secret)>,
+    /// What is sent, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Secret>,
+}
+
+/// How a hook asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HookMethod {
+    /// GET.
+    Get,
+    /// PUT.
+    Put,
+    /// POST.
+    Post,
+    /// PATCH.
+    Patch,
+    /// DELETE.
+    Delete,
+}
