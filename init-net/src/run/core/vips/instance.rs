@@ -20,7 +20,7 @@ use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{
-    AddressOp, Desired, LinkAt, Observed, Op, Scope, VIP_LIFETIME, VipProvider, VipSpec, VipState,
+    AddressOp, Desired, LinkAt, Observed, Op, VIP_LIFETIME, VipProvider, VipSpec, VipState,
     VipStatus,
 };
 use crate::value::{Duration, Instant, Prefix, Rng, earliest};
@@ -152,7 +152,7 @@ impl Instance {
             referee.set_local(place.local.ok(), now);
         }
         self.begin(&place, resumes, hostname, now);
-        self.keep(&place, observed, now);
+        self.keep(&place, observed, now, effects);
         self.place = Some(place);
         self.inherited = None;
     }
@@ -215,29 +215,39 @@ impl Instance {
                 self.referee = Some(referee);
                 self.provider = provider(&self.spec, place, hostname, now);
                 if resumes.is_some() {
-                    self.resume(place, now);
+                    self.resume(now);
                 }
             }
             Err(why) => self.broken = Some(why),
         }
     }
 
-    fn resume(&mut self, place: &Place, now: Instant) {
+    fn resume(&mut self, now: Instant) {
         if let Some(provider) = &mut self.provider {
             provider.dialogue.resume(now);
         }
         self.duty = Duty::Held {
             refresh_at: now,
-            announcer: self.announcer(place, now),
+            announcer: None,
         };
         self.since = now;
     }
 
-    /// An address that somebody took away, or whose lifetime somebody changed, is put back; neighbours that see another card
-    /// of a bond now are told.
-    fn keep(&mut self, place: &Place, observed: &Observed, now: Instant) {
+    /// An address that somebody took away, or whose lifetime somebody changed, is put back. One that stands before the
+    /// machine's own (a lease brought another one) is put behind it. Neighbours that see another card of a bond now are told.
+    fn keep(
+        &mut self,
+        place: &Place,
+        observed: &Observed,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         let another = |old: &Place| old.active_member != place.active_member;
         let member_changed = self.place.as_ref().is_some_and(another);
+        let again = [
+            self.removal(&place.holder),
+            self.address(&place.holder, false),
+        ];
         let Duty::Held {
             refresh_at,
             announcer,
@@ -250,6 +260,8 @@ impl Instance {
         let gone = here.is_none_or(|there| there.status.valid_until.is_none());
         if gone {
             *refresh_at = now;
+        } else if place::comes_first(&self.spec, place, observed) {
+            effects.push(Effect::Hold(again.into()));
         }
         if gone || member_changed {
             announcer
@@ -423,7 +435,7 @@ impl Instance {
         effects.push(Effect::Hold(vec![self.address(&place.holder, false)]));
         self.duty = Duty::Held {
             refresh_at: now + REFRESH,
-            announcer: self.announcer(place, now),
+            announcer: None,
         };
         self.since = now;
         self.promotions = self.promotions.saturating_add(1);
@@ -445,30 +457,29 @@ impl Instance {
     }
 
     /// Without the connected route; with a lifetime; never the source of anything: IPv6 takes no deprecated address for that,
-    /// IPv4 none of a scope that does not reach as far as the destination (`inet_select_addr`, net/ipv4/devinet.c).
+    /// IPv4 the first one of a link (`inet_select_addr`, net/ipv4/devinet.c), which [`Self::keep`] sees to that it is not.
     fn address(&self, holder: &LinkAt, present: bool) -> Op {
         Op::AddressReplace(AddressOp {
             valid_secs: Some(VIP_LIFETIME),
             preferred_secs: Some(0),
             no_prefix_route: true,
             no_dad: self.spec.ip.is_ipv6(),
-            scope: if self.spec.ip.is_ipv4() {
-                Scope::Link
-            } else {
-                Scope::Global
-            },
             present,
             ..AddressOp::new(holder.clone(), Prefix::host(self.spec.ip))
         })
     }
 
+    fn removal(&self, holder: &LinkAt) -> Op {
+        Op::AddressDel {
+            link: holder.clone(),
+            address: Prefix::host(self.spec.ip),
+            peer: None,
+        }
+    }
+
     fn drop_address(&mut self, effects: &mut Vec<Effect>) {
         if let (Duty::Held { .. }, Some(place)) = (&self.duty, &self.place) {
-            effects.push(Effect::Hold(vec![Op::AddressDel {
-                link: place.holder.clone(),
-                address: Prefix::host(self.spec.ip),
-                peer: None,
-            }]));
+            effects.push(Effect::Hold(vec![self.removal(&place.holder)]));
         }
         self.duty = Duty::Without;
     }
@@ -532,6 +543,19 @@ impl Instance {
     /// The kernel refused a removal: it is tried again.
     pub(super) fn not_cleared(&mut self) {
         self.clearing = false;
+    }
+
+    /// The kernel has the address: the neighbours are told.
+    pub(super) fn confirmed(&mut self, now: Instant) {
+        let made = self
+            .place
+            .as_ref()
+            .and_then(|place| self.announcer(place, now));
+        if let Duty::Held { announcer, .. } = &mut self.duty
+            && announcer.is_none()
+        {
+            *announcer = made;
+        }
     }
 
     /// The kernel refused the address.

@@ -290,6 +290,7 @@ impl Vips {
             for instance in self.all_mut().filter(|it| it.concerns(&outcome.op)) {
                 match (&outcome.op, &outcome.result) {
                     (Op::AddressReplace(_), Err((_, why))) => instance.refused(why, now),
+                    (Op::AddressReplace(_), Ok(())) => instance.confirmed(now),
                     (Op::AddressDel { .. }, Err(_)) => instance.not_cleared(),
                     _ => {}
                 }
