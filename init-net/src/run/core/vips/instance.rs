@@ -16,11 +16,12 @@ use super::saved::SavedVip;
 use super::talk::Talk;
 use crate::proto::announce::Announcer;
 use crate::proto::assign::{self, Assignment};
+use crate::proto::etcd::Lease;
 use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{
-    AddressOp, Desired, LinkAt, Observed, Op, VIP_LIFETIME, VipProvider, VipSpec, VipState,
+    AddressOp, Desired, LinkAt, Observed, Op, VIP_LIFETIME, VipElection, VipProvider, VipSpec, VipState,
     VipStatus,
 };
 use crate::value::{Duration, Instant, Prefix, Rng, earliest};
@@ -158,11 +159,17 @@ impl Instance {
     }
 
     /// With which lease (of etcd) it goes on where the stage before stopped; `None`: it does not.
-    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> Option<Option<i64>> {
+    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> Option<Option<Lease>> {
         let saved = self.inherited.as_ref().filter(|saved| now < saved.until)?;
         let here = place::there(&self.spec, observed)
             .any(|there| there.link.index == place.holder.index && place::is_ours(there.status));
-        (here && place.local.is_ok()).then_some(saved.lease)
+        let lease = saved.lease.map(|id| Lease {
+            id,
+            until: saved.until,
+        });
+        // What was had by another kind of election is nothing to go on from.
+        let same = lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
+        (same && here && place.local.is_ok()).then_some(lease)
     }
 
     /// An address of a former run, or on another link: it is taken away before anything else. What somebody else gave this
@@ -195,7 +202,13 @@ impl Instance {
         }
     }
 
-    fn begin(&mut self, place: &Place, resumes: Option<Option<i64>>, hostname: &str, now: Instant) {
+    fn begin(
+        &mut self,
+        place: &Place,
+        resumes: Option<Option<Lease>>,
+        hostname: &str,
+        now: Instant,
+    ) {
         // A campaign ended with the carrier, and begins anew with it.
         if self.referee.as_ref().is_some_and(Referee::is_done) && place.local.is_ok() {
             self.referee = None;
@@ -639,7 +652,11 @@ impl Instance {
 
     /// What the next stage goes on from; `None`: this machine does not have the address.
     pub(super) fn saved(&self, now: Instant) -> Option<SavedVip> {
-        let (patience, lease) = self.referee.as_ref().filter(|_| self.is_held())?.patience();
+        let (patience, lease) = self
+            .referee
+            .as_ref()
+            .filter(|_| self.is_held())?
+            .patience(now);
         Some(SavedVip {
             until: now + patience,
             fit: self.health.as_ref().and_then(Health::fit),
