@@ -22,6 +22,21 @@ pub const LINK_LOCAL: &str = "fe80::200:5eff:fe00:233";
 /// The number of both groups.
 pub const VRID: u8 = 51;
 
+/// The longest that a Backup of priority 100 waits at an interval of a second, and its part that depends on the priority.
+pub const DOWN: Duration = Duration::from_millis(3610);
+pub const SKEW: Duration = Duration::from_millis(610);
+
+/// Complaints of keepalived about adverts.
+const COMPLAINTS: [&str; 7] = [
+    "Invalid",
+    "invalid",
+    "mismatch",
+    "too short",
+    "too long",
+    "wrong version",
+    "expected",
+];
+
 /// Between two questions of the observers.
 const PERIOD: Duration = Duration::from_millis(20);
 
@@ -203,4 +218,13 @@ pub fn groups(priority: u8) -> Vec<Instance> {
 /// An advert from an address, with a priority.
 pub fn advert(from: IpAddr, priority: u8) -> impl Fn(&Seen) -> bool {
     move |seen| matches!(seen, Seen::Advert { from: source, priority: said, .. } if *source == from && *said == priority)
+}
+
+/// keepalived has no complaint about what it got.
+#[track_caller]
+pub fn assert_no_complaints(keepalived: &Keepalived) {
+    let lines = keepalived.log().lines();
+    let complaint = |line: &&String| COMPLAINTS.iter().any(|it| line.contains(it));
+    let complaints: Vec<_> = lines.iter().filter(complaint).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
 }
