@@ -105,7 +105,14 @@ impl Capture {
         }
         let mut tshark = program::command_in(&here, "tshark");
         tshark
-            .args(["-n", "-o", "ip.check_checksum:TRUE", "-Y", "vrrp"])
+            // An error that quotes an advert is none.
+            .args([
+                "-n",
+                "-o",
+                "ip.check_checksum:TRUE",
+                "-Y",
+                "vrrp && !icmp && !icmpv6",
+            ])
             .args(["-T", "fields", "-E", "separator=;", "-r"])
             .arg(&self.file);
         for field in FIELDS {

@@ -47,6 +47,10 @@ pub enum Error {
     Broken,
     /// The name in the URL cannot stand in a certificate.
     HostName,
+    /// The certificates to be believed are of no use: what is wrong.
+    Authority(&'static str),
+    /// What this machine says who it is by is of no use: what is wrong.
+    Identity(&'static str),
     /// No random numbers, or no cipher: this machine's fault.
     Internal,
 }
@@ -64,6 +68,8 @@ impl Error {
             | Self::Certificate(_)
             | Self::Incompatible
             | Self::HostName
+            | Self::Authority(_)
+            | Self::Identity(_)
             | Self::Internal => false,
         }
     }
@@ -176,6 +182,8 @@ impl fmt::Display for Error {
             Self::NotTls => f.write_str("the answer is not TLS"),
             Self::Broken => f.write_str("the answer breaks the rules of TLS"),
             Self::HostName => f.write_str("no certificate can be for that host name"),
+            Self::Authority(what) => write!(f, "the CA's certificate {what}"),
+            Self::Identity(what) => write!(f, "this machine's {what}"),
             Self::Internal => f.write_str("TLS does not work here"),
         }
     }
@@ -188,6 +196,13 @@ fn alert_name(alert: u8) -> Option<&'static str> {
         AlertDescription::ProtocolVersion => "no common version",
         AlertDescription::UnrecognisedName => "it does not know the name",
         AlertDescription::CertificateRequired => "it wants a certificate of ours",
+        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+            "it does not take our certificate"
+        }
+        AlertDescription::UnsupportedCertificate => "our certificate is not for clients",
+        AlertDescription::CertificateRevoked => "our certificate has been revoked",
+        AlertDescription::CertificateExpired => "our certificate has ended, or not begun",
+        AlertDescription::UnknownCA => "it does not trust who signed our certificate",
         AlertDescription::AccessDenied => "access denied",
         AlertDescription::InternalError => "internal error",
         _ => return None,

@@ -2,14 +2,14 @@
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion, version};
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use super::trust::BUILT;
+use super::trust::{BUILT, Fixed};
 use super::*;
-use crate::value::{Duration, Hostname};
+use crate::value::{Duration, Hostname, Secret};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -45,6 +45,16 @@ impl Authority {
 
     /// A server with a certificate for `names` that is valid between these days after the build.
     fn server_between(&self, names: &[&str], from: u32, until: u32) -> ServerConnection {
+        let (der, key) = self.signed_between(names, from, until);
+        serve(der, &key, &[&version::TLS13, &version::TLS12])
+    }
+
+    /// A certificate for `names`, and its key.
+    fn signed(&self, names: &[&str]) -> (Vec<u8>, KeyPair) {
+        self.signed_between(names, 10, 20)
+    }
+
+    fn signed_between(&self, names: &[&str], from: u32, until: u32) -> (Vec<u8>, KeyPair) {
         let mut params =
             CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
                 .unwrap();
@@ -53,11 +63,7 @@ impl Authority {
         params.not_after = epoch + (BUILT + DAY * until);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        serve(
-            certificate.der().to_vec(),
-            &key,
-            &[&version::TLS13, &version::TLS12],
-        )
+        (certificate.der().to_vec(), key)
     }
 
     pub(in crate::proto) fn server(&self, names: &[&str]) -> ServerConnection {
@@ -81,6 +87,14 @@ fn serve(
 }
 
 fn pem(der: &[u8]) -> Vec<u8> {
+    labelled("CERTIFICATE", der).into_bytes()
+}
+
+fn key_pem(key: &KeyPair) -> String {
+    labelled("PRIVATE KEY", &key.serialize_der())
+}
+
+fn labelled(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::prelude::BASE64_STANDARD.encode(der);
     let lines: Vec<&str> = text
@@ -89,10 +103,9 @@ fn pem(der: &[u8]) -> Vec<u8> {
         .map(|line| core::str::from_utf8(line).unwrap())
         .collect();
     format!(
-        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
         lines.join("\n")
     )
-    .into_bytes()
 }
 
 /// What the server has to say.
@@ -367,4 +380,234 @@ fn what_a_person_reads() {
         Error::Alert(51).to_string(),
         "the server ended TLS: alert 51"
     );
+}
+
+/// A server that wants a certificate of `clients`, by each version of TLS.
+fn strict(
+    ours: &Authority,
+    clients: &Authority,
+    only: &'static SupportedProtocolVersion,
+) -> ServerConnection {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(clients.der.clone().into()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+        Arc::new(roots),
+        provider.clone(),
+    )
+    .build()
+    .unwrap();
+    // It checks with a clock as well.
+    let clock = Arc::new(Fixed(UnixTime::since_unix_epoch(WALL)));
+    let (der, key) = ours.signed(&["a.example"]);
+    let config = ServerConfig::builder_with_details(provider, clock)
+        .with_protocol_versions(&[only])
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(
+            vec![der.into()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    ServerConnection::new(Arc::new(config)).unwrap()
+}
+
+/// What the server makes of a client that says `hello`, or why there is no connection.
+fn greet(trust: &Trust, server: &mut ServerConnection) -> Result<Vec<u8>, Error> {
+    let mut session = session(trust, "a.example", WALL);
+    handshake(&mut session, server, 1000)?;
+    session.write(b"hello").unwrap();
+    let mut bytes = Vec::new();
+    session.transmit(&mut bytes);
+    Ok(tell(server, &bytes))
+}
+
+#[test]
+fn a_server_that_asks_is_told_who_this_is() {
+    let (ours, clients, strangers) = (
+        Authority::new("ours"),
+        Authority::new("clients"),
+        Authority::new("strangers"),
+    );
+    for only in [&version::TLS12, &version::TLS13] {
+        let fresh = || strict(&ours, &clients, only);
+        let (der, key) = clients.signed(&["me"]);
+        let key = Secret::new(key_pem(&key));
+        let chain = String::from_utf8(pem(&der)).unwrap();
+        let known = ours.trust().with_identity(&chain, &key).unwrap();
+        assert_eq!(greet(&known, &mut fresh()), Ok(b"hello".to_vec()));
+        let refusal = |trust: &Trust| greet(trust, &mut fresh()).unwrap_err().to_string();
+        let nobody = refusal(&ours.trust());
+        assert!(
+            [
+                "the server ended TLS: it wants a certificate of ours",
+                "the server ended TLS: no common cipher"
+            ]
+            .contains(&nobody.as_str()),
+            "{nobody}"
+        );
+        let (der, key) = strangers.signed(&["me"]);
+        let chain = String::from_utf8(pem(&der)).unwrap();
+        let stranger = ours
+            .trust()
+            .with_identity(&chain, &Secret::new(key_pem(&key)))
+            .unwrap();
+        assert_eq!(
+            refusal(&stranger),
+            "the server ended TLS: it does not trust who signed our certificate"
+        );
+    }
+}
+
+#[test]
+fn only_those_that_are_said() {
+    let (ours, others) = (Authority::new("ours"), Authority::new("others"));
+    let text = String::from_utf8([ours.pem(), others.pem()].concat()).unwrap();
+    let both = Trust::only(&text).unwrap();
+    check(&both, "a.example", ours.server(&["a.example"]), Ok(()));
+    check(&both, "a.example", others.server(&["a.example"]), Ok(()));
+    let one = Trust::only(core::str::from_utf8(&ours.pem()).unwrap()).unwrap();
+    check(
+        &one,
+        "a.example",
+        others.server(&["a.example"]),
+        Err(Error::UnknownIssuer),
+    );
+    let wrong = |text: &str| Trust::only(text).unwrap_err().to_string();
+    assert_eq!(wrong(""), "the CA's certificate is missing");
+    let cut = format!("{text}-----BEGIN CERTIFICATE-----\nAAAA\n");
+    assert_eq!(wrong(&cut), "the CA's certificate is damaged");
+}
+
+#[test]
+fn anybody_still_has_to_have_the_key() {
+    let anybody = Trust::unverified().unwrap();
+    let ours = Authority::new("ours");
+    for only in [&version::TLS12, &version::TLS13] {
+        let (der, key) = ours.signed(&["elsewhere.example"]);
+        check(
+            &anybody,
+            "a.example",
+            serve(der.clone(), &key, &[only]),
+            Ok(()),
+        );
+        // A certificate of somebody else, and another key: rustls itself would refuse to serve it.
+        let wrong = KeyPair::generate().unwrap();
+        let wrong = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(wrong.serialize_der()));
+        let signer = ring::sign::any_supported_type(&wrong).unwrap();
+        let thief = rustls::sign::CertifiedKey::new(vec![der.into()], signer);
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[only])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(thief)));
+        let server = ServerConnection::new(Arc::new(config)).unwrap();
+        check(
+            &anybody,
+            "a.example",
+            server,
+            Err(Error::Certificate("has a signature that is wrong")),
+        );
+    }
+    let past = ours.server_between(&["a.example"], 1, 2);
+    check(&anybody, "a.example", past, Ok(()));
+}
+
+#[test]
+fn what_is_wrong_with_an_identity() {
+    let ours = Authority::new("ours");
+    let (der, key) = ours.signed(&["me"]);
+    let chain = String::from_utf8(pem(&der)).unwrap();
+    let key = key_pem(&key);
+    let wrong = |chain: &str, key: &str| {
+        let identity = ours.trust().with_identity(chain, &Secret::new(key));
+        identity.unwrap_err().to_string()
+    };
+    let kind = "this machine's key is of no kind that is supported, or damaged";
+    let other = key_pem(&KeyPair::generate().unwrap());
+    let middle = key.len() / 2;
+    for (chain, key, expect) in [
+        ("", key.as_str(), "this machine's certificate is missing"),
+        (&key, &key, "this machine's certificate is missing"),
+        (
+            "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----",
+            &key,
+            "this machine's certificate is not PEM",
+        ),
+        (
+            &chain.repeat(17),
+            &key,
+            "this machine's certificate chain is too long",
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+            &key,
+            "this machine's certificate is damaged",
+        ),
+        (
+            &chain,
+            &other,
+            "this machine's key belongs to another certificate",
+        ),
+        (&chain, "hunter2", "this machine's key is not PEM"),
+        (&chain, &chain, kind),
+        (&chain, &key[..middle], "this machine's key is cut off"),
+        (
+            &chain,
+            &key.replace("M", "!"),
+            "this machine's key is not PEM",
+        ),
+        (
+            &chain,
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+            kind,
+        ),
+        (
+            &chain,
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
+            "this machine's key is encrypted",
+        ),
+        (
+            &chain,
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END RSA PRIVATE KEY-----",
+            "this machine's key is encrypted",
+        ),
+    ] {
+        assert_eq!(wrong(chain, key), expect);
+    }
+}
+
+/// Keys as OpenSSL writes them: `openssl genrsa`, `openssl ecparam -genkey`, each with `openssl req -x509`.
+#[test]
+fn keys_in_the_forms_that_openssl_writes() {
+    let trust = Authority::new("ours").trust();
+    let texts = [
+        (
+            include_str!("tests/rsa.crt"),
+            include_str!("tests/rsa.pkcs1.key"),
+            "-----BEGIN RSA PRIVATE KEY-----",
+        ),
+        (
+            include_str!("tests/rsa.crt"),
+            include_str!("tests/rsa.pkcs8.key"),
+            "-----BEGIN PRIVATE KEY-----",
+        ),
+        (
+            include_str!("tests/ec.crt"),
+            include_str!("tests/ec.sec1.key"),
+            "-----BEGIN EC PARAMETERS-----",
+        ),
+        (
+            include_str!("tests/ec.crt"),
+            include_str!("tests/ec.pkcs8.key"),
+            "-----BEGIN PRIVATE KEY-----",
+        ),
+    ];
+    for (chain, key, begins) in texts {
+        assert!(key.starts_with(begins));
+        trust
+            .clone()
+            .with_identity(chain, &Secret::new(key))
+            .unwrap();
+    }
 }

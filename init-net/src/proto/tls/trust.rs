@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::{Error, Session};
-use crate::value::{Duration, Hostname};
+use super::{Error, Session, identity};
+use crate::value::{Duration, Hostname, Secret};
 
 /// When this program was built, or its source was last changed: build.rs. No certificate that is of use ended before that, and
 /// a machine whose clock says less has lost its battery.
@@ -46,7 +50,56 @@ pub struct Read {
 #[derive(Clone)]
 pub struct Trust {
     provider: Arc<CryptoProvider>,
-    verifier: Arc<WebPkiServerVerifier>,
+    verifier: Verifier,
+    /// Who this machine is, to servers that ask.
+    identity: Option<Arc<CertifiedKey>>,
+}
+
+#[derive(Clone)]
+enum Verifier {
+    /// Who has a certificate by one of them.
+    Roots(Arc<WebPkiServerVerifier>),
+    /// Who has the key of its certificate.
+    Anybody(Arc<Anybody>),
+}
+
+/// Takes every certificate, and checks what is signed with it.
+#[derive(Debug)]
+struct Anybody(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
 }
 
 impl core::fmt::Debug for Trust {
@@ -57,7 +110,7 @@ impl core::fmt::Debug for Trust {
 
 /// The wall clock of one connection.
 #[derive(Debug)]
-struct Fixed(UnixTime);
+pub(super) struct Fixed(pub(super) UnixTime);
 
 impl TimeProvider for Fixed {
     fn current_time(&self) -> Option<UnixTime> {
@@ -76,16 +129,35 @@ impl Trust {
         Ok((Self::from_roots(roots)?, read))
     }
 
-    /// stub
-    pub fn only(_ca: &str) -> Result<Self, Error> {
-        Err(Error::Internal)
+    /// Just the certificates in `ca` (PEM), and not the roots of the web. A damaged one is an error: what is left may be those that
+    /// are not meant any more.
+    pub fn only(ca: &str) -> Result<Self, Error> {
+        let mut roots = RootCertStore::empty();
+        match add(&mut roots, ca.as_bytes()) {
+            Read { damaged: 1.., .. } => Err(Error::Authority("is damaged")),
+            Read { new: 0, .. } => Err(Error::Authority("is missing")),
+            Read { .. } => Self::from_roots(roots),
+        }
     }
-    /// stub
+
+    /// Anybody, whatever the certificate says. That the other side has its key is still checked, so that an answer is of the one
+    /// that the connection began with. For questions that hold no secret.
     pub fn unverified() -> Result<Self, Error> {
-        Err(Error::Internal)
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier::Anybody(Arc::new(Anybody(
+            provider.signature_verification_algorithms,
+        )));
+        Ok(Self {
+            provider,
+            verifier,
+            identity: None,
+        })
     }
-    /// stub
-    pub fn with_identity(self, _c: &str, _k: &crate::value::Secret) -> Result<Self, Error> {
+
+    /// Says to servers that ask who this machine is: `chain` (PEM), its own certificate first, and the `key` (PEM; PKCS#8, SEC1 or
+    /// PKCS#1; RSA, P-256, P-384 or Ed25519).
+    pub fn with_identity(mut self, chain: &str, key: &Secret) -> Result<Self, Error> {
+        self.identity = Some(identity::read(chain, key)?);
         Ok(self)
     }
 
@@ -95,7 +167,11 @@ impl Trust {
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
                 .build()
                 .map_err(|_| Error::Internal)?;
-        Ok(Self { provider, verifier })
+        Ok(Self {
+            provider,
+            verifier: Verifier::Roots(verifier),
+            identity: None,
+        })
     }
 
     /// A connection to `peer` that begins when the wall clock says `wall` (since 1970).
@@ -107,9 +183,18 @@ impl Trust {
         let now = UnixTime::since_unix_epoch(wall.max(BUILT));
         let config =
             ClientConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(Fixed(now)))
-                .with_safe_default_protocol_versions()?
-                .with_webpki_verifier(Arc::clone(&self.verifier));
-        let mut config = config.with_no_client_auth();
+                .with_safe_default_protocol_versions()?;
+        let config = match &self.verifier {
+            Verifier::Roots(roots) => config.with_webpki_verifier(Arc::clone(roots)),
+            Verifier::Anybody(anybody) => config
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::<Anybody>::clone(anybody)),
+        };
+        let mut config = match &self.identity {
+            Some(identity) => config
+                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(identity)))),
+            None => config.with_no_client_auth(),
+        };
         // One request a connection, seldom two to one server.
         config.resumption = Resumption::disabled();
         Session::new(config, name.ok_or(Error::HostName)?)
@@ -121,9 +206,9 @@ fn add(roots: &mut RootCertStore, text: &[u8]) -> Read {
     let mut read = Read::default();
     // What is not UTF-8 is damage, or a comment in an old encoding: the rest is still there.
     let text = String::from_utf8_lossy(text);
-    for piece in text.split(BEGIN).skip(1).take(MAX_CERTIFICATES) {
+    for der in certificates(&text) {
         let before = roots.len();
-        let added = der(piece).is_some_and(|der| roots.add(CertificateDer::from(der)).is_ok());
+        let added = der.is_some_and(|der| roots.add(CertificateDer::from(der)).is_ok());
         let known = |roots: &RootCertStore| match roots.roots.split_last() {
             Some((last, others)) => others.contains(last),
             None => false,
@@ -137,6 +222,11 @@ fn add(roots: &mut RootCertStore, text: &[u8]) -> Read {
         }
     }
     read
+}
+
+/// The bytes of each certificate in `text`; `None`: they cannot be read.
+pub(super) fn certificates(text: &str) -> impl Iterator<Item = Option<Vec<u8>>> {
+    text.split(BEGIN).skip(1).take(MAX_CERTIFICATES).map(der)
 }
 
 /// The bytes between the line before `piece` and the next end line.

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::talk::Talk;
-use crate::proto::etcd::{self, Campaign};
+use crate::proto::etcd::{self, Campaign, Lease};
 use crate::proto::tls::Trust;
 use crate::proto::vrrp::{self, Local, Vrrp};
 use crate::proto::{Dialogue as _, Machine as _};
@@ -41,7 +41,7 @@ pub(super) struct Start<'a> {
     /// Whether it is fit.
     pub(super) fit: bool,
     /// The stage before had the address: with this lease, of etcd.
-    pub(super) resumes: Option<Option<i64>>,
+    pub(super) resumes: Option<Option<Lease>>,
 }
 
 impl Referee {
@@ -63,9 +63,9 @@ impl Referee {
                 }))
             }
             VipElection::Etcd(election) => {
-                let settings = campaign(election, start.hostname)?;
+                let settings = campaign(election, start.hostname, spec.bootstrap)?;
                 let campaign = match start.resumes {
-                    Some(Some(lease)) => Campaign::resume(settings, lease, now),
+                    Some(Some(lease)) => Campaign::resume(settings, lease, start.fit, now),
                     _ => Campaign::new(settings, start.fit, now),
                 };
                 let trust = trust(election).map_err(|error| format!("etcd: {error}"))?;
@@ -209,11 +209,13 @@ impl Referee {
     }
 
     /// For how long the others wait for a machine that says nothing, and the lease that it goes on with.
-    pub(super) fn patience(&self) -> (Duration, Option<i64>) {
+    pub(super) fn patience(&self, now: Instant) -> (Duration, Option<i64>) {
         match self {
             Self::Vrrp(vrrp) => (vrrp.down_interval(), None),
-            // The lease itself says whether it is still good.
-            Self::Etcd(talk) => (talk.dialogue.ttl(), talk.dialogue.lease()),
+            Self::Etcd(talk) => match talk.dialogue.lease() {
+                Some(lease) => (lease.until.saturating_since(now), Some(lease.id)),
+                None => (Duration::ZERO, None),
+            },
         }
     }
 
@@ -242,7 +244,11 @@ fn settings(spec: &VipSpec, election: &VrrpElection) -> vrrp::Settings {
     }
 }
 
-fn campaign(election: &EtcdElection, hostname: &str) -> Result<etcd::Settings, String> {
+fn campaign(
+    election: &EtcdElection,
+    hostname: &str,
+    bootstrap: bool,
+) -> Result<etcd::Settings, String> {
     let url = |text: &String| text.parse().map_err(|error| format!("{text}: {error}"));
     Ok(etcd::Settings {
         endpoints: election
@@ -253,6 +259,7 @@ fn campaign(election: &EtcdElection, hostname: &str) -> Result<etcd::Settings, S
         key: election.key.clone(),
         candidate: hostname.to_owned(),
         ttl: election.ttl,
+        bootstrap,
     })
 }
 
