@@ -10,9 +10,7 @@ use crate::config::{
     CheckConfig, Diagnostic, Document, ElectionConfig, EtcdConfig, Severity, VipConfig,
     VipProvider, VrrpConfig,
 };
-use crate::state::{
-    self, Desired, EtcdElection, VipCheck, VipElection, VipSpec, VrrpElection,
-};
+use crate::state::{self, Desired, EtcdElection, VipCheck, VipElection, VipSpec, VrrpElection};
 use crate::value::{Layer, LinkName, Mac, Origin, VrrpVersion};
 
 /// Most shared addresses of a machine: each has timers and sockets of its own.

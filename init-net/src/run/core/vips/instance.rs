@@ -21,8 +21,8 @@ use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{
-    AddressOp, Desired, LinkAt, Observed, Op, VIP_LIFETIME, VipElection, VipProvider, VipSpec, VipState,
-    VipStatus,
+    AddressOp, Desired, LinkAt, Observed, Op, VIP_LIFETIME, VipElection, VipProvider, VipSpec,
+    VipState, VipStatus,
 };
 use crate::value::{Duration, Instant, Prefix, Rng, earliest};
 
