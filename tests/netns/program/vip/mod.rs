@@ -4,6 +4,8 @@
 //! Intervals are a second where nothing else is said: tests run beside each other on a busy host, and `scripts/bench` measures.
 
 mod failure;
+mod hostile;
 mod ours;
 mod peers;
+mod rogue;
 mod stage;
