@@ -197,7 +197,10 @@ pub struct VipStatus {
     pub promotions: u32,
 }
 
-/// As people write it: `200ms`.
+/// As people write it: `200ms`, `0s`.
 fn time<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    if time.is_zero() {
+        return serializer.serialize_str("0s");
+    }
     serializer.collect_str(&format_args!("{time:?}"))
 }

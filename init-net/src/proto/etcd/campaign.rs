@@ -1,67 +1,229 @@
 //! [`Campaign`]: one machine's part in an election.
+//!
+//! ```text
+//!  no lease ──grant──► Out ──enter──► Asked ──look──► In ──first──► active
+//!     ▲                 ▲                └── not there ─┘ gone         │
+//!     └──── revoked ────┴──────────────── leaving ◄── unfit, told ─────┘
+//! ```
+//!
+//! To let the key go is to revoke its lease: whatever was asked before and comes late at etcd is about a lease that is no more.
 
+use core::mem;
 use std::collections::VecDeque;
 
-use super::{Event, Lease, Settings};
+use super::gateway::{self, Ask, Candidate, MAX_CANDIDATES, Said, key_of};
+use super::{Event, Lease, Settings, Why};
 use crate::proto::Dialogue;
-use crate::proto::http::{FetchError, Request, Response};
-use crate::value::{Duration, Instant};
+use crate::proto::http::{FetchError, Request, Response, Url};
+use crate::value::{Duration, Instant, Rng, earliest};
+
+/// Most members that are asked in turn: a cluster has seven at most.
+const MAX_ENDPOINTS: usize = 16;
+
+/// How often a candidate looks who campaigns: between this and twice as long. A standby takes over no later than that after the
+/// key was let go.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Longest wait for one answer: a member that is there answers in milliseconds, and there are others.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Longest time before the end of its lease at which an owner gives the key up: for as long the kernel keeps an address that nobody
+/// refreshes, and clocks drift less. A short lease has less.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// First wait after all members have failed; doubles.
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+
+/// Longest wait after all members have failed.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Most facts that wait for the owner; the oldest make room.
+const MAX_EVENTS: usize = 32;
 
 /// One machine's part in an election. The owner makes one request after another, each once (`Fetch::once`).
 ///
-/// [`Dialogue::request`] also acts on time: it is to be called when [`Dialogue::deadline`] has passed although a request is on its
-/// way, and events are to be drained after it.
+/// [`Dialogue::request`] also acts on time, and no request outlasts the right to the key: a campaign whose answers are given back
+/// has given the key up in time.
 #[derive(Debug)]
 pub struct Campaign {
     settings: Settings,
     fit: bool,
-    lease: Option<Lease>,
+    rng: Rng,
+    /// Whom of [`Settings::endpoints`] to ask.
+    endpoint: usize,
+    /// Failures in a row.
+    failed: usize,
+    retry: Duration,
+    /// Nothing is asked before.
+    quiet_until: Instant,
+    /// What is on its way, and since when.
+    pending: Option<(Ask, Instant)>,
+    lease: Option<Granted>,
+    place: Place,
+    /// The lease is to be revoked.
+    leaving: bool,
+    /// This machine has the key.
     active: bool,
-    stopping: bool,
+    look_at: Instant,
+    /// Whether others campaigned when it looked last; `None`: it has not looked since it left.
+    others: Option<bool>,
+    /// A candidate of our own name that is before us.
+    namesake: Option<Namesake>,
+    hold_until: Instant,
+    /// How many attempts to say farewell are left, once it is to stop.
+    farewells: Option<usize>,
     owner: Option<String>,
     fault: Option<String>,
     events: VecDeque<Event>,
 }
 
+/// A lease of ours.
+#[derive(Clone, Copy, Debug)]
+struct Granted {
+    id: i64,
+    ttl: Duration,
+    /// Its last moment as etcd counts it, at the earliest.
+    ends: Instant,
+    renew_at: Instant,
+}
+
+impl Granted {
+    /// `asked`: when that was asked for. etcd counts from when it got that, which is later.
+    fn new(id: i64, ttl: Duration, asked: Instant) -> Self {
+        Self {
+            id,
+            ttl,
+            ends: asked + ttl,
+            renew_at: asked + ttl / 3,
+        }
+    }
+
+    /// When the key has to be let go if etcd says nothing more.
+    fn gives_up(&self) -> Instant {
+        let before = margin(self.ttl);
+        Instant::BOOT + self.ends.saturating_since(Instant::BOOT + before)
+    }
+}
+
+fn margin(ttl: Duration) -> Duration {
+    MARGIN.min(ttl / 3)
+}
+
+/// Where our key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It is not there.
+    Out,
+    /// It was asked for, and may be there.
+    Asked,
+    /// It was there.
+    In,
+}
+
+/// A candidate of our own name: a former run of this machine, whose key stands in its way until its lease ends — or another machine
+/// that is called the same, which renews its lease.
+#[derive(Clone, Copy, Debug)]
+struct Namesake {
+    lease: i64,
+    created: i64,
+    since: Instant,
+    next: Next,
+}
+
+/// What is to be done about a namesake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Its lease is looked at.
+    Age { at: Instant },
+    /// Its key is deleted.
+    Evict { at: Instant },
+    /// Nothing before the next look; `told`: nothing at all, it is another machine.
+    Wait { told: bool },
+}
+
+impl Namesake {
+    fn next(&self) -> Option<(Ask, Instant)> {
+        let (lease, created) = (self.lease, self.created);
+        match self.next {
+            Next::Age { at } => Some((Ask::Age(lease), at)),
+            Next::Evict { at } => Some((Ask::Evict { lease, created }, at)),
+            Next::Wait { .. } => None,
+        }
+    }
+}
+
 impl Campaign {
     /// A campaign that begins at `now`.
-    pub fn new(settings: Settings, fit: bool, _now: Instant) -> Self {
+    pub fn new(mut settings: Settings, fit: bool, now: Instant) -> Self {
+        settings.endpoints.truncate(MAX_ENDPOINTS);
+        // Machines that boot at once look at different times.
+        let seed = settings
+            .candidate
+            .bytes()
+            .fold(now.as_nanos(), |seed, byte| {
+                seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+            });
         Self {
             settings,
             fit,
+            rng: Rng::new(seed),
+            endpoint: 0,
+            failed: 0,
+            retry: RETRY_FIRST,
+            quiet_until: now,
+            pending: None,
             lease: None,
+            place: Place::Out,
+            leaving: false,
             active: false,
-            stopping: false,
+            look_at: now,
+            others: None,
+            namesake: None,
+            hold_until: now,
+            farewells: None,
             owner: None,
             fault: None,
             events: VecDeque::new(),
         }
     }
 
-    /// A campaign that goes on with the lease of one that had the key: [`Campaign::lease`] of then. It has the key at once when
-    /// the lease cannot have ended, and asks first otherwise.
+    /// A campaign that goes on with the lease of one that had the key: [`Campaign::lease`] of then. It has the key at once, without
+    /// a word, when the lease cannot have ended meanwhile; otherwise it asks first.
     pub fn resume(settings: Settings, lease: Lease, fit: bool, now: Instant) -> Self {
+        let ttl = settings.ttl;
         Self {
+            lease: Some(Granted {
+                id: lease.id,
+                ttl,
+                ends: lease.until + margin(ttl),
+                renew_at: now,
+            }),
+            place: Place::Asked,
             active: now < lease.until,
-            lease: Some(lease),
             ..Self::new(settings, fit, now)
         }
     }
 
-    /// Says whether this machine is fit to have the key.
+    /// Says whether this machine is fit to have the key. One that is not lets it go when another one campaigns, or at once without
+    /// [`Settings::bootstrap`].
     pub fn set_fit(&mut self, fit: bool, _now: Instant) {
         self.fit = fit;
+        self.leave_if_unfit();
     }
 
     /// Gives the key up, and does not campaign for `hold`.
-    pub fn abdicate(&mut self, _hold: Duration, _now: Instant) {
-        self.active = false;
+    pub fn abdicate(&mut self, hold: Duration, now: Instant) {
+        self.hold_until = now + hold;
+        self.leave(Why::Told);
     }
 
     /// Gives the key up for good: the lease is revoked, as far as one attempt a member goes.
-    pub fn stop(&mut self, _now: Instant) {
-        self.stopping = true;
-        self.active = false;
+    pub fn stop(&mut self, now: Instant) {
+        if self.farewells.is_none() {
+            self.farewells = Some(self.settings.endpoints.len());
+            self.quiet_until = now;
+            self.leave(Why::Told);
+        }
     }
 
     /// Whether this machine has the key.
@@ -71,11 +233,7 @@ impl Campaign {
 
     /// Whether nothing is left to be asked after [`Campaign::stop`].
     pub const fn is_done(&self) -> bool {
-        self.stopping
-    }
-
-    pub const fn ttl(&self) -> Duration {
-        self.settings.ttl
+        self.farewells.is_some() && self.lease.is_none() && self.pending.is_none()
     }
 
     /// Who has the key: the name under which it campaigns.
@@ -88,26 +246,340 @@ impl Campaign {
         self.fault.as_deref()
     }
 
-    /// The lease, for [`Campaign::resume`].
-    pub const fn lease(&self) -> Option<Lease> {
-        self.lease
+    /// The lease that it has the key by, for [`Campaign::resume`].
+    pub fn lease(&self) -> Option<Lease> {
+        let lease = self.lease.filter(|_| self.active)?;
+        Some(Lease {
+            id: lease.id,
+            until: lease.gives_up(),
+        })
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn lose(&mut self, why: Why) {
+        if mem::take(&mut self.active) {
+            self.tell(Event::Lost(why));
+            self.set_owner(None);
+        }
+    }
+
+    fn leave(&mut self, why: Why) {
+        self.lose(why);
+        self.others = None;
+        self.leaving = self.lease.is_some();
+    }
+
+    /// Whoever is not fit and has a key leaves to others, who are fit: nobody queues who is not.
+    fn leave_if_unfit(&mut self) {
+        let stays = self.settings.bootstrap && self.others == Some(false);
+        // One that has not looked yet waits for what it sees.
+        let unknown = self.active && self.settings.bootstrap && self.others.is_none();
+        if !self.fit && self.place != Place::Out && !stays && !unknown {
+            self.leave(Why::Unfit);
+        }
+    }
+
+    fn set_owner(&mut self, owner: Option<String>) {
+        if self.owner != owner {
+            self.owner.clone_from(&owner);
+            self.tell(Event::Owner(owner));
+        }
+    }
+
+    /// Acts on time: the lease may end soon.
+    fn check(&mut self, now: Instant) {
+        if self.active && self.lease.is_none_or(|lease| now >= lease.gives_up()) {
+            self.lose(Why::Unreachable);
+        }
+    }
+
+    /// What is to be asked next, and when; `None`: nothing.
+    fn next(&self) -> Option<(Ask, Instant)> {
+        let look = (Ask::Look, self.look_at);
+        let may = self.fit || (self.settings.bootstrap && self.others == Some(false));
+        let (first, second) = match self.lease {
+            Some(lease) if self.leaving => (Some((Ask::Revoke(lease.id), self.quiet_until)), None),
+            _ if self.farewells.is_some() => return None,
+            None if may => (
+                Some((Ask::Grant(self.settings.ttl), self.hold_until)),
+                Some(look),
+            ),
+            None => (None, Some(look)),
+            Some(lease) => {
+                let enter = Ask::Enter {
+                    lease: lease.id,
+                    alone: !self.fit,
+                };
+                let enter = (self.place == Place::Out && may).then_some((enter, self.hold_until));
+                let special = enter.or(self.namesake.and_then(|other| other.next()));
+                let renew = (Ask::Renew(lease.id), lease.renew_at);
+                let first = [Some(renew), special].into_iter().flatten();
+                (first.min_by_key(|(_, at)| *at), Some(look))
+            }
+        };
+        let (ask, at) = [first, second]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(_, at)| *at)?;
+        Some((ask, at.max(self.quiet_until)))
+    }
+
+    /// The member, or all of them in turn, did not do it.
+    fn fail(&mut self, endpoint: Option<&Url>, text: &str, now: Instant) {
+        let count = self.settings.endpoints.len().max(1);
+        self.failed += 1;
+        self.endpoint = (self.endpoint + 1) % count;
+        self.quiet_until = now;
+        if self.farewells.is_some() {
+            // One attempt a member: there is no time to wait.
+        } else if self.failed.is_multiple_of(count) {
+            let text = match endpoint {
+                Some(endpoint) => format!("etcd: {}: {text}", endpoint.host_field()),
+                None => format!("etcd: {text}"),
+            };
+            if self.fault.as_ref() != Some(&text) {
+                self.fault = Some(text.clone());
+                self.tell(Event::Trouble(text));
+            }
+            let jitter = Duration::from_millis(self.rng.below(self.retry.as_millis() as u64 / 2));
+            self.quiet_until = now + (self.retry - jitter);
+            self.retry = (self.retry * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// An attempt to say farewell has failed.
+    fn count_farewell(&mut self, ask: &Ask) {
+        if let (Ask::Revoke(_), Some(left)) = (ask, &mut self.farewells) {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.end_lease();
+            }
+        }
+    }
+
+    fn end_lease(&mut self) {
+        self.lease = None;
+        self.leaving = false;
+        self.place = Place::Out;
+        self.namesake = None;
+    }
+
+    fn act(&mut self, ask: &Ask, said: Said, asked: Instant, now: Instant) {
+        let current = |lease: &Granted| matches!(ask, Ask::Renew(id) | Ask::Enter { lease: id, .. } | Ask::Revoke(id) if *id == lease.id);
+        let ours = self.lease.as_ref().is_some_and(current);
+        match said {
+            Said::Granted(id, ttl) => {
+                self.lease = Some(Granted::new(id, ttl, asked));
+                self.leaving = self.farewells.is_some();
+            }
+            Said::Renewed(ttl) if ours => {
+                let late = self.lease.is_some_and(|lease| now >= lease.gives_up());
+                if let Some(lease) = &mut self.lease {
+                    *lease = Granted::new(lease.id, ttl, asked);
+                }
+                if late {
+                    self.look_at = now;
+                }
+            }
+            Said::NoLease if ours => {
+                self.lose(Why::Expired);
+                self.end_lease();
+            }
+            Said::Candidates(candidates) => self.look(&candidates, now),
+            Said::Age(age) => self.judge(age, now),
+            Said::Done => match ask {
+                Ask::Enter { .. } if ours => {
+                    self.place = Place::Asked;
+                    self.look_at = now;
+                }
+                Ask::Evict { .. } => {
+                    self.namesake = None;
+                    self.look_at = now;
+                }
+                Ask::Revoke(_) => {
+                    self.end_lease();
+                    self.look_at = now;
+                }
+                _ => {}
+            },
+            Said::NoLease if matches!(ask, Ask::Age(_)) => self.judge(None, now),
+            Said::Renewed(_) | Said::NoLease => {}
+        }
+    }
+
+    fn look(&mut self, candidates: &[Candidate], now: Instant) {
+        let jitter = Duration::from_millis(self.rng.below(LOOK.as_millis() as u64 + 1));
+        self.look_at = now + LOOK + jitter;
+        self.set_owner(candidates.first().map(|first| first.name.clone()));
+        if self.leaving || self.farewells.is_some() {
+            return;
+        }
+        let own = self.lease.map(|lease| key_of(&self.settings.key, lease.id));
+        let is_own = |candidate: &Candidate| {
+            own.as_ref()
+                .is_some_and(|own| own.as_bytes() == candidate.key)
+        };
+        self.others = Some(candidates.iter().any(|other| !is_own(other)));
+        let position = candidates.iter().position(is_own);
+        // Behind more than are read it may still be there.
+        if position.is_some() {
+            self.place = Place::In;
+        } else if candidates.len() < MAX_CANDIDATES {
+            if self.place != Place::Out {
+                // Whoever deletes it each time is not raced.
+                self.hold_until = self.hold_until.max(self.look_at);
+            }
+            self.place = Place::Out;
+        }
+        if position != Some(0) {
+            self.lose(Why::Deleted);
+        }
+        self.leave_if_unfit();
+        let (false, Some(position), Some(lease)) = (self.leaving, position, &mut self.lease) else {
+            return;
+        };
+        if position > 0 {
+            let name = gateway::shown(&self.settings.candidate);
+            let before = candidates.get(..position).unwrap_or_default();
+            self.meet(before.iter().find(|other| other.name == name), now);
+        } else if now >= lease.gives_up() {
+            // First, but not for long enough to act on it.
+            lease.renew_at = now;
+        } else if !self.active {
+            self.namesake = None;
+            self.active = true;
+            self.tell(Event::Won);
+        }
+    }
+
+    /// A candidate of our own name is before us, or none.
+    fn meet(&mut self, other: Option<&Candidate>, now: Instant) {
+        self.namesake = other.map(|other| match self.namesake {
+            Some(known) if (known.lease, known.created) == (other.lease, other.created) => {
+                Namesake {
+                    next: match known.next {
+                        Next::Wait { told: false } => Next::Age { at: now },
+                        next => next,
+                    },
+                    ..known
+                }
+            }
+            _ => Namesake {
+                lease: other.lease,
+                created: other.created,
+                since: now,
+                next: Next::Age { at: now },
+            },
+        });
+    }
+
+    /// `age`: how long the namesake's lease still is, of how long. Each candidate renews after a third of it: one that has not is
+    /// gone. Seconds are whole ones.
+    fn judge(&mut self, age: Option<(Duration, Duration)>, now: Instant) {
+        let Some(namesake) = &mut self.namesake else {
+            return;
+        };
+        let Some((left, granted)) = age else {
+            self.namesake = None;
+            self.look_at = now;
+            return;
+        };
+        let second = Duration::from_secs(1);
+        if left + second < granted - granted / 3 {
+            namesake.next = Next::Evict { at: now };
+            return;
+        }
+        let told = now.saturating_since(namesake.since) > granted / 2 + second;
+        namesake.next = Next::Wait { told };
+        if told {
+            let name = gateway::shown(&self.settings.candidate);
+            self.tell(Event::Trouble(format!(
+                "etcd: another machine campaigns under the name {name} as well"
+            )));
+        }
     }
 }
 
 impl Dialogue for Campaign {
     type Event = Event;
 
-    fn request(&mut self, _now: Instant) -> Option<Request> {
-        None
+    fn request(&mut self, now: Instant) -> Option<Request> {
+        self.check(now);
+        if self.pending.is_some() {
+            return None;
+        }
+        let (ask, at) = self.next()?;
+        if now < at {
+            return None;
+        }
+        let Some(endpoint) = self.settings.endpoints.get(self.endpoint).cloned() else {
+            self.end_lease();
+            self.fail(None, "there is no endpoint", now);
+            return None;
+        };
+        let mut deadline = now + PATIENCE.min(self.settings.ttl / 4);
+        if let Some(lease) = self.lease.filter(|_| self.active) {
+            deadline = deadline.min(lease.gives_up());
+        }
+        if let (Ask::Enter { .. }, Place::Out) = (&ask, self.place) {
+            // It may come to be though its answer does not come.
+            self.place = Place::Asked;
+        }
+        let names = (self.settings.key.as_str(), self.settings.candidate.as_str());
+        match gateway::request(&ask, &endpoint, names, deadline) {
+            Ok(request) => {
+                self.pending = Some((ask, now));
+                Some(request)
+            }
+            Err(error) => {
+                self.count_farewell(&ask);
+                self.fail(Some(&endpoint), &error.to_string(), now);
+                None
+            }
+        }
     }
 
-    fn answer(&mut self, _answer: Result<Response, FetchError>, _now: Instant) {}
+    fn answer(&mut self, answer: Result<Response, FetchError>, now: Instant) {
+        let Some((ask, asked)) = self.pending.take() else {
+            return;
+        };
+        let said = match &answer {
+            Ok(response) => gateway::read(&ask, response),
+            Err(error) => Err(error.cause.to_string()),
+        };
+        match said {
+            Ok(said) => {
+                self.failed = 0;
+                self.retry = RETRY_FIRST;
+                self.fault = None;
+                self.act(&ask, said, asked, now);
+            }
+            Err(text) => {
+                self.count_farewell(&ask);
+                let endpoint = self.settings.endpoints.get(self.endpoint).cloned();
+                self.fail(endpoint.as_ref(), &text, now);
+            }
+        }
+        self.check(now);
+    }
 
     fn event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        let gives_up = self.lease.filter(|_| self.active);
+        let gives_up = gives_up.map(|lease| lease.gives_up());
+        let next = match self.pending {
+            Some(_) => None,
+            None => self.next().map(|(_, at)| at),
+        };
+        earliest([gives_up, next])
     }
 }

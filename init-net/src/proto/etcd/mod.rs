@@ -5,7 +5,10 @@
 //! long as its lease, and the one that was created first has it.
 
 mod campaign;
+mod gateway;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use campaign::Campaign;
 pub use settings::{Event, Lease, Settings, Why};

@@ -3,6 +3,7 @@
 //! A packet that waits in a socket proves that its sender lives. So nobody acts on a timer before everything has been heard:
 //! what is due asks for [`Effect::DrainVips`] first and acts after [`Event::VipsDrained`](super::Event::VipsDrained).
 
+mod duty;
 mod health;
 mod instance;
 mod place;

@@ -1,0 +1,1 @@
+//! Campaigns against a model of etcd on a virtual clock.
