@@ -5,7 +5,9 @@
 
 mod failure;
 mod hostile;
+mod life;
 mod ours;
 mod peers;
 mod rogue;
 mod stage;
+mod virtual_mac;
