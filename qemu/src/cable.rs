@@ -3,12 +3,14 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::io::IoSliceMut;
 use std::mem::size_of;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::poll::PollFd;
@@ -16,11 +18,14 @@ use nix::poll::PollFlags;
 use nix::poll::PollTimeout;
 use nix::poll::poll;
 use nix::sys::socket::AddressFamily;
+use nix::sys::socket::ControlMessageOwned;
 use nix::sys::socket::MsgFlags;
+use nix::sys::socket::RecvMsg;
 use nix::sys::socket::SockFlag;
 use nix::sys::socket::SockProtocol;
 use nix::sys::socket::SockType;
 use nix::sys::socket::recv;
+use nix::sys::socket::recvmsg;
 use nix::sys::socket::send;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::socket;
@@ -29,6 +34,7 @@ use nix::sys::socket::sockopt;
 use crate::Deadline;
 use crate::Namespace;
 use crate::Result;
+use crate::clock;
 use crate::error::Context;
 
 /// Room for the largest frame that the kernel puts together, and the virtio header before it, bytes.
@@ -45,6 +51,8 @@ pub(crate) struct Options {
     /// Each frame behind a virtio header, which keeps what the kernel has put off (checksums, cutting into segments) put off
     /// on the other side as well.
     pub header: bool,
+    /// The kernel writes down when each one came.
+    pub times: bool,
 }
 
 /// A packet socket for every frame that comes in at one interface, whoever it is for. It never blocks.
@@ -85,6 +93,27 @@ impl End {
         }
     }
 
+    /// [`End::take`] with the time at which the kernel got the frame; [`Options::times`] must be set.
+    pub(crate) fn take_at<'a>(&self, buffer: &'a mut [u8]) -> Option<(&'a [u8], SystemTime)> {
+        let mut room = nix::cmsg_space!(libc::timespec);
+        loop {
+            let mut parts = [IoSliceMut::new(buffer)];
+            let message = recvmsg::<()>(
+                self.socket.as_raw_fd(),
+                &mut parts,
+                Some(&mut room),
+                MsgFlags::MSG_DONTWAIT,
+            );
+            let (length, time) = match message {
+                Ok(message) => (message.bytes, arrival(&message)),
+                Err(Errno::ENETDOWN | Errno::EINTR) => continue,
+                Err(_) => return None,
+            };
+            let time = time.unwrap_or_else(clock::wall);
+            return Some((buffer.get(..length)?, time));
+        }
+    }
+
     /// Waits until a frame waits; false: none came.
     pub(crate) fn wait(&self, deadline: Deadline) -> bool {
         loop {
@@ -114,12 +143,23 @@ impl From<OwnedFd> for End {
     }
 }
 
+/// When the kernel got a message, by its wall clock.
+fn arrival(message: &RecvMsg<'_, '_, ()>) -> Option<SystemTime> {
+    message.cmsgs().ok()?.find_map(|part| match part {
+        ControlMessageOwned::ScmTimestampns(time) => {
+            Some(SystemTime::UNIX_EPOCH + Duration::from(time))
+        }
+        _ => None,
+    })
+}
+
 fn open(interface: &str, options: Options) -> io::Result<OwnedFd> {
     let index = nix::net::if_::if_nametoindex(interface)?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let none: Option<SockProtocol> = None;
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, none)?;
     setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &options.times)?;
     let options = [
         (libc::PACKET_VNET_HDR, options.header),
         (libc::PACKET_IGNORE_OUTGOING, !options.outgoing),

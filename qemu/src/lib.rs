@@ -7,6 +7,7 @@
 //!      ├── peer        dnsmasq, kea (real) · dhcp (scripted, may be late or hostile) · http (metadata, configs) ·
 //!      │               relay (a cable that loses, delays and doubles) · pods (connected by real CNI plugins)
 //!      ├── traffic     packets built by hand, and a stranger who is all of the network at the end of a cable
+//!      ├── vip         machines on one network, one who asks who has a shared address, a capture that others judge
 //!      ├── trace       a program that is killed after its n-th system call
 //!      ├── guest       the image: init-net, busybox, modules, a script or a session with real tools
 //!      ├── vm          command (topology → argv, pure) → QEMU; serial log; carrier and new cards by QMP; killed on drop
@@ -36,6 +37,7 @@ pub mod process;
 pub mod session;
 pub mod trace;
 pub mod traffic;
+pub mod vip;
 pub mod vm;
 
 pub use clock::Deadline;

@@ -59,6 +59,12 @@ impl Process {
         &self.command
     }
 
+    /// Its number, which nobody else has before this is dropped.
+    pub fn id(&self) -> i32 {
+        // A number that the kernel gave out as a pid fits.
+        self.child.id().cast_signed()
+    }
+
     /// Follows the child's standard output.
     pub fn output(&mut self, echo: Option<String>) -> Option<Log> {
         let output = self.child.stdout.take()?;
@@ -76,9 +82,7 @@ impl Process {
     /// # Errors
     /// The kernel refuses.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        // A number that the kernel gave out as a pid fits.
-        let pid = Pid::from_raw(self.child.id().cast_signed());
-        kill(pid, signal).context(&self.command)
+        kill(Pid::from_raw(self.id()), signal).context(&self.command)
     }
 
     /// Waits until the child has ended by itself.

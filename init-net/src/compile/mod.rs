@@ -53,20 +53,14 @@ pub fn compile(documents: &[Document], links: &BTreeMap<u32, LinkStatus>) -> Com
     let mut names = names::Names::new(&documents, links, &mut diagnostics);
 
     let mut desired = Desired::default();
-    let made = link::Links::merge(&documents, &names, &mut diagnostics);
+    let mut made = link::Links::merge(&documents, &names, &mut diagnostics);
     names.use_up(made.enslaved().map(|(name, _)| name.clone()), made.used());
     operator::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
     address::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
     route::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
-    vip::merge(
-        &documents,
-        &names,
-        &made,
-        links,
-        &mut desired,
-        &mut diagnostics,
-    );
+    vip::merge(&documents, &names, &made, &mut desired, &mut diagnostics);
     vip::check_own(&mut desired, &mut diagnostics);
+    made.hold_shared(&names, &mut desired, &mut diagnostics);
     made.finish(&documents, &names, &mut desired, &mut diagnostics);
     rule::merge(&documents, &names, &mut desired, &mut diagnostics);
     ethernet::merge(&documents, &names, &mut desired, &mut diagnostics);

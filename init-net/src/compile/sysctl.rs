@@ -5,11 +5,12 @@
 //! same reason it is short. What is not in it stays as the kernel makes it, `rp_filter`, `arp_ignore`, `route_localnet`
 //! and the limits of conntrack among them: systems of containers set those for themselves, each its own way.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use super::names::Names;
 use crate::config::{AutoMethod, Diagnostic, Document, LinkSettings, OperatorConfig, Severity};
-use crate::state::{Desired, OperatorKind, SysctlSpec};
+use crate::state::{Desired, OperatorKind, SysctlSpec, VipSpec};
 use crate::value::{Gather as _, Layer, LinkName, Origin, SysctlKey};
 
 /// One parameter of the baseline: key, value, reason.
@@ -66,6 +67,23 @@ const FORWARDING: Row = (
     "router advertisements count although it forwards",
 );
 
+/// Where a shared address has a hardware address of its own: nobody else may answer for it, and what comes in by that link may
+/// be answered by the one below. Of IPv4 what keepalived sets for `use_vmac`; of IPv6 the link is to have no address that all machines
+/// would make alike of the same hardware address.
+const VIRTUAL_MAC4: [(&str, &str); 6] = [
+    ("net/ipv4/conf/{below}/arp_ignore", "1"),
+    ("net/ipv4/conf/{below}/arp_filter", "1"),
+    ("net/ipv4/conf/{}/arp_ignore", "1"),
+    ("net/ipv4/conf/{}/accept_local", "1"),
+    ("net/ipv4/conf/{}/rp_filter", "0"),
+    ("net/ipv6/conf/{}/disable_ipv6", "1"),
+];
+const VIRTUAL_MAC6: [(&str, &str); 3] = [
+    ("net/ipv6/conf/{}/addr_gen_mode", "1"),
+    ("net/ipv6/conf/{}/accept_ra", "0"),
+    ("net/ipv6/conf/{}/accept_dad", "0"),
+];
+
 pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
@@ -118,7 +136,35 @@ pub(super) fn merge(
             );
         }
     }
+    virtual_macs(desired);
     baseline(documents, names, desired);
+}
+
+/// What a document says of these parameters wins: who says it wants it so.
+fn virtual_macs(desired: &mut Desired) {
+    let Desired { vips, sysctls, .. } = desired;
+    let on_its_own = |vip: &&VipSpec| vip.holder != vip.link_name;
+    for vip in vips.values().filter(on_its_own) {
+        let rows: &[(&str, &str)] = match vip.ip {
+            IpAddr::V4(_) => &VIRTUAL_MAC4,
+            IpAddr::V6(_) => &VIRTUAL_MAC6,
+        };
+        for (key, value) in rows {
+            let key = key.replace("{below}", vip.link_name.as_str());
+            let Ok(key) = key.replace("{}", vip.holder.as_str()).parse::<SysctlKey>() else {
+                continue;
+            };
+            let said = sysctls.entry(key.clone());
+            said.or_insert_with(|| SysctlSpec {
+                key,
+                value: (*value).to_owned(),
+                kept: true,
+                layer: vip.layer,
+                origin: vip.origin.clone(),
+                overrode: Vec::new(),
+            });
+        }
+    }
 }
 
 /// Where the routes of a link's routers are not taken, or stand in a table of their own, the kernel is to make no default

@@ -10,9 +10,7 @@ use crate::config::{
     CheckConfig, Diagnostic, Document, ElectionConfig, EtcdConfig, Severity, VipConfig,
     VipProvider, VrrpConfig,
 };
-use crate::state::{
-    self, Desired, EtcdElection, LinkStatus, VipCheck, VipElection, VipSpec, VrrpElection,
-};
+use crate::state::{self, Desired, EtcdElection, VipCheck, VipElection, VipSpec, VrrpElection};
 use crate::value::{Layer, LinkName, Mac, Origin, VrrpVersion};
 
 /// Most shared addresses of a machine: each has timers and sockets of its own.
@@ -26,7 +24,6 @@ pub(super) fn merge(
     documents: &[&Document],
     names: &Names<'_>,
     links: &Links,
-    observed: &BTreeMap<u32, LinkStatus>,
     desired: &mut Desired,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -52,7 +49,7 @@ pub(super) fn merge(
                 let by = (document.layer, &config.origin);
                 match links.carries(&link, by) {
                     Ok(()) => {
-                        let mac = mac(observed, &link);
+                        let mac = links.stable_mac(&link, names);
                         let id = (link.clone(), config.address);
                         desired
                             .vips
@@ -107,7 +104,9 @@ fn check_groups(desired: &mut Desired, diagnostics: &mut Vec<Diagnostic>) {
         let VipElection::Vrrp(election) = &vip.election else {
             return true;
         };
-        let key = (link.clone(), ip.is_ipv4(), election.vrid);
+        // Peers of a cloud may speak over the other family than that of the address.
+        let ipv4 = election.peers.first().unwrap_or(ip).is_ipv4();
+        let key = (link.clone(), ipv4, election.vrid);
         let Some((other, origin)) = groups.get(&key) else {
             groups.insert(key, (*ip, vip.origin.clone()));
             return true;
@@ -152,12 +151,6 @@ fn check_reach(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
 
 fn fault(severity: Severity, config: &VipConfig, rule: &str) -> Diagnostic {
     Diagnostic::new(severity, rule.to_owned()).with_place((&config.origin).into())
-}
-
-/// What tells this machine from the others on the link.
-fn mac(observed: &BTreeMap<u32, LinkStatus>, link: &LinkName) -> Option<Mac> {
-    let mut links = observed.values();
-    links.find(|status| status.name == *link)?.stable_mac()
 }
 
 fn spec(config: &VipConfig, link_name: LinkName, mac: Option<Mac>, layer: Layer) -> VipSpec {
@@ -257,7 +250,8 @@ fn vrid(address: IpAddr) -> u8 {
     (hash % 254) as u8 + 1
 }
 
-/// The priority of a machine that was given none: machines differ, mostly, so that they do not promote at one moment.
+/// The priority of a machine that was given none: machines differ by the hardware address of the link, mostly, so that they do not
+/// promote at one moment.
 fn priority(mac: Option<Mac>) -> u8 {
     let step = mac.map_or(0, |mac| hash(mac.as_bytes()) % PRIORITY_STEPS);
     defaults::VRRP_PRIORITY + PRIORITY_STEP * step as u8

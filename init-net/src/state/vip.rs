@@ -104,12 +104,13 @@ pub struct VrrpElection {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<IpAddr>,
     /// Least hop limit of an advertisement that is believed: 255 proves a neighbour.
+    #[serde(rename = "minTTL")]
     pub min_ttl: u8,
     /// For how long a machine that still answers for the address keeps it, though it advertises no more; zero: not at all.
     #[serde(serialize_with = "time")]
     pub takeover_guard: Duration,
     /// Whether the address has a hardware address of its own (RFC 9568 §7.3), on a macvlan link.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    #[serde(rename = "virtualMAC", skip_serializing_if = "core::ops::Not::not")]
     pub virtual_mac: bool,
 }
 
@@ -196,7 +197,10 @@ pub struct VipStatus {
     pub promotions: u32,
 }
 
-/// As people write it: `200ms`.
+/// As people write it: `200ms`, `0s`.
 fn time<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    if time.is_zero() {
+        return serializer.serialize_str("0s");
+    }
     serializer.collect_str(&format_args!("{time:?}"))
 }

@@ -42,7 +42,7 @@ pub struct HookCall {
     /// Where to.
     pub url: String,
     /// Fields of the head.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "by_name")]
     pub headers: Vec<(String, Secret)>,
     /// What is sent, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,4 +63,12 @@ pub enum HookMethod {
     Patch,
     /// DELETE.
     Delete,
+}
+
+/// As the configuration has them: each name once.
+fn by_name<S: serde::Serializer>(
+    fields: &[(String, Secret)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(fields.iter().map(|(name, value)| (name, value)))
 }

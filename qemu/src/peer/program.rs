@@ -6,19 +6,25 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Lab;
+use crate::Namespace;
 use crate::artefacts;
 
 /// Folders of shared libraries in an unpacked package.
 const LIBRARIES: [&str; 2] = ["usr/lib", "lib"];
 
-/// The peer `name` as a command in the lab's namespace: as `scripts/setup` unpacked it, with the libraries that came with
-/// it, else as it is installed.
+/// The peer `name` as a command in the lab's namespace.
 pub(super) fn command(lab: &Lab, name: &str) -> Command {
+    command_in(lab.namespace(), name)
+}
+
+/// The peer `name` as a command in a namespace: as `scripts/setup` unpacked it, with the libraries that came with it, else
+/// as it is installed.
+pub(crate) fn command_in(namespace: &Namespace, name: &str) -> Command {
     let root = root();
     let Ok(program) = artefacts::program(&root, name) else {
-        return lab.namespace().command(name);
+        return namespace.command(name);
     };
-    let mut command = lab.namespace().command(&program.to_string_lossy());
+    let mut command = namespace.command(&program.to_string_lossy());
     command.env("LD_LIBRARY_PATH", libraries(&root).join(":"));
     command
 }

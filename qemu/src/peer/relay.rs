@@ -70,8 +70,8 @@ impl Relay {
         seed: u64,
     ) -> Result<Self> {
         let options = Options {
-            outgoing: false,
             header: true,
+            ..Options::default()
         };
         let [left, right] = ends;
         let ends = [

@@ -52,7 +52,8 @@ pub fn on_machine(name: &'static str, test: impl FnOnce(&Machine) + Send + 'stat
 }
 
 impl Machine {
-    fn new(name: &str) -> Self {
+    /// A fresh machine for this thread, which must end after it.
+    pub(super) fn new(name: &str) -> Self {
         let program = tests::program::program();
         let lab = Lab::new(name).expect("a lab (these tests need root)");
         let own = CloneFlags::CLONE_NEWNET
@@ -75,14 +76,19 @@ impl Machine {
 
     /// One more cable: `name` here, down, and `far-name` on a bridge of the lab, up.
     pub fn cable(&self, name: &str, mac: &str, bridge: &str) {
-        // By number, not by "self": ip(8) reads the path in a process of its own.
-        let thread = nix::unistd::gettid();
-        let here = format!("/proc/{}/task/{thread}/ns/net", std::process::id());
+        let here = self.network();
         let lab = |arguments: String| self.lab.namespace().ip(&arguments).expect("a cable");
         lab(format!(
             "link add far-{name} type veth peer name {name} address {mac} netns {here}"
         ));
         lab(format!("link set far-{name} master {bridge} up"));
+    }
+
+    /// The path of its network, for others.
+    pub fn network(&self) -> String {
+        // By number, not by "self": ip(8) reads the path in a process of its own.
+        let thread = nix::unistd::gettid();
+        format!("/proc/{}/task/{thread}/ns/net", std::process::id())
     }
 
     /// A dnsmasq on `lan`, to be changed before it starts.

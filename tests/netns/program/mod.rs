@@ -29,4 +29,5 @@ mod slots;
 mod statics;
 mod survives;
 mod traffic;
+mod vip;
 mod watch;

@@ -10,6 +10,7 @@ mod graph;
 mod kind;
 mod members;
 mod topology;
+mod virtual_mac;
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -338,6 +339,8 @@ impl Links {
         }
         let addresses = desired.addresses.values();
         up.extend(addresses.map(|a| (a.link_name.clone(), a.layer, a.origin.clone())));
+        let shared = desired.vips.values();
+        up.extend(shared.map(|vip| (vip.link_name.clone(), vip.layer, vip.origin.clone())));
         for (layer, config) in documents
             .iter()
             .flat_map(|d| d.operators.iter().map(|o| (d.layer, o)))

@@ -9,7 +9,9 @@ use crate::config::{Diagnostic, Place, Severity};
 use crate::value::{Origin, Span};
 
 /// Words that make a key secret, lower case. Public keys are hidden as well: no harm, and no list to keep.
-const SECRET: [&str; 6] = ["key", "token", "secret", "passw", "psk", "crt"];
+const SECRET: [&str; 8] = [
+    "key", "token", "secret", "passw", "psk", "crt", "header", "body",
+];
 
 /// Keys of secrets. What is almost written so is secret too: a slip in a key must not show its value.
 const SECRET_KEYS: [&str; 6] = [

@@ -279,6 +279,21 @@ impl Vrrp {
         self.wait(now);
     }
 
+    /// Gives the address up when its own advertisement is so late that this machine must have stood still: another one may have
+    /// the address by now. Answers whether it did.
+    fn steps_back(&mut self, now: Instant) -> bool {
+        let State::Active { advertise_at, .. } = self.state else {
+            return false;
+        };
+        let late = now.saturating_since(advertise_at);
+        let stood_still = late > (self.settings.interval * 2).max(STALL);
+        if stood_still {
+            self.lose(Why::Stalled);
+            self.listen(now);
+        }
+        stood_still
+    }
+
     /// Waits for the Active from now on.
     fn wait(&mut self, now: Instant) {
         let down_at = now + timing::down(&self.settings, self.priority(), self.interval);
@@ -481,6 +496,8 @@ impl Machine for Vrrp {
         if self.local.is_none() || matches!(self.state, State::Off | State::Stopped) {
             return;
         }
+        // What it hears first after it stood still finds a machine that claims nothing.
+        self.steps_back(now);
         if let Some(packet) = frame::Packet::parse(packet) {
             self.receive_advertisement(&packet, now);
         } else if let Some((ip, mac)) = neighbor::claim(packet) {
@@ -515,10 +532,7 @@ impl Machine for Vrrp {
                 }
             }
             State::Active { advertise_at, .. } if advertise_at <= now => {
-                let late = now.saturating_since(advertise_at);
-                if late > (self.settings.interval * 2).max(STALL) {
-                    self.lose(Why::Stalled);
-                    self.listen(now);
+                if self.steps_back(now) {
                     return;
                 }
                 self.advertise(self.priority(), now);

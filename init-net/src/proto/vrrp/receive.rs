@@ -7,7 +7,10 @@ use super::{
     ANSWER_PAUSE, Advertisement, COLLISION_OVER, Event, FIT, LEAVING, Notice, State, Vrrp,
     VrrpVersion, Why, timing,
 };
-use crate::value::{Instant, Mac};
+use crate::value::{Duration, Instant, Mac};
+
+/// In which those who preempt at once come one after the other: 2 ms for ten steps of priority.
+const PREEMPT_SPREAD: Duration = Duration::from_millis(50);
 
 /// Silent intervals of another group until its number counts as free.
 const COLLISION_SILENCE: u32 = 3;
@@ -165,18 +168,24 @@ impl Vrrp {
         let mut wait_until = preempt_at;
         if preempts {
             let delay = if unfit {
-                core::time::Duration::ZERO
+                Duration::ZERO
             } else {
                 self.settings.preempt_delay
             };
             let at = wait_until.map_or(now + delay, |at| at.min(now + delay));
             wait_until = Some(at);
             if at <= now && self.hold_until <= now {
+                // DEVIATION: RFC 9568 §6.4.2 (455) lets the timer run on, three intervals in which the Active may fall silent.
+                // It has just shown that it lives and will hear that it has to yield; of several who want the address the one
+                // with the most priority is the first.
+                let skew = timing::skew(VrrpVersion::V3, self.priority(), PREEMPT_SPREAD);
                 if let State::Backup {
-                    preempt_at, guard, ..
+                    preempt_at,
+                    guard,
+                    down_at,
                 } = &mut self.state
                 {
-                    // The timer keeps running. That it has the address is known: no question is needed.
+                    *down_at = (*down_at).min(now + skew);
                     *preempt_at = Some(at);
                     *guard = None;
                 }

@@ -226,8 +226,9 @@ fn preemption_waits_for_its_delay_and_needs_more_priority() {
     for time in (0..=2600).step_by(200) {
         line.to(time).hear(&advert(2, 100));
     }
-    // The last one that counted came at 1.8 s.
-    line.check(&["2483 adv 150", "2483 Won", "2600 Contested", "2600 adv 150"]);
+    // 106/256 × 50 ms after the first one that does not count.
+    let first = ["2021 adv 150", "2021 Won", "2200 Contested", "2200 adv 150"];
+    assert_eq!(line.log[..4], first);
     let mut line = Line::new(eager);
     for time in (0..=5000).step_by(200) {
         line.to(time).hear(&advert(2, 150));

@@ -1,6 +1,6 @@
 //! `Layer2VIPConfig`, `HCloudVIPConfig`, and their kin of our own.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value as Json, json};
 
@@ -111,7 +111,8 @@ pub struct SharedAddress(pub IpAddr);
 impl Scalar for SharedAddress {
     fn read(node: &Node, text: &str) -> Result<Self, Wrong> {
         let address = IpAddr::read(node, text)?;
-        if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+        let no_host = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if address.is_unspecified() || address.is_loopback() || address.is_multicast() || no_host {
             return Err("a shared address is one that a machine can have".into());
         }
         Ok(Self(address))
@@ -135,9 +136,24 @@ impl ApiKeys {
 }
 
 impl HookKeys {
-    fn call(self) -> HookCall {
+    /// `None`: a field of the head would break it, which is reported.
+    fn call(self, source: &Source<'_>) -> Option<HookCall> {
+        let headers = self.headers.iter().flat_map(|table| &table.value.0);
+        for (name, value) in headers {
+            if name.value.is_empty() || !name.value.bytes().all(is_token) {
+                let rule = "the name of a header is letters, digits and !#$%&'*+-.^_`|~";
+                self.refuse(source, name, rule, None);
+                return None;
+            }
+            let printable = |byte: u8| byte == b'\t' || byte == b' ' || byte.is_ascii_graphic();
+            if !value.value.expose().bytes().all(printable) {
+                let rule = "the value of a header is one line of ASCII";
+                self.refuse(source, value, rule, None);
+                return None;
+            }
+        }
         let headers = self.headers.map(|table| table.value.0).unwrap_or_default();
-        HookCall {
+        Some(HookCall {
             method: self.method.map_or(HookMethod::Post, |said| said.value),
             url: self.url.value.text().to_owned(),
             headers: headers
@@ -145,8 +161,30 @@ impl HookKeys {
                 .map(|(name, value)| (name.value, value.value))
                 .collect(),
             body: self.body.map(|said| said.value),
-        }
+        })
     }
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
 }
 
 impl Kind for Layer2VipKeys {
@@ -195,12 +233,19 @@ impl Kind for HttpVipKeys {
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let origin = self.origin(source);
         let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
-        let call = |keys: At<HookKeys>| keys.value.call();
-        let provider = VipProvider::Http(Box::new(VipHook {
-            acquire: call(self.acquire),
-            release: self.release.map(call),
-            status: self.status.map(call),
-        }));
+        // What cannot be asked as it was said is not asked at all.
+        let call = |keys: At<HookKeys>| keys.value.call(source).ok_or(());
+        let hook = |acquire, release: Option<_>, status: Option<_>| {
+            Ok::<_, ()>(VipHook {
+                acquire: call(acquire)?,
+                release: release.map(call).transpose()?,
+                status: status.map(call).transpose()?,
+            })
+        };
+        let Ok(hook) = hook(self.acquire, self.release, self.status) else {
+            return;
+        };
+        let provider = VipProvider::Http(Box::new(hook));
         self.options
             .apply(address, link, provider, origin, source, out);
     }

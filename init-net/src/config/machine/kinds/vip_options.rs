@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::probe::{Endpoint, Url};
 use super::vip::SharedAddress;
-use crate::config::machine::record::{Items as _, Record};
+use crate::config::machine::record::{At, Items as _, Record};
 use crate::config::machine::scalar::{Names, Within};
 use crate::config::machine::source::Source;
 use crate::config::{
@@ -23,6 +23,14 @@ const MOST_INTERVAL: Duration = Duration::from_millis(40_950);
 const MOST_SECONDS: u64 = 255;
 /// Shortest lease of etcd: it is refreshed thrice in that time, by machines far apart.
 const LEAST_TTL: Duration = Duration::from_secs(2);
+
+/// Shortest interval and timeout of a check: an interval of 0 would keep a processor busy.
+const LEAST_RHYTHM: Duration = Duration::from_millis(10);
+/// What a certificate and a private key begin with in PEM (RFC 7468), of whatever kind the key is.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+/// What is said of a text that is no certificate.
+const NO_CERTIFICATE: &str = "expected certificates, PEM";
 
 keys! {
     /// In every kind of shared address.
@@ -184,7 +192,7 @@ impl VipOptionKeys {
             self.refuse(source, &self.election, rule, Some(fix));
             return None;
         };
-        etcd.value.cluster(source).map(ElectionConfig::Etcd)
+        self.cluster(&etcd.value, source).map(ElectionConfig::Etcd)
     }
 
     /// A key that only VRRP understands, when one is said, and its place.
@@ -274,6 +282,11 @@ impl VipOptionKeys {
             self.refuse(source, &self.min_ttl, rule, Some("add peers, or remove it"));
             return None;
         }
+        let preempts = self.preempt.as_ref().is_some_and(|said| said.value);
+        if self.preempt_delay.is_some() && !preempts {
+            let rule = "preemptDelay has no effect without preempt: true";
+            self.warn(source, &self.preempt_delay, rule, None);
+        }
         let virtual_mac = self.virtual_mac.as_ref().is_some_and(|said| said.value);
         if virtual_mac && !matches!(provider, VipProvider::Layer2) {
             let rule = "an address that an API moves has no hardware address of its own";
@@ -326,6 +339,25 @@ impl VipOptionKeys {
             self.refuse(source, check, rule, Some("remove them"));
             return Err(());
         }
+        if let Some(ca) = keys
+            .ca
+            .as_ref()
+            .filter(|ca| !ca.value.contains(CERTIFICATE))
+        {
+            self.refuse(source, ca, NO_CERTIFICATE, None);
+            return Err(());
+        }
+        if keys.ca.is_some() && keys.insecure.as_ref().is_some_and(|said| said.value) {
+            let rule = "ca has no effect with insecureSkipVerify: true";
+            self.refuse(source, &keys.insecure, rule, Some("keep one of them"));
+            return Err(());
+        }
+        for said in [&keys.interval, &keys.timeout].into_iter().flatten() {
+            if said.value < LEAST_RHYTHM {
+                self.refuse(source, said, "a check takes 10ms at least", None);
+                return Err(());
+            }
+        }
         Ok(Some(CheckConfig {
             target,
             interval: keys.interval.as_ref().map(|said| said.value),
@@ -336,35 +368,53 @@ impl VipOptionKeys {
             insecure: keys.insecure.as_ref().is_some_and(|said| said.value),
         }))
     }
-}
 
-impl EtcdKeys {
-    fn cluster(&self, source: &Source<'_>) -> Option<EtcdConfig> {
-        let endpoints = &self.endpoints.value;
+    fn cluster(&self, keys: &EtcdKeys, source: &Source<'_>) -> Option<EtcdConfig> {
+        let endpoints = &keys.endpoints.value;
         if endpoints.is_empty() || endpoints.len() > MAX_ENDPOINTS {
             let rule = format!("a cluster has 1 to {MAX_ENDPOINTS} endpoints");
-            self.refuse(source, &self.endpoints, &rule, None);
+            self.refuse(source, &keys.endpoints, &rule, None);
             return None;
         }
-        let identity = match (&self.cert, &self.key) {
+        let identity = match (&keys.cert, &keys.key) {
             (Some(cert), Some(key)) => Some((cert.value.clone(), key.value.clone())),
             (None, None) => None,
-            (Some(_), None) | (None, Some(_)) => {
+            (Some(At { mark, .. }), None) | (None, Some(At { mark, .. })) => {
                 let rule = "cert and key belong together";
-                self.refuse(source, &self.endpoints, rule, Some("give both, or none"));
+                self.refuse(source, mark, rule, Some("give both, or none"));
                 return None;
             }
         };
-        let ttl = self.ttl.as_ref().map(|said| said.value);
+        for said in [&keys.ca, &keys.cert].into_iter().flatten() {
+            if !said.value.contains(CERTIFICATE) {
+                self.refuse(source, said, NO_CERTIFICATE, None);
+                return None;
+            }
+        }
+        let is_key = |said: &&At<Secret>| said.value.expose().contains(PRIVATE_KEY);
+        if keys.key.is_some() && keys.key.as_ref().filter(is_key).is_none() {
+            self.refuse(source, &keys.key, "expected a private key, PEM", None);
+            return None;
+        }
+        let empty = keys
+            .election_key
+            .as_ref()
+            .is_some_and(|key| key.value.is_empty());
+        if empty {
+            let rule = "etcd has no empty key";
+            self.refuse(source, &keys.election_key, rule, Some("remove electionKey"));
+            return None;
+        }
+        let ttl = keys.ttl.as_ref().map(|said| said.value);
         if ttl.is_some_and(|ttl| ttl < LEAST_TTL) {
-            self.refuse(source, &self.ttl, "a lease lives for 2s at least", None);
+            self.refuse(source, &keys.ttl, "a lease lives for 2s at least", None);
             return None;
         }
         Some(EtcdConfig {
             endpoints: endpoints.iter().map(|url| url.text().to_owned()).collect(),
-            ca: self.ca.as_ref().map(|said| said.value.clone()),
+            ca: keys.ca.as_ref().map(|said| said.value.clone()),
             identity,
-            key: self.election_key.as_ref().map(|said| said.value.clone()),
+            key: keys.election_key.as_ref().map(|said| said.value.clone()),
             ttl,
         })
     }

@@ -20,7 +20,9 @@ const VIP: &str = "192.0.2.100";
 const STATIC: &str = "ip=192.0.2.1::192.0.2.254:255.255.255.0::eth0:none";
 
 fn config(more: &str) -> String {
-    format!("apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: {VIP}\nlink: eth0\n{more}")
+    format!(
+        "apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: {VIP}\nlink: eth0\npriority: 100\n{more}"
+    )
 }
 
 /// A machine that has one, and what it had before it began.
@@ -85,7 +87,7 @@ fn a_machine_alone_takes_the_address_and_keeps_it_alive() {
     let (won, first) = &ops[0];
     assert_eq!(
         first,
-        "ip addr add 192.0.2.100/32 dev eth0 scope link noprefixroute proto 73 valid_lft 3 preferred_lft 0"
+        "ip addr add 192.0.2.100/32 dev eth0 noprefixroute proto 73 valid_lft 3 preferred_lft 0"
     );
     assert!((600..=800).contains(won), "{won}");
     assert!(
@@ -238,4 +240,27 @@ fn an_address_that_the_kernel_refuses_is_left_to_others() {
         "{said:?}"
     );
     assert!(said.contains(&"0".to_owned()), "{said:?}");
+}
+
+#[test]
+fn it_is_never_the_first_address_of_its_link() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    // A lease brings another address, and the old one goes: the kernel adds behind what is there.
+    let own = |a: &AddressStatus| a.address.to_string() == "192.0.2.1/24";
+    let at = machine.kernel.addresses.iter().position(own).unwrap();
+    let address = machine.kernel.addresses.remove(at);
+    machine.kernel.addresses.push(address);
+    machine.done.clear();
+    machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+    let end = machine.now + Duration::from_millis(50);
+    machine.run_until(end, |_| false);
+    let ops: Vec<String> = ops(&machine).into_iter().map(|(_, op)| op).collect();
+    assert_eq!(ops.len(), 2, "{ops:?}");
+    assert!(
+        ops[0].starts_with("ip addr del") && ops[1].starts_with("ip addr add"),
+        "{ops:?}"
+    );
+    machine.run(5);
+    assert!(has(&machine));
 }

@@ -9,6 +9,7 @@
 //! The order counts. On promotion: advertisement, address, announcements. On demotion: the address goes first, then the
 //! referee says farewell.
 
+use super::duty::INCAPABLE;
 use super::health::Health;
 use super::place::{self, Place};
 use super::referee::{Referee, Ruling, Start};
@@ -21,16 +22,9 @@ use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{
-    AddressOp, Desired, LinkAt, Observed, Op, Scope, VIP_LIFETIME, VipElection, VipProvider,
-    VipSpec, VipState, VipStatus,
+    Desired, LinkAt, Observed, Op, VipElection, VipProvider, VipSpec, VipState, VipStatus,
 };
-use crate::value::{Duration, Instant, Prefix, Rng, earliest};
-
-/// How often the address is refreshed, which the kernel keeps for [`VIP_LIFETIME`]: two refreshes may be late.
-const REFRESH: Duration = Duration::from_secs(1);
-
-/// How long a machine that could not do its duty leaves the address to others.
-const INCAPABLE: Duration = Duration::from_secs(10);
+use crate::value::{Instant, Rng, earliest};
 
 /// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.
 const MAX_ROUNDS: usize = 32;
@@ -48,26 +42,27 @@ pub(super) enum News {
 /// One shared address on one link.
 pub(super) struct Instance {
     pub(super) spec: VipSpec,
-    place: Option<Place>,
-    referee: Option<Referee>,
+    pub(super) place: Option<Place>,
+    pub(super) referee: Option<Referee>,
     health: Option<Health>,
     /// Who moves it in the network around; `None`: the neighbours learn it.
-    provider: Option<Talk<Assignment>>,
-    duty: Duty,
-    since: Instant,
-    promotions: u32,
+    pub(super) provider: Option<Talk<Assignment>>,
+    pub(super) duty: Duty,
+    pub(super) since: Instant,
+    pub(super) promotions: u32,
     /// What is in the way, or was last.
-    reason: String,
+    pub(super) reason: String,
     /// Configuration that cannot be used.
     broken: Option<String>,
     /// What the stage before had, until this one has begun.
     inherited: Option<SavedVip>,
     /// An address of a former run is being removed.
-    clearing: bool,
+    pub(super) clearing: bool,
     stopping: bool,
 }
 
-enum Duty {
+/// What this machine does with the address.
+pub(super) enum Duty {
     Without,
     Acquiring,
     Held {
@@ -153,7 +148,7 @@ impl Instance {
             referee.set_local(place.local.ok(), now);
         }
         self.begin(&place, resumes, hostname, now);
-        self.keep(&place, observed, now);
+        self.keep(&place, observed, now, effects);
         self.place = Some(place);
         self.inherited = None;
     }
@@ -228,47 +223,22 @@ impl Instance {
                 self.referee = Some(referee);
                 self.provider = provider(&self.spec, place, hostname, now);
                 if resumes.is_some() {
-                    self.resume(place, now);
+                    self.resume(now);
                 }
             }
             Err(why) => self.broken = Some(why),
         }
     }
 
-    fn resume(&mut self, place: &Place, now: Instant) {
+    fn resume(&mut self, now: Instant) {
         if let Some(provider) = &mut self.provider {
             provider.dialogue.resume(now);
         }
         self.duty = Duty::Held {
             refresh_at: now,
-            announcer: self.announcer(place, now),
+            announcer: None,
         };
         self.since = now;
-    }
-
-    /// An address that somebody took away, or whose lifetime somebody changed, is put back; neighbours that see another card
-    /// of a bond now are told.
-    fn keep(&mut self, place: &Place, observed: &Observed, now: Instant) {
-        let another = |old: &Place| old.active_member != place.active_member;
-        let member_changed = self.place.as_ref().is_some_and(another);
-        let Duty::Held {
-            refresh_at,
-            announcer,
-        } = &mut self.duty
-        else {
-            return;
-        };
-        let here =
-            place::there(&self.spec, observed).find(|there| there.link.index == place.holder.index);
-        let gone = here.is_none_or(|there| there.status.valid_until.is_none());
-        if gone {
-            *refresh_at = now;
-        }
-        if gone || member_changed {
-            announcer
-                .iter_mut()
-                .for_each(|announcer| announcer.again(now));
-        }
     }
 
     fn lose_place(&mut self, why: String, now: Instant, effects: &mut Vec<Effect>) {
@@ -430,62 +400,6 @@ impl Instance {
         }
     }
 
-    /// The address is ours: it is put on its link, and the neighbours are told.
-    fn hold(&mut self, now: Instant, effects: &mut Vec<Effect>, news: &mut Vec<News>) {
-        let Some(place) = &self.place else { return };
-        effects.push(Effect::Hold(vec![self.address(&place.holder, false)]));
-        self.duty = Duty::Held {
-            refresh_at: now + REFRESH,
-            announcer: self.announcer(place, now),
-        };
-        self.since = now;
-        self.promotions = self.promotions.saturating_add(1);
-        self.reason.clear();
-        news.push(News::Gained);
-    }
-
-    fn announcer(&self, place: &Place, now: Instant) -> Option<Announcer> {
-        // Who is behind an API's router has no neighbours that would believe.
-        if self.provider.is_some() {
-            return None;
-        }
-        Some(Announcer::new(
-            self.spec.ip,
-            place.mac?,
-            place.forwards,
-            now,
-        ))
-    }
-
-    /// Without the connected route; with a lifetime; never the source of anything: IPv6 takes no deprecated address for that,
-    /// IPv4 none of a scope that does not reach as far as the destination (`inet_select_addr`, net/ipv4/devinet.c).
-    fn address(&self, holder: &LinkAt, present: bool) -> Op {
-        Op::AddressReplace(AddressOp {
-            valid_secs: Some(VIP_LIFETIME),
-            preferred_secs: Some(0),
-            no_prefix_route: true,
-            no_dad: self.spec.ip.is_ipv6(),
-            scope: if self.spec.ip.is_ipv4() {
-                Scope::Link
-            } else {
-                Scope::Global
-            },
-            present,
-            ..AddressOp::new(holder.clone(), Prefix::host(self.spec.ip))
-        })
-    }
-
-    fn drop_address(&mut self, effects: &mut Vec<Effect>) {
-        if let (Duty::Held { .. }, Some(place)) = (&self.duty, &self.place) {
-            effects.push(Effect::Hold(vec![Op::AddressDel {
-                link: place.holder.clone(),
-                address: Prefix::host(self.spec.ip),
-                peer: None,
-            }]));
-        }
-        self.duty = Duty::Without;
-    }
-
     fn turn_provider(
         &mut self,
         now: Instant,
@@ -516,42 +430,6 @@ impl Instance {
                 }
                 assign::Event::Note(text) => news.push(News::Notice(log::Level::Info, text)),
             }
-        }
-    }
-
-    fn turn_holder(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
-        let Some(place) = &self.place else { return };
-        let refresh = self.address(&place.holder, true);
-        let Duty::Held {
-            refresh_at,
-            announcer,
-        } = &mut self.duty
-        else {
-            return;
-        };
-        if *refresh_at <= now {
-            *refresh_at = now + REFRESH;
-            effects.push(Effect::Hold(vec![refresh]));
-        }
-        if let Some(announcer) = announcer {
-            announcer.expire(now);
-            announcer.transmit_all(now, rng, |frame| {
-                let link = place.holder.clone();
-                effects.push(Effect::SendVip { link, frame });
-            });
-        }
-    }
-
-    /// The kernel refused a removal: it is tried again.
-    pub(super) fn not_cleared(&mut self) {
-        self.clearing = false;
-    }
-
-    /// The kernel refused the address.
-    pub(super) fn refused(&mut self, why: &str, now: Instant) {
-        self.reason = format!("the address was refused: {why}");
-        if let Some(referee) = &mut self.referee {
-            referee.abdicate(INCAPABLE, now);
         }
     }
 

@@ -3,6 +3,7 @@
 //! A packet that waits in a socket proves that its sender lives. So nobody acts on a timer before everything has been heard:
 //! what is due asks for [`Effect::DrainVips`] first and acts after [`Event::VipsDrained`](super::Event::VipsDrained).
 
+mod duty;
 mod health;
 mod instance;
 mod place;
@@ -290,6 +291,7 @@ impl Vips {
             for instance in self.all_mut().filter(|it| it.concerns(&outcome.op)) {
                 match (&outcome.op, &outcome.result) {
                     (Op::AddressReplace(_), Err((_, why))) => instance.refused(why, now),
+                    (Op::AddressReplace(_), Ok(())) => instance.confirmed(now),
                     (Op::AddressDel { .. }, Err(_)) => instance.not_cleared(),
                     _ => {}
                 }

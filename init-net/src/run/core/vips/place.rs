@@ -107,6 +107,20 @@ pub(super) fn there<'a>(
     })
 }
 
+/// Whether the shared address stands before another one of IPv4 on its link: then the kernel takes it as a source. It adds
+/// behind those that are there (`__inet_insert_ifa`, net/ipv4/devinet.c), and dumps in that order.
+pub(super) fn comes_first(spec: &VipSpec, place: &Place, observed: &Observed) -> bool {
+    let mut on_link = observed.addresses.iter().filter(|status| {
+        status.link_index == place.holder.index && status.address.address().is_ipv4()
+    });
+    let is_first = on_link
+        .next()
+        .is_some_and(|first| first.address.address() == spec.ip);
+    is_first
+        && on_link
+            .any(|other| other.valid_until.is_none() || !is_ours(other) || other.address.len() < 32)
+}
+
 /// Whether it was put there by us: it has our mark, or, before Linux 5.18 gave marks, a lifetime.
 pub(super) fn is_ours(status: &AddressStatus) -> bool {
     status.protocol == OUR_PROTOCOL || status.valid_until.is_some()
