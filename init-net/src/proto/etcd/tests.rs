@@ -1,1 +1,0 @@
-//! Campaigns against a model of etcd on a virtual clock.
