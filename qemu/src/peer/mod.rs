@@ -2,6 +2,7 @@
 
 pub mod dhcp;
 pub mod dnsmasq;
+pub mod etcd;
 pub mod http;
 mod kea;
 pub mod kea4;
@@ -16,6 +17,7 @@ pub(crate) mod stop;
 
 pub use dhcp::DhcpServer;
 pub use dnsmasq::Dnsmasq;
+pub use etcd::Etcd;
 pub use http::HttpServer;
 pub use kea4::Kea4;
 pub use kea6::Kea6;

@@ -148,6 +148,8 @@ pub struct Fetch {
     trust: Option<(Trust, Duration)>,
     /// What a connection that is to be closed is owed.
     farewell: Vec<u8>,
+    /// There is one attempt.
+    once: bool,
     /// Whether the owner holds a connection for us.
     open: bool,
     last: Option<Cause>,
@@ -190,14 +192,17 @@ impl Fetch {
             state: State::Start,
             trust: None,
             farewell: Vec::new(),
+            once: false,
             open: false,
             last: None,
             result: None,
         }
     }
 
-    /// stub
-    pub fn once(self) -> Self {
+    /// One attempt, and whatever is answered is the answer: for what must not be asked twice unseen.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 
@@ -300,6 +305,11 @@ impl Fetch {
 
     fn judge(&mut self, response: Response, now: Instant) {
         let again = match response.status {
+            _ if self.once => {
+                self.state = State::Done;
+                self.result = Some(Ok(response));
+                return;
+            }
             200..=204 => {
                 self.state = State::Done;
                 self.result = Some(Ok(response));
@@ -332,6 +342,7 @@ impl Fetch {
     /// The attempt failed; another one may follow.
     fn fail(&mut self, cause: Cause, at_least: Duration, now: Instant) {
         match &cause {
+            _ if self.once => self.refuse(cause),
             Cause::Http(error) if !error.is_temporary() => self.refuse(cause),
             Cause::Http(_) | Cause::Status(_) => {
                 self.last = Some(cause);

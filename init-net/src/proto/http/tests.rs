@@ -566,6 +566,30 @@ fn a_name_is_looked_up_and_its_addresses_tried_in_turn() {
 }
 
 #[test]
+fn what_is_asked_once_is_answered_by_whatever_comes() {
+    let once = |answers: &[&str]| {
+        let mut owner = Owner::new(URL);
+        owner.fetch = Fetch::new(request(URL), None, Instant::BOOT).once();
+        let (result, log, _) = owner.run(answers);
+        let connects = log.iter().filter(|line| line.starts_with("connect"));
+        (result, connects.count())
+    };
+    for status in ["404 No", "409 No", "500 No", "503 Later"] {
+        let answer = format!("{status}\r\nContent-Length: 4\r\n\r\nbody");
+        let (result, connects) = once(&[&answer, FINE]);
+        let response = result.unwrap();
+        assert_eq!(
+            (response.status, response.body.as_slice()),
+            (status[..3].parse().unwrap(), &b"body"[..])
+        );
+        assert_eq!(connects, 1);
+    }
+    let (result, connects) = once(&["200 OK\r\nContent-Length: nonsense\r\n\r\n", FINE]);
+    assert_eq!(result.unwrap_err().cause, Cause::Http(Error::Framing));
+    assert_eq!(connects, 1);
+}
+
+#[test]
 fn a_redirect_does_not_reach_this_link_by_a_name() {
     let now = Instant::BOOT;
     let mut fetch = Fetch::new(request("http://192.0.2.1/"), None, now);

@@ -155,7 +155,11 @@ impl Ours {
 
     /// Boots it, and waits until the supervisor answers.
     pub fn boot(&self, config: &Config) {
-        let text = config.text();
+        self.boot_with(config.text());
+    }
+
+    /// [`Ours::boot`] with a machine config of another kind.
+    pub fn boot_with(&self, text: String) {
         self.on(move |machine| {
             fs::create_dir_all("/etc/init-net").unwrap();
             fs::write("/etc/init-net/machine.yaml", text).unwrap();
