@@ -310,12 +310,12 @@ fn the_next_member_is_asked_and_trouble_is_told_once() {
     let mut asked = Vec::new();
     let refused = |request: &Request| {
         let body = r#"{"error":"etcdserver: user name is empty","message":"etcdserver: user name is empty","code":3}"#;
-        Ok(model::received(request, 400, body))
+        model::received(request, 400, body)
     };
     while asked.len() < 12 {
         if let Some(request) = a.request(now) {
             asked.push(request.url.host_field());
-            a.answer(refused(&request), now);
+            a.answer(Ok(refused(&request)), now);
         } else {
             now = a.deadline().unwrap();
         }
