@@ -218,6 +218,28 @@ fn whoever_is_not_fit_has_it_only_alone() {
 }
 
 #[test]
+fn two_that_are_not_fit_and_see_nobody_at_once_are_not_in_each_others_way() {
+    let lab = Lab::new();
+    let mut etcd = model::Etcd::default();
+    let mut both = [lab.campaign("a"), lab.campaign("b")];
+    for campaign in &mut both {
+        campaign.set_fit(false, lab.now);
+    }
+    for turn in 0..6 {
+        for campaign in &mut both {
+            let Some(request) = campaign.request(lab.now) else {
+                continue;
+            };
+            let (path, body) = model::sent(&request);
+            let (status, body) = etcd.serve(&path, &body, lab.now);
+            campaign.answer(Ok(model::received(&request, status, &body)), lab.now);
+            assert!(turn < 3 || etcd.names() == ["a"], "{:?}", etcd.names());
+        }
+    }
+    assert_eq!(both.map(|campaign| campaign.is_active()), [true, false]);
+}
+
+#[test]
 fn a_key_that_somebody_deletes_is_lost_and_asked_for_again() {
     let mut lab = Lab::new();
     let mut a = lab.campaign("a");
