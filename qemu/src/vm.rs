@@ -319,6 +319,15 @@ impl Vm {
         })
     }
 
+    /// Stops the machine where it is, or lets it go on: its clock does not see it.
+    ///
+    /// # Errors
+    /// The monitor refuses.
+    pub fn set_running(&mut self, running: bool) -> Result<()> {
+        let command = if running { "cont" } else { "stop" };
+        self.monitor.run(command, json!({})).map(drop)
+    }
+
     /// Plugs the cable of card `index` in or out.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 //!         ├── rest     a supervisor with nothing to do
 //!         ├── repair   one that puts right what somebody breaks
 //!         └── churn    one beside a hundred thousand routes of others
+//!   vip/          shared addresses, a table of its own
 //!   floor/        the least that can be done, a program of its own
 //! ```
 
@@ -28,6 +29,7 @@ mod rest;
 mod root;
 mod run;
 mod table;
+mod vip;
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +54,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "usage: scripts/bench [--rounds N] [--only SCENARIO]… [--peer NAME]… [-o json]
 scenarios: dhcp lost-packet static-1 static-1000 static-10000 check firewall-10 firewall-100 firewall-1000
-           firewall-10000 firewall-set-10000 start rest repair churn";
+           firewall-10000 firewall-set-10000 start rest repair churn vip";
 
 /// Rounds that count; one more before them does not.
 const ROUNDS: usize = 11;
@@ -87,6 +89,10 @@ fn main() -> ExitCode {
 #[derive(Debug)]
 struct Options {
     rounds: usize,
+    /// Runs of shared addresses; `None`: as many as they have by default.
+    vip_runs: Option<usize>,
+    /// Whether those are measured.
+    vip: bool,
     scenarios: Vec<Scenario>,
     peers: Vec<String>,
     json: bool,
@@ -96,6 +102,8 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
         let mut options = Self {
             rounds: ROUNDS,
+            vip_runs: None,
+            vip: false,
             scenarios: Vec::new(),
             peers: Vec::new(),
             json: false,
@@ -104,15 +112,20 @@ impl Options {
         while let Some(word) = words.next() {
             let value = words.next().ok_or(USAGE)?;
             match word.as_str() {
-                "--rounds" => options.rounds = value.parse().map_err(|_| USAGE)?,
+                "--rounds" => {
+                    options.rounds = value.parse().map_err(|_| USAGE)?;
+                    options.vip_runs = Some(options.rounds);
+                }
+                "--only" if value == "vip" => options.vip = true,
                 "--only" => options.scenarios.push(scenario(value)?),
                 "--peer" => options.peers.push(value.clone()),
                 "-o" if value == "json" => options.json = true,
                 _ => return Err(USAGE.into()),
             }
         }
-        if options.scenarios.is_empty() {
+        if options.scenarios.is_empty() && !options.vip {
             options.scenarios = Scenario::ALL.to_vec();
+            options.vip = true;
         }
         Ok(options)
     }
@@ -200,12 +213,19 @@ impl Bench {
             text.push_str(&table::text(scenario, &rows));
             tables.push(table::value(scenario, &rows));
         }
+        let mut vips = Value::Null;
+        if self.options.vip {
+            let (_, release) = folders()?;
+            let (rows, value) = vip::perform(self.options.vip_runs, &release)?;
+            text.push_str(&rows);
+            vips = value;
+        }
         let most = self.loads.iter().copied().fold(0.0, f64::max);
         let mean = self.loads.iter().sum::<f64>() / self.loads.len().max(1) as f64;
         let load = format!(
             "others' share of the processors before the rounds: {mean:.0} % (at most {most:.0} %)"
         );
-        let results = json!({ "machine": machine, "loadPercent": self.loads, "tables": tables });
+        let results = json!({ "machine": machine, "loadPercent": self.loads, "tables": tables, "vips": vips });
         let path = self.bench.join("results.json");
         fs::write(&path, format!("{results:#}\n"))?;
         if self.options.json {

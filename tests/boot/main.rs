@@ -29,4 +29,5 @@ mod slots;
 mod stacks;
 mod statics;
 mod traffic;
+mod vips;
 mod wireguard;

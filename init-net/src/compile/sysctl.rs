@@ -78,7 +78,8 @@ const VIRTUAL_MAC4: [(&str, &str); 6] = [
     ("net/ipv4/conf/{}/rp_filter", "0"),
     ("net/ipv6/conf/{}/disable_ipv6", "1"),
 ];
-const VIRTUAL_MAC6: [(&str, &str); 3] = [
+const VIRTUAL_MAC6: [(&str, &str); 4] = [
+    ("net/ipv4/conf/{}/arp_ignore", "1"),
     ("net/ipv6/conf/{}/addr_gen_mode", "1"),
     ("net/ipv6/conf/{}/accept_ra", "0"),
     ("net/ipv6/conf/{}/accept_dad", "0"),

@@ -1,6 +1,7 @@
 //! Whole compilations of documents built by hand: each merge rule and each cross check.
 
 mod dynamic;
+mod vips;
 
 use super::*;
 use crate::config::expression::Expression;

@@ -6,10 +6,12 @@ use proptest::prelude::*;
 
 use super::{forecast, plan};
 use crate::state::{
-    AddressSpec, Desired, Family, HostnameSpec, LinkSpec, LinkStatus, OUR_PROTOCOL, Observed, Op,
-    RouteSpec, RouteStatus, Scope, iff,
+    AddressSpec, AddressStatus, Desired, Family, HostnameSpec, LinkSpec, LinkStatus, OUR_PROTOCOL,
+    Observed, Op, RouteSpec, RouteStatus, Scope, iff,
 };
-use crate::value::{Instant, Layer, LinkName, Origin, Prefix, RouteKind, RouteMetrics, RouteTable};
+use crate::value::{
+    Duration, Instant, Layer, LinkName, Origin, Prefix, RouteKind, RouteMetrics, RouteTable,
+};
 
 const NOW: Instant = Instant::from_secs(100);
 
@@ -298,7 +300,98 @@ prop_compose! {
     }
 }
 
+/// A `Layer2VIPConfig` as it compiles, on `on`; with a hardware address of its own on the link `vrrp4.7`.
+fn shared(ip: &str, on: &str, own: bool) -> Desired {
+    let text = format!(
+        "apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: {ip}\nlink: {on}\nvrid: 7\nvirtualMAC: {own}\n"
+    );
+    let (document, faults) = crate::config::machine::parse(&text, "vip.yaml");
+    assert_eq!(faults, []);
+    let links = [link(1, "eth0", true), link(2, "eth1", true)];
+    let links = links.map(|link| (link.index, link)).into();
+    let (compiled, _) = crate::compile::compile(&[document], &links);
+    Desired {
+        vips: compiled.vips,
+        ..Desired::default()
+    }
+}
+
+/// As the owner of a shared address adds it.
+fn held(index: u32, on: &str, prefix: &str, protocol: u8) -> AddressStatus {
+    let address: Prefix = prefix.parse().unwrap();
+    AddressStatus {
+        address,
+        peer: None,
+        broadcast: None,
+        link_index: index,
+        link_name: name(on),
+        family: Family::of(address.address()),
+        scope: Scope::Global,
+        flags: AddressStatus::NOPREFIXROUTE,
+        priority: 0,
+        protocol,
+        valid_until: Some(NOW + Duration::from_secs(3)),
+        preferred_until: Some(NOW),
+    }
+}
+
+/// An election decides over it, and refreshes it: a plan that removed it would take it from its owner.
+#[test]
+fn a_shared_address_is_left_alone_where_it_belongs() {
+    for (ip, prefix) in [
+        ("192.0.2.100", "192.0.2.100/32"),
+        ("2001:db8::100", "2001:db8::100/128"),
+    ] {
+        let want = shared(ip, "eth0", false);
+        let mut have = observed(&[link(1, "eth0", true), link(2, "eth1", true)]);
+        check(&want, &have, "");
+        have.addresses = vec![held(1, "eth0", prefix, OUR_PROTOCOL)];
+        check(&want, &have, "");
+        // On another link it is a leftover, and of another address as well.
+        have.addresses = vec![held(2, "eth1", prefix, OUR_PROTOCOL)];
+        check(&want, &have, &format!("ip addr del {prefix} dev eth1"));
+        have.addresses = vec![held(2, "eth1", prefix, 0)];
+        check(&want, &have, "");
+        have.addresses = vec![held(1, "eth0", "192.0.2.101/32", OUR_PROTOCOL)];
+        check(&want, &have, "ip addr del 192.0.2.101/32 dev eth0");
+        // Nobody shares it any more.
+        have.addresses = vec![held(1, "eth0", prefix, OUR_PROTOCOL)];
+        let text = format!("ip addr del {prefix} dev eth0");
+        check(&Desired::default(), &have, &text);
+    }
+}
+
+/// With a hardware address of its own it belongs on that link, and not on the one below.
+#[test]
+fn a_shared_address_belongs_on_the_link_that_holds_it() {
+    let want = shared("192.0.2.100", "eth0", true);
+    let mut have = observed(&[link(1, "eth0", true), link(9, "vrrp4.7", true)]);
+    have.addresses = vec![held(9, "vrrp4.7", "192.0.2.100/32", OUR_PROTOCOL)];
+    check(&want, &have, "");
+    have.addresses = vec![held(1, "eth0", "192.0.2.100/32", OUR_PROTOCOL)];
+    check(&want, &have, "ip addr del 192.0.2.100/32 dev eth0");
+}
+
 proptest! {
+    /// Whatever else is planned for, an address that this machine shares and has stays as it is.
+    #[test]
+    fn no_plan_touches_a_shared_address(first in any_desired(), second in any_desired()) {
+        let here = held(1, "eth0", "198.51.100.7/32", OUR_PROTOCOL);
+        let mut have = observed(&[link(1, "eth0", true), link(2, "eth1", true), link(3, "eth2", true)]);
+        have.addresses.push(here.clone());
+        let vips = shared("198.51.100.7", "eth0", false).vips;
+        for mut want in [first, second] {
+            want.vips = vips.clone();
+            for _ in 0..3 {
+                let ops = plan(&want, &have);
+                prop_assert!(!ops.iter().any(|op| op.to_string().contains("198.51.100.7")), "{ops:?}");
+                have = after(have.clone(), &ops);
+            }
+            let rest = plan(&want, &have);
+            prop_assert!(rest.is_empty(), "{rest:?}");
+        }
+    }
+
     /// DESIGN invariant 2: whatever was there, a bounded number of rounds ends with an empty plan.
     #[test]
     fn the_second_plan_is_empty(first in any_desired(), second in any_desired(), up in any::<[bool; 3]>()) {

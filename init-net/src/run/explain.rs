@@ -3,9 +3,9 @@
 use core::slice::from_ref;
 
 use super::facts::{Facts, route_id, rule_id, vip_id};
-use crate::state::FieldOrigin;
 use crate::state::nft::{ElementText, TableStatus};
-use crate::value::{Layer, Origin};
+use crate::state::{FieldOrigin, VipElection, VipProvider, VipSpec, VipState};
+use crate::value::{Layer, Origin, Prefix};
 
 /// One object: what it is, its id, and where it comes from.
 struct Object<'a> {
@@ -190,9 +190,14 @@ impl Facts<'_> {
                 from_ref(&spec.origin),
             )
         }));
-        all.extend(desired.vips.values().map(|spec| Object {
-            short: vec![spec.ip.to_string()],
-            ..Object::new("vip", vip_id(spec), spec.layer, from_ref(&spec.origin))
+        all.extend(desired.vips.values().map(|spec| {
+            let address = Prefix::host(spec.ip);
+            let there = format!("{}/{address}", spec.holder);
+            Object {
+                short: vec![spec.ip.to_string(), address.to_string(), there],
+                notes: self.shared(spec),
+                ..Object::new("vip", vip_id(spec), spec.layer, from_ref(&spec.origin))
+            }
         }));
         all.extend(desired.probes.values().map(|spec| Object {
             short: vec![spec.target.to_string()],
@@ -229,6 +234,49 @@ impl Facts<'_> {
             }));
         }
         all
+    }
+
+    /// Who elects for a shared address, what moves it, and how it fares.
+    fn shared(&self, spec: &VipSpec) -> Vec<String> {
+        let election = match &spec.election {
+            VipElection::Vrrp(election) => {
+                let derived = match election.vrid_derived {
+                    true => " (derived from the address)",
+                    false => "",
+                };
+                format!(
+                    "vrrp group {}{derived}, priority {}, every {:?}",
+                    election.vrid, election.priority, election.advert_interval
+                )
+            }
+            VipElection::Etcd(election) => format!("etcd key {}", election.key),
+        };
+        let mut notes = vec![format!("elected by: {election}")];
+        if spec.holder != spec.link_name {
+            notes.push(format!(
+                "on: {}, which has its hardware address",
+                spec.holder
+            ));
+        }
+        if spec.provider != VipProvider::Layer2 {
+            notes.push(format!("moved by: {}", spec.provider.name()));
+        }
+        let Some(status) = self.vips.get(&(spec.link_name.clone(), spec.ip)) else {
+            return notes;
+        };
+        let state = match status.state {
+            VipState::Waiting => "waiting for its link",
+            VipState::Fault => "fault",
+            VipState::Backup => "another machine may have it",
+            VipState::Acquiring => "being moved here",
+            VipState::Active => "this machine has it",
+        };
+        notes.push(format!("state: {state}"));
+        notes.extend(status.owner.iter().map(|owner| format!("owner: {owner}")));
+        if !status.reason.is_empty() {
+            notes.push(format!("last: {}", status.reason));
+        }
+        notes
     }
 
     /// What is there but not ours.

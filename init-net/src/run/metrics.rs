@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::core::{Core, LEVELS};
 use crate::state::nft::{Counter, TableStatus, Verdict};
+use crate::state::{VipState, VipStatus};
 use crate::sys;
 use crate::value::{Duration, Instant};
 
@@ -166,6 +167,38 @@ fn gauges(core: &Core, text: &mut Text) {
     let name = "initnet_ops_failing";
     text.family(name, "gauge", "", "Ops that fail and are retried.");
     text.sample(name, &[], failing);
+    shared(core, text);
+}
+
+/// Shared addresses, by link and address.
+fn shared(core: &Core, text: &mut Text) {
+    let all = core.vips().statuses();
+    let all: Vec<(String, &VipStatus)> = all
+        .iter()
+        .map(|((link, ip), status)| (format!("{link}/{ip}"), status))
+        .collect();
+    let name = "initnet_vip_active";
+    let help = "Whether this machine has the shared address.";
+    text.family(name, "gauge", "", help);
+    for (vip, status) in &all {
+        let active = u8::from(status.state == VipState::Active);
+        text.sample(name, &[("vip", vip)], active.into());
+    }
+    let name = "initnet_vip_healthy";
+    let help = "Whether the check says that this machine is fit; nothing where it has not said.";
+    text.family(name, "gauge", "", help);
+    for (vip, status) in &all {
+        if let Some(healthy) = status.healthy {
+            text.sample(name, &[("vip", vip)], u8::from(healthy).into());
+        }
+    }
+    let name = "initnet_vip_promotions";
+    let help = "How often this machine got the shared address.";
+    text.family(name, "counter", "", help);
+    for (vip, status) in &all {
+        let promotions = status.promotions.into();
+        text.sample("initnet_vip_promotions_total", &[("vip", vip)], promotions);
+    }
 }
 
 /// What chains that others jump to are called together: there is one for each limit of a rule.

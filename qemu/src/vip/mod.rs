@@ -2,12 +2,14 @@
 //! for the address and writes down who answers, and a capture that others decode.
 
 mod capture;
+mod client;
 mod observer;
 mod segment;
 mod timeline;
 
 pub use capture::Advert;
 pub use capture::Capture;
+pub use client::Client;
 pub use observer::Observer;
 pub use segment::Segment;
 pub use segment::Station;

@@ -112,10 +112,15 @@ impl Observer {
 
     /// Writes down that the test did something just now, or is about to.
     pub fn mark(&self, name: &str) -> Duration {
-        let at = since(self.began, clock::wall());
-        let what = Seen::Mark(name.to_owned());
-        push(&self.seen, Event { at, what });
-        at
+        self.recorder().push(Seen::Mark(name.to_owned()))
+    }
+
+    /// For somebody else who sees something of the same address.
+    pub(super) fn recorder(&self) -> Recorder {
+        Recorder {
+            began: self.began,
+            seen: Arc::clone(&self.seen),
+        }
     }
 
     /// What was seen so far.
@@ -166,6 +171,22 @@ impl Observer {
             within,
             |seen| matches!(seen, Seen::Answer { mac: from } if *from == mac),
         )
+    }
+}
+
+/// Writes down what is seen, with the time.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    began: SystemTime,
+    seen: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Recorder {
+    /// It was seen just now.
+    pub(super) fn push(&self, what: Seen) -> Duration {
+        let at = since(self.began, clock::wall());
+        push(&self.seen, Event { at, what });
+        at
     }
 }
 

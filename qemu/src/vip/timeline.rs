@@ -50,6 +50,11 @@ pub enum Seen {
         /// Its priority; 0: it leaves.
         priority: u8,
     },
+    /// The service behind the address answered a client.
+    Served {
+        /// The machine's name.
+        by: String,
+    },
     /// The test did something.
     Mark(String),
 }
@@ -116,6 +121,19 @@ impl Timeline {
         gaps.max()
     }
 
+    /// The longest time, in a stretch of time, in which no client was served: what those felt who try again. It counts from the
+    /// first moment to the last one, whoever was served before or is served later.
+    pub fn longest_unserved(&self, time: Range<Duration>) -> Duration {
+        let mut last = time.start;
+        let mut longest = Duration::ZERO;
+        for event in &self.events {
+            if time.contains(&event.at) && matches!(event.what, Seen::Served { .. }) {
+                longest = longest.max(event.at - std::mem::replace(&mut last, event.at));
+            }
+        }
+        longest.max(time.end.saturating_sub(last))
+    }
+
     /// Who had the address when, in the order in which they got it.
     pub fn spans(&self) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
@@ -172,8 +190,13 @@ impl Timeline {
             lines.push((span.from, format!("{mac} has the address")));
             lines.push((span.to, format!("{mac} had it last")));
         }
+        let mut served = None;
         for event in &self.events {
             let line = match &event.what {
+                Seen::Served { by } if served.replace(by) != Some(by) => {
+                    format!("{by} serves")
+                }
+                Seen::Served { .. } => continue,
                 Seen::Asked | Seen::Answer { .. } | Seen::Reply { .. } => continue,
                 Seen::Announced { mac } => {
                     format!("{} announces it", crate::command::mac_text(*mac))
@@ -252,6 +275,26 @@ mod tests {
         assert_eq!(timeline.longest_overlap(at(0)..at(1000)), at(190));
         assert_eq!(timeline.longest_overlap(at(450)..at(1000)), at(90));
         assert_eq!(timeline.longest_overlap(at(0)..at(300)), at(99));
+    }
+
+    #[test]
+    fn clients_that_try_again() {
+        let served = [100, 150, 400, 450].map(|now| Event {
+            at: at(now),
+            what: Seen::Served {
+                by: "one".to_owned(),
+            },
+        });
+        let timeline = Timeline::new(served.into());
+        for (time, longest) in [
+            (100..450, 250),
+            (0..120, 100),
+            (420..900, 450),
+            (160..390, 230),
+        ] {
+            let unserved = timeline.longest_unserved(at(time.start)..at(time.end));
+            assert_eq!(unserved, at(longest), "{time:?}");
+        }
     }
 
     #[test]

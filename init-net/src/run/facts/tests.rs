@@ -10,7 +10,7 @@ use crate::config::cmdline;
 use crate::run::kinds;
 use crate::state::{
     AddressStatus, Family, KindStatus, LinkStatus, NeighborState, NeighborStatus, PeerTraffic,
-    Scope, iff,
+    Scope, VipState, VipStatus, iff,
 };
 use crate::sys::ethtool::Card;
 use crate::value::{BondOptions, Moment, PublicKey, VlanProtocol, WireguardOptions, WireguardPeer};
@@ -321,4 +321,84 @@ fn readiness_flags() {
     assert_eq!(flags(&observed, None), [false, true, false, true]);
     observed.hostname = None;
     assert!(!flags(&observed, None)[2]);
+}
+
+/// What is desired of a shared address, how it fares, and whether the kernel has it.
+#[test]
+fn shared_addresses_tell_how_they_fare_and_no_secret() {
+    let config = "apiVersion: v1alpha1\nkind: HCloudVIPConfig\nname: 192.0.2.100\nlink: eth0\napiToken: hunter2\n\
+                  vrid: 7\npriority: 120\npeers: [10.0.0.2]\n---\n\
+                  apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: 192.0.2.101\nlink: eth0\nvrid: 8\nvirtualMAC: true\n";
+    let (document, faults) = crate::config::machine::parse(config, "vip.yaml");
+    assert_eq!(faults, []);
+    let mut observed = machine();
+    let (desired, _) = compile(&[document], &observed.links);
+    let mut link = link(9, "vrrp4.8", "macvlan");
+    link.link_index = 2;
+    observed.links.insert(9, link);
+    let here = |index, name: &str| AddressStatus {
+        address: "192.0.2.101/32".parse().unwrap(),
+        link_index: index,
+        link_name: name.parse().unwrap(),
+        ..observed.addresses[0].clone()
+    };
+    let (below, on_its_own) = (here(2, "eth0"), here(9, "vrrp4.8"));
+    let status = VipStatus {
+        state: VipState::Backup,
+        since: Instant::from_secs(3),
+        owner: Some("10.0.0.2".into()),
+        healthy: None,
+        priority: Some(120),
+        reason: "outranked".into(),
+        promotions: 2,
+    };
+    let vips = [(("eth0".parse().unwrap(), [192, 0, 2, 100].into()), status)].into();
+    let ask = |observed: &Observed, id: &str| {
+        let facts = Facts {
+            desired: &desired,
+            observed,
+            leases: &[],
+            readiness: &Readiness::default(),
+            probes: &BTreeMap::new(),
+            vips: &vips,
+            standing: &json!({}),
+            record: &Record::of_one_look(&desired, observed, Moment::default()),
+            sample: &Sample::default(),
+            now: Instant::BOOT,
+        };
+        let all = facts.get("vips");
+        let vip = all.iter().find(|vip| vip["ip"] == id).unwrap().clone();
+        (vip, facts.explain(id).unwrap())
+    };
+    let (cloud, explained) = ask(&observed, "192.0.2.100");
+    for (field, expect) in [
+        ("id", json!("eth0/192.0.2.100")),
+        ("state", json!("backup")),
+        ("owner", json!("10.0.0.2")),
+        ("priority", json!(120)),
+        ("reason", json!("outranked")),
+        ("promotions", json!(2)),
+        ("held", json!(false)),
+        ("providerName", json!("hcloud")),
+    ] {
+        assert_eq!(cloud[field], expect, "{field}");
+    }
+    assert_eq!(
+        explained,
+        "vip eth0/192.0.2.100\n  layer: configuration\n  from: vip.yaml line 1\n  \
+         elected by: vrrp group 7, priority 120, every 200ms\n  moved by: hcloud\n  \
+         state: another machine may have it\n  owner: 10.0.0.2\n  last: outranked"
+    );
+    assert!(!format!("{cloud} {explained}").contains("hunter2"));
+    // Without a supervisor nobody knows but the kernel. On the link below it is not where it belongs.
+    for (address, held) in [(below, false), (on_its_own, true)] {
+        observed.addresses.push(address);
+        let (vip, explained) = ask(&observed, "192.0.2.101");
+        assert_eq!(vip["held"], held);
+        assert_eq!(vip.get("state"), None);
+        assert!(
+            explained.ends_with("on: vrrp4.8, which has its hardware address"),
+            "{explained}"
+        );
+    }
 }

@@ -104,6 +104,12 @@ fn core() -> Core {
     let (document, _) = cmdline::parse("ip=192.0.2.2:::24::eth0:none", "test");
     let mut core = Core::new(vec![document], Default::default(), Rng::new(1), START);
     core.step(Event::Tick, START);
+    look(&mut core);
+    core
+}
+
+/// What it sees of that machine.
+fn look(core: &mut Core) {
     let mut link = LinkStatus::new(2, "eth0".parse().unwrap());
     link.flags = iff::UP | iff::LOWER_UP;
     let observed = Observed {
@@ -112,7 +118,6 @@ fn core() -> Core {
     };
     let of = crate::run::core::Doubt::EVERYTHING;
     core.step(Event::Observed(Box::new(observed), of), START);
-    core
 }
 
 #[track_caller]
@@ -153,6 +158,25 @@ fn everything_is_in_the_grammar() {
     check(&families, "initnet_look_seconds", "", 1.0);
     check(&families, "initnet_ops_failing", "", 1.0);
     assert_eq!(families["initnet_lease_remaining_seconds"].samples.len(), 0);
+}
+
+#[test]
+fn shared_addresses() {
+    let config = "apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: 192.0.2.100\nlink: eth0\n\
+                  check: {tcp: '127.0.0.1:6443'}\n";
+    let mut core = core();
+    let documents = vec![crate::config::machine::parse(config, "vip.yaml").0];
+    core.step(Event::Documents(documents, Vec::new()), START);
+    look(&mut core);
+    let families = parse(&render(&core, None, START));
+    let vip = "vip=\"eth0/192.0.2.100\"";
+    check(&families, "initnet_vip_active", vip, 0.0);
+    check(&families, "initnet_vip_promotions", vip, 0.0);
+    assert_eq!(
+        families["initnet_vip_healthy"].samples.len(),
+        0,
+        "it has not said"
+    );
 }
 
 #[test]

@@ -6,7 +6,9 @@
 mod etcd;
 mod failure;
 mod hostile;
+mod life;
 mod ours;
 mod peers;
 mod rogue;
 mod stage;
+mod virtual_mac;

@@ -29,6 +29,7 @@ pub struct Config {
     lines: Vec<String>,
     family_lines: [Vec<String>; 2],
     families: Vec<IpAddr>,
+    plain: bool,
 }
 
 impl Config {
@@ -41,7 +42,15 @@ impl Config {
             lines: Vec::new(),
             family_lines: [Vec::new(), Vec::new()],
             families: vec![V4, V6],
+            plain: false,
         }
+    }
+
+    /// Machine `number`, told nothing but the addresses.
+    pub fn plain(number: u8) -> Self {
+        let mut config = Self::new(number, 0);
+        config.plain = true;
+        config
     }
 
     /// Another interval.
@@ -68,7 +77,8 @@ impl Config {
         self
     }
 
-    fn text(&self) -> String {
+    /// The documents.
+    pub fn text(&self) -> String {
         let number = self.number;
         let mut text = format!(
             "apiVersion: v1alpha1\nkind: LinkConfig\nname: {LINK}\n\
@@ -77,11 +87,16 @@ impl Config {
         for vip in &self.families {
             let _ = write!(
                 text,
-                "---\napiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: '{vip}'\nlink: {LINK}\nvrid: {VRID}\n\
-                 priority: {}\nadvertInterval: {}ms\n",
-                self.priority,
-                self.interval.as_millis()
+                "---\napiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: '{vip}'\nlink: {LINK}\n"
             );
+            if !self.plain {
+                let _ = write!(
+                    text,
+                    "vrid: {VRID}\npriority: {}\nadvertInterval: {}ms\n",
+                    self.priority,
+                    self.interval.as_millis()
+                );
+            }
             for line in self
                 .lines
                 .iter()
@@ -169,6 +184,11 @@ impl Ours {
             Ok(answer) => answer,
             Err(panic) => resume_unwind(panic),
         }
+    }
+
+    /// Its number on the segment.
+    pub fn number(&self) -> u8 {
+        self.number
     }
 
     /// Its port on the segment.

@@ -26,6 +26,10 @@ pub const VRID: u8 = 51;
 pub const DOWN: Duration = Duration::from_millis(3610);
 pub const SKEW: Duration = Duration::from_millis(610);
 
+/// How long a client may send to the machine that had the address: announcements take milliseconds. Without them its kernel
+/// believes what it knows for 15 s and more (`base_reachable_time_ms`).
+const LEARN: Duration = Duration::from_secs(8);
+
 /// Complaints of keepalived about adverts.
 const COMPLAINTS: [&str; 7] = [
     "Invalid",
@@ -103,11 +107,25 @@ impl Stage {
         Moment(BOTH.map(|vip| self.observer(vip).mark(name)))
     }
 
-    /// Waits until `mac` answers for both addresses, and nobody else does.
+    /// Waits until `mac` answers for both addresses, and nobody else does; and clients that knew another one have learnt.
     #[track_caller]
     pub fn owned_by(&self, mac: [u8; 6], since: Moment) {
         for vip in BOTH {
             self.owned_by_of(vip, mac, since);
+            let observer = self.observer(vip);
+            let echo = |seen: &Seen| matches!(seen, Seen::Reply { mac: from, .. } if *from == mac);
+            if let Err(error) = observer.wait_for("an echo", since.of(vip), PATIENCE, echo) {
+                panic!("{vip}: {error}");
+            }
+            let answer = |seen: &Seen| matches!(seen, Seen::Answer { mac: from } if *from == mac);
+            let learnt = self.after(vip, since, "echo", echo);
+            let answered = self.after(vip, since, "answer", answer);
+            let took = learnt.saturating_sub(answered);
+            assert!(
+                took < LEARN,
+                "{vip}: {took:?}\n{}",
+                self.timeline(vip).story()
+            );
         }
     }
 

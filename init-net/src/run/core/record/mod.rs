@@ -55,8 +55,7 @@ impl Record {
             wall: now.wall,
             ..Self::default()
         };
-        let spec = &desired.node_addresses;
-        record.nodes.follow(spec, &desired.external_ips, observed);
+        record.nodes.follow(desired, observed);
         record.progress.looked(observed, now);
         record
     }
@@ -357,9 +356,7 @@ impl Core {
             };
             if let Some(observed) = self.observed.as_ref().filter(|_| self.record.stale_nodes) {
                 self.record.stale_nodes = false;
-                let spec = &self.desired.node_addresses;
-                let external = &self.desired.external_ips;
-                self.record.nodes.follow(spec, external, observed);
+                self.record.nodes.follow(&self.desired, observed);
                 self.record.progress.looked(observed, at);
             }
             if self.observed.is_some() {

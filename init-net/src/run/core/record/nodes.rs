@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::state::{AddressStatus, LinkStatus, NodeAddressSpec, Observed, Scope};
+use crate::state::{AddressStatus, Desired, LinkStatus, NodeAddressSpec, Observed, Scope};
 use crate::value::{LinkName, NodeAddressSort, Prefix};
 
 /// Addresses of one list; a machine with more of them is known by the first ones.
@@ -11,12 +11,12 @@ const MAX_ADDRESSES: usize = 1024;
 /// The lists, and what they remember.
 #[derive(Debug, Default)]
 pub struct NodeAddresses {
-    /// The first of all, which stays while it is there.
+    /// The first of all that are this machine's alone, which stays while it is there.
     default: Option<Prefix>,
     sort: Option<NodeAddressSort>,
-    /// On links that work, and those under which the outside sees the machine.
+    /// On links that work, shared ones that it has among them, and those under which the outside sees the machine.
     current: Vec<Prefix>,
-    /// The same without the latter.
+    /// The same without the latter two: what names this machine and no other, so that a kubelet may take it for its node.
     routed: Vec<Prefix>,
     /// All that there ever were.
     accumulative: Vec<Prefix>,
@@ -24,8 +24,13 @@ pub struct NodeAddresses {
 
 impl NodeAddresses {
     /// Takes a look at the machine.
-    pub fn follow(&mut self, spec: &NodeAddressSpec, external: &[IpAddr], observed: &Observed) {
-        let sort = spec.sort_algorithm;
+    pub fn follow(&mut self, desired: &Desired, observed: &Observed) {
+        let sort = desired.node_addresses.sort_algorithm;
+        let is_shared = |address: &Prefix| {
+            let mut vips = desired.vips.values();
+            vips.any(|vip| vip.ip == address.address())
+        };
+        let mut shared: Vec<Prefix> = Vec::new();
         let is_first = |candidate: &(&LinkName, Prefix), best: &(&LinkName, Prefix)| {
             candidate
                 .0
@@ -38,17 +43,26 @@ impl NodeAddresses {
         let told = observed.addresses.iter().filter(|address| is_told(address));
         for address in told {
             let candidate = (&address.link_name, address.address);
+            let link = observed.links.get(&address.link_index);
+            let there = link.is_some_and(works);
+            if is_shared(&address.address) {
+                if there && shared.len() < MAX_ADDRESSES {
+                    shared.push(address.address);
+                }
+                continue;
+            }
             if first.is_none_or(|best| is_first(&candidate, &best)) {
                 first = Some(candidate);
             }
-            let link = observed.links.get(&address.link_index);
-            if link.is_some_and(works) && self.routed.len() < MAX_ADDRESSES {
+            if there && self.routed.len() < MAX_ADDRESSES {
                 sort.insert(&mut self.routed, address.address);
             }
         }
         let before = core::mem::replace(&mut self.current, self.routed.clone());
-        for address in external.iter().take(MAX_ADDRESSES) {
-            sort.insert(&mut self.current, Prefix::host(*address));
+        let external = desired.external_ips.iter().take(MAX_ADDRESSES);
+        let external = external.map(|address| Prefix::host(*address));
+        for address in external.chain(shared) {
+            sort.insert(&mut self.current, address);
         }
         if self.sort != Some(sort) {
             let old = core::mem::take(&mut self.accumulative);
@@ -65,7 +79,7 @@ impl NodeAddresses {
         let stays = self.sort == Some(sort)
             && self
                 .default
-                .is_some_and(|default| self.current.contains(&default));
+                .is_some_and(|default| self.current.contains(&default) && !is_shared(&default));
         if !stays {
             self.default = first.map(|(_, address)| address);
         }
@@ -166,6 +180,13 @@ mod tests {
         }
     }
 
+    fn wants(spec: &NodeAddressSpec) -> Desired {
+        Desired {
+            node_addresses: spec.clone(),
+            ..Desired::default()
+        }
+    }
+
     #[track_caller]
     fn check(nodes: &NodeAddresses, spec: &NodeAddressSpec, expect: &[(&str, &str)]) {
         let lists: Vec<(String, String)> = nodes
@@ -201,7 +222,9 @@ mod tests {
         ]);
         let mut nodes = NodeAddresses::default();
         assert!(!nodes.has_current());
-        nodes.follow(&spec, &["198.51.100.7".parse().unwrap()], &observed);
+        let mut desired = wants(&spec);
+        desired.external_ips = vec!["198.51.100.7".parse().unwrap()];
+        nodes.follow(&desired, &observed);
         assert!(nodes.has_current());
         check(
             &nodes,
@@ -224,15 +247,15 @@ mod tests {
     fn the_default_stays_while_it_is_there_and_nothing_is_forgotten() {
         let v1 = spec(NodeAddressSort::V1, &[]);
         let mut nodes = NodeAddresses::default();
-        nodes.follow(&v1, &[], &machine(&[("eth0", true, &["10.0.0.5/24"])]));
+        nodes.follow(&wants(&v1), &machine(&[("eth0", true, &["10.0.0.5/24"])]));
         let two = machine(&[("eth0", true, &["10.0.0.2/32", "10.0.0.5/24"])]);
-        nodes.follow(&v1, &[], &two);
+        nodes.follow(&wants(&v1), &two);
         check(&nodes, &v1, &[("default", "10.0.0.5/24")]);
         // Another order: chosen again. The more exact network stands first.
         let v2 = spec(NodeAddressSort::V2, &[]);
-        nodes.follow(&v2, &[], &two);
+        nodes.follow(&wants(&v2), &two);
         check(&nodes, &v2, &[("default", "10.0.0.2/32")]);
-        nodes.follow(&v2, &[], &machine(&[("eth0", true, &["10.0.0.7/24"])]));
+        nodes.follow(&wants(&v2), &machine(&[("eth0", true, &["10.0.0.7/24"])]));
         check(
             &nodes,
             &v2,
@@ -243,7 +266,7 @@ mod tests {
             ],
         );
         // A default on a link that is down: chosen where nothing works, and not kept for it.
-        nodes.follow(&v2, &[], &machine(&[("eth0", false, &["10.0.0.9/24"])]));
+        nodes.follow(&wants(&v2), &machine(&[("eth0", false, &["10.0.0.9/24"])]));
         check(&nodes, &v2, &[("default", "10.0.0.9/24"), ("current", "")]);
     }
 
@@ -260,12 +283,52 @@ mod tests {
             });
         }
         let mut nodes = NodeAddresses::default();
-        nodes.follow(&NodeAddressSpec::default(), &[], &observed);
+        nodes.follow(&Desired::default(), &observed);
         assert!(
             nodes
                 .lists(&NodeAddressSpec::default())
                 .iter()
                 .all(|(_, all)| all.len() <= MAX_ADDRESSES)
         );
+    }
+
+    /// A kubelet that took a shared address for its node would lose its node to the next owner.
+    #[test]
+    fn a_shared_address_is_of_the_machine_and_names_it_not() {
+        let config = "apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: 10.0.0.1\nlink: eth0\n";
+        let (document, _) = crate::config::machine::parse(config, "vip.yaml");
+        let mut observed = machine(&[("eth0", true, &["10.0.0.1/32", "10.0.0.5/24"])]);
+        let (mut desired, _) = crate::compile::compile(&[document], &observed.links);
+        let spec = spec(NodeAddressSort::V2, &[]);
+        desired.node_addresses = spec.clone();
+        let mut nodes = NodeAddresses::default();
+        nodes.follow(&desired, &observed);
+        check(
+            &nodes,
+            &spec,
+            &[
+                ("default", "10.0.0.5/24"),
+                ("routed", "10.0.0.5/24"),
+                ("current", "10.0.0.1/32 10.0.0.5/24"),
+                ("accumulative", "10.0.0.1/32 10.0.0.5/24"),
+            ],
+        );
+        observed.addresses.remove(0);
+        nodes.follow(&desired, &observed);
+        check(
+            &nodes,
+            &spec,
+            &[
+                ("current", "10.0.0.5/24"),
+                ("accumulative", "10.0.0.1/32 10.0.0.5/24"),
+            ],
+        );
+        // What becomes shared names the machine no more, though it did.
+        let mut nodes = NodeAddresses::default();
+        let before = machine(&[("eth0", true, &["10.0.0.1/32", "10.0.0.5/24"])]);
+        nodes.follow(&wants(&spec), &before);
+        check(&nodes, &spec, &[("default", "10.0.0.1/32")]);
+        nodes.follow(&desired, &before);
+        check(&nodes, &spec, &[("default", "10.0.0.5/24")]);
     }
 }

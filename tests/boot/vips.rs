@@ -1,0 +1,405 @@
+//! A shared address through the life of a cluster: machines that boot at once, are rebooted one by one, die, hang, lose their
+//! cable and each other. A client that tries again is served all the time, and at rest one machine has the address.
+//!
+//! Emulated machines on a busy host say nothing of milliseconds: `scripts/bench` measures those. What was seen is printed, by
+//! phases: `cargo test -p tests --test boot vips:: -- --nocapture`.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use qemu::Deadline;
+use qemu::artefacts::Series;
+use qemu::vip::Capture;
+use qemu::vip::Client;
+use qemu::vip::Observer;
+use qemu::vip::Seen;
+use qemu::vip::Segment;
+
+use crate::bench::BOOT;
+use crate::bench::Bench;
+use crate::guest::Guest;
+
+/// Between two questions of the observer.
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// How long one machine alone has the address before this counts as rest: several times of what an election takes.
+const REST: Duration = Duration::from_secs(3);
+
+/// Longest time that a client may try in vain. An election takes 0.7 s, and the address of a machine that hangs may be seen for
+/// 3 s more; the rest is for a host that has other things to do.
+const BUDGET: Duration = Duration::from_secs(10);
+
+/// Longest time that two machines may have the address that hear each other: an interval of 0.2 s, and a busy host.
+const BOTH: Duration = Duration::from_secs(1);
+
+/// How long a fault is there.
+const FAULT: Duration = Duration::from_secs(6);
+
+/// How long frames are lost by chance.
+const BAD_WEATHER: Duration = Duration::from_secs(15);
+
+/// The number of the client on the network.
+const CLIENT: u8 = 9;
+
+/// The service behind the address, which knows nothing of it; and a group that the supervisor of this guest is put in to hang.
+const SERVICE: &str = "\
+mkdir -p /www /tmp/groups
+echo NAME > /www/name
+busybox httpd -p 80 -h /www
+mount -t cgroup2 none /tmp/groups
+mkdir /tmp/groups/hung
+echo 1 > /tmp/groups/hung/cgroup.procs
+";
+
+#[test]
+fn three_machines_share_an_address_of_ipv4() {
+    let bench = Bench::alone(Series::Stable, "vips-three");
+    let mut cluster = Cluster::boot(bench, "vips-three", "10.56.0.100", 3);
+
+    // One after the other; whoever has the address leaves it to the others, and nobody takes it back.
+    for number in 1..=3 {
+        let owner = cluster.owner();
+        let phase = cluster.begin(&format!("reboot of {number}"));
+        cluster.reboot(number);
+        let next = cluster.rests(phase, BUDGET, BOTH);
+        assert_eq!(next == owner, number != owner, "{}", cluster.story());
+    }
+
+    let owner = cluster.owner();
+    let phase = cluster.begin(&format!("{owner} is killed"));
+    cluster.kill(owner);
+    assert_ne!(cluster.rests(phase, BUDGET, BOTH), owner);
+    let phase = cluster.begin(&format!("{owner} is back"));
+    cluster.start(owner);
+    cluster.wait(owner);
+    assert_ne!(cluster.rests(phase, BUDGET, BOTH), owner);
+
+    cluster.hang_of_the_supervisor();
+    cluster.pause_of_the_machine();
+    cluster.pulled_cable();
+    cluster.partition();
+
+    // The service of the owner ends: whoever has one takes over.
+    let owner = cluster.owner();
+    let phase = cluster.begin(&format!("the service of {owner} ends"));
+    cluster.guest(owner).run("kill $(busybox pidof httpd)");
+    assert_ne!(cluster.rests(phase, BUDGET, BOTH), owner);
+    cluster.guest(owner).run("busybox httpd -p 80 -h /www");
+
+    let phase = cluster.begin("5 of 100 frames are lost");
+    for port in cluster.ports() {
+        cluster.segment.lose(&port, 5).unwrap();
+    }
+    thread::sleep(BAD_WEATHER);
+    for port in cluster.ports() {
+        cluster.segment.unfilter(&port).unwrap();
+    }
+    cluster.rests(phase, BUDGET, BOTH);
+    cluster.end();
+}
+
+#[test]
+fn two_machines_share_an_address_of_ipv6() {
+    let bench = Bench::alone(Series::Newer, "vips-two");
+    let mut cluster = Cluster::boot(bench, "vips-two", "2001:db8:56::100", 2);
+    let owner = cluster.owner();
+    let phase = cluster.begin(&format!("reboot of {owner}"));
+    cluster.reboot(owner);
+    assert_ne!(cluster.rests(phase, BUDGET, BOTH), owner);
+    cluster.hang_of_the_supervisor();
+    cluster.pulled_cable();
+    cluster.partition();
+    cluster.end();
+}
+
+/// A moment and what is from there on, as the observer counts.
+struct Phase {
+    what: String,
+    from: Duration,
+}
+
+/// Machines that share an address, numbered from 1, and who looks at them.
+struct Cluster {
+    // The guests go before the network.
+    guests: Vec<Option<Guest>>,
+    boots: usize,
+    vip: IpAddr,
+    observer: Observer,
+    client: Option<Client>,
+    capture: Option<Capture>,
+    segment: Segment,
+    bench: Bench,
+}
+
+impl Cluster {
+    /// All of them started at once, until one has the address and each has a service.
+    #[track_caller]
+    fn boot(bench: Bench, name: &'static str, vip: &str, count: u8) -> Self {
+        let vip: IpAddr = vip.parse().unwrap();
+        let segment = Segment::new().unwrap();
+        let lan = bench.lab.namespace();
+        for number in 1..=count {
+            // QEMU wants a tap in its own namespace: a cable to it.
+            let [cable, tap, wire] = ["cable", "tap", "wire"].map(|it| format!("{it}{number}"));
+            lan.bridge(&cable, &[]).unwrap();
+            lan.tap(&tap, &cable).unwrap();
+            let mac = format!("52:54:00:56:01:{number:02x}");
+            let port = format!("port{number}");
+            segment.plug(&port, &lan.path(), &wire, &mac).unwrap();
+            lan.ip(&format!("link set {wire} master {cable} up"))
+                .unwrap();
+        }
+        let station = segment.station(CLIENT).unwrap();
+        let capture = Capture::start(&bench.lab, segment.namespace(), "lan").unwrap();
+        let observer = Observer::start(&station, vip, PERIOD).unwrap();
+        let mut cluster = Self {
+            guests: (0..count).map(|_| None).collect(),
+            boots: 0,
+            vip,
+            observer,
+            client: None,
+            capture: Some(capture),
+            segment,
+            bench,
+        };
+        println!("{name}:");
+        let phase = cluster.begin("all boot at once");
+        for number in 1..=count {
+            cluster.start(number);
+        }
+        for number in 1..=count {
+            cluster.wait(number);
+        }
+        let service = SocketAddr::new(vip, 80);
+        cluster.client = Some(Client::start(&station, service, &cluster.observer).unwrap());
+        cluster.rests(phase, BOOT, BOTH);
+        cluster
+    }
+
+    /// A machine is switched on. All that it is told of the address is the address, its link and how the service is checked.
+    #[track_caller]
+    fn start(&mut self, number: u8) {
+        self.boots += 1;
+        let config = format!(
+            "apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\n\
+             addresses: [{{address: 10.56.0.{number}/24}}, {{address: '2001:db8:56::{number:x}/64', noDAD: true}}]\n\
+             ---\n\
+             apiVersion: v1alpha1\nkind: Layer2VIPConfig\nname: '{}'\nlink: eth0\n\
+             check: {{http: 'http://127.0.0.1/name', interval: 1s, timeout: 900ms}}\n",
+            self.vip
+        );
+        let vm = self.bench.machine(&config);
+        let vm = vm.name(&format!("machine{number}-{}", self.boots));
+        let vm = vm.nic(&format!("tap{number}"), mac(number));
+        let vm = vm.start(&self.bench.lab).unwrap();
+        // Not asked before `wait`: others are switched on meanwhile.
+        self.guests[usize::from(number) - 1] = Some(Guest { vm });
+    }
+
+    /// A machine that was switched on has handed off, and its service starts.
+    #[track_caller]
+    fn wait(&mut self, number: u8) {
+        let name = format!("machine{number}");
+        self.guest(number).run(&SERVICE.replace("NAME", &name));
+    }
+
+    #[track_caller]
+    fn guest(&mut self, number: u8) -> &mut Guest {
+        let guest = &mut self.guests[usize::from(number) - 1];
+        guest.as_mut().expect("a machine that is on")
+    }
+
+    /// As an operator does it.
+    #[track_caller]
+    fn reboot(&mut self, number: u8) {
+        self.guest(number).run("(usleep 200000; kill -INT 1) &");
+        // QEMU ends instead.
+        let mut guest = self.guests[usize::from(number) - 1].take().unwrap();
+        guest.vm.wait_exit(BOOT).unwrap();
+        drop(guest);
+        self.start(number);
+        self.wait(number);
+    }
+
+    /// As a failing power supply does it.
+    fn kill(&mut self, number: u8) {
+        self.guests[usize::from(number) - 1] = None;
+    }
+
+    /// The supervisor of the owner hangs and its kernel goes on: the address goes by itself, and comes to another.
+    #[track_caller]
+    fn hang_of_the_supervisor(&mut self) {
+        let owner = self.owner();
+        let phase = self.begin(&format!("the supervisor of {owner} hangs"));
+        self.guest(owner)
+            .run("echo 1 > /tmp/groups/hung/cgroup.freeze");
+        thread::sleep(FAULT);
+        let others = self.owner();
+        let addresses = self.guest(owner).run("ip address show dev eth0");
+        let had = addresses.contains(&format!(" {}/", self.vip));
+        assert!(!had, "the address of a supervisor that hangs:\n{addresses}");
+        assert_ne!(others, owner);
+        self.guest(owner)
+            .run("echo 0 > /tmp/groups/hung/cgroup.freeze");
+        assert_eq!(self.rests(phase, BUDGET, BOTH), others);
+    }
+
+    /// The machine of the owner stands still for a while and does not know it.
+    #[track_caller]
+    fn pause_of_the_machine(&mut self) {
+        let owner = self.owner();
+        let phase = self.begin(&format!("{owner} stands still"));
+        self.guest(owner).vm.set_running(false).unwrap();
+        thread::sleep(FAULT);
+        assert_ne!(self.owner(), owner);
+        self.guest(owner).vm.set_running(true).unwrap();
+        self.rests(phase, BUDGET, BOTH);
+    }
+
+    /// The cable of the owner is pulled, and plugged in again.
+    #[track_caller]
+    fn pulled_cable(&mut self) {
+        let owner = self.owner();
+        let phase = self.begin(&format!("the cable of {owner} is pulled"));
+        self.guest(owner).vm.set_carrier(0, false).unwrap();
+        thread::sleep(FAULT);
+        let others = self.owner();
+        assert_ne!(others, owner);
+        self.guest(owner).vm.set_carrier(0, true).unwrap();
+        assert_eq!(self.rests(phase, BUDGET, BOTH), others);
+    }
+
+    /// The owner is cut off from the others and the client; it cannot know, and both sides have the address until they meet.
+    #[track_caller]
+    fn partition(&mut self) {
+        let owner = self.owner();
+        let phase = self.begin(&format!("{owner} is cut off"));
+        let port = format!("port{owner}");
+        self.segment.cut_off(&port).unwrap();
+        thread::sleep(FAULT);
+        assert_ne!(self.owner(), owner);
+        let addresses = self.guest(owner).run("ip address show dev eth0");
+        let has = addresses.contains(&format!(" {}/", self.vip));
+        assert!(has, "the address of a machine alone:\n{addresses}");
+        self.segment.join(&port).unwrap();
+        self.rests(phase, BUDGET, BOTH);
+    }
+
+    /// The ports of machines and client.
+    fn ports(&self) -> Vec<String> {
+        let count = u8::try_from(self.guests.len()).unwrap();
+        let numbers = (1..=count).chain([CLIENT]);
+        numbers.map(|number| format!("port{number}")).collect()
+    }
+
+    fn begin(&self, what: &str) -> Phase {
+        let from = self.observer.mark(what);
+        Phase {
+            what: what.to_owned(),
+            from,
+        }
+    }
+
+    /// Who has answered who has the address, of late; one machine.
+    #[track_caller]
+    fn owner(&self) -> u8 {
+        let now = self.observer.mark("who has it?");
+        let answer = |seen: &Seen| matches!(seen, Seen::Answer { .. });
+        let answered = self
+            .observer
+            .wait_for("an answer", now, BUDGET, answer)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let owners = self.owners(answered);
+        assert_eq!(owners.len(), 1, "{owners:?} have it\n{}", self.story());
+        owners[0]
+    }
+
+    /// Who has answered since.
+    fn owners(&self, since: Duration) -> Vec<u8> {
+        let timeline = self.observer.timeline();
+        let events = timeline.events().iter();
+        let mut owners: Vec<u8> = events
+            .filter(|event| event.at >= since)
+            .filter_map(|event| match event.what {
+                Seen::Answer { mac: [.., number] } => Some(number),
+                _ => None,
+            })
+            .collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
+    /// Ends a phase: waits for rest, in which one machine has the address, as the network, its kernel and its supervisor say
+    /// it, and no other. Clients were served but for `budget`, and two machines had it for `both` at most. Who has it.
+    #[track_caller]
+    fn rests(&mut self, phase: Phase, budget: Duration, both: Duration) -> u8 {
+        let deadline = Deadline::after(BOOT);
+        let owner = loop {
+            let since = self.observer.mark("rest?");
+            thread::sleep(REST);
+            if let [owner] = self.owners(since)[..]
+                && self.holders() == [owner]
+                && self.owners(since) == [owner]
+            {
+                break owner;
+            }
+            assert!(deadline.remaining().is_some(), "no rest\n{}", self.story());
+        };
+        let end = self.observer.mark("rest");
+        let timeline = self.observer.timeline();
+        let time = phase.from..end;
+        let unserved = timeline.longest_unserved(time.clone());
+        let overlap = timeline.longest_overlap(time);
+        let text = format!(
+            "{:7.1} s  {:32} → {owner} has it; clients wait {unserved:4.1?} at most, two had it for {overlap:.1?}",
+            phase.from.as_secs_f64(),
+            phase.what
+        );
+        println!("{text}");
+        assert!(unserved < budget, "{text}\n{}", self.story());
+        assert!(overlap < both, "{text}\n{}", self.story());
+        owner
+    }
+
+    /// Whose kernel has the address, with a supervisor that says the same.
+    #[track_caller]
+    fn holders(&mut self) -> Vec<u8> {
+        let vip = self.vip;
+        let mut holders = Vec::new();
+        for (number, guest) in (1..).zip(&mut self.guests) {
+            let Some(guest) = guest else {
+                continue;
+            };
+            let addresses = guest.run("ip address show dev eth0");
+            let has = addresses.contains(&format!(" {vip}/"));
+            let state = guest.run("init-net get vips");
+            if has != state.contains(" active ") {
+                return Vec::new();
+            }
+            if has {
+                holders.push(number);
+            }
+        }
+        holders
+    }
+
+    fn story(&self) -> String {
+        self.observer.timeline().story()
+    }
+
+    /// What went over the network all the time, which tcpdump and tshark judge.
+    #[track_caller]
+    fn end(mut self) {
+        let capture = self.capture.take().expect("ended once");
+        let adverts = capture.adverts().unwrap();
+        let of_ours = adverts.iter().filter(|it| it.addresses == [self.vip]);
+        assert!(of_ours.count() > 100, "{} adverts", adverts.len());
+    }
+}
+
+fn mac(number: u8) -> [u8; 6] {
+    [0x52, 0x54, 0, 0x56, 0, number]
+}
