@@ -39,7 +39,7 @@ const UNFIT_SHARE: u8 = 8;
 pub const FIT: u8 = 32;
 /// Advertisements of a farewell: one may be lost.
 const FAREWELLS: usize = 2;
-/// An advertisement of our own that is later than two intervals, and than this, tells that this machine stood still.
+/// A timer that ends later than two intervals, and than this, tells that this machine stood still.
 const STALL: Duration = Duration::from_millis(300);
 /// For how many times the wait for a silent machine an unfit one leaves the address to others.
 const UNFIT_HOLD: u32 = 3;
@@ -49,6 +49,8 @@ const UNFIT_WAIT: Duration = Duration::from_secs(60);
 const COLLISION_OVER: Duration = Duration::from_secs(10);
 /// For how long a peer that was heard counts as one to leave the address to when it flaps.
 const PEER_LIFE: Duration = Duration::from_secs(60);
+/// How long nobody may have advertised until a machine takes the address that left it to others because it flapped.
+const FLAP_SILENCE: Duration = Duration::from_secs(10);
 /// Least time between two answers to machines that have no right to advertise: a flood makes no flood.
 const ANSWER_PAUSE: Duration = Duration::from_millis(20);
 /// Least time between two contradictions to a neighbour that says it has the address (DEFEND_INTERVAL, RFC 5227 §1.1): more of
@@ -56,7 +58,7 @@ const ANSWER_PAUSE: Duration = Duration::from_millis(20);
 const CLAIM_PAUSE: Duration = Duration::from_secs(10);
 /// Messages that wait to be sent, and events to be fetched: one input makes a handful of either.
 const MAX_QUEUE: usize = 1024;
-/// Notices that are remembered as told.
+/// Notices that are remembered as told; what strangers can make is told no more often than that.
 const MAX_TOLD: usize = 32;
 
 /// RFC 9568 §6.4, with what may hold a promotion up:
@@ -130,6 +132,8 @@ pub struct Vrrp {
     owner: Option<(IpAddr, Instant)>,
     /// No promotion before this moment.
     hold_until: Instant,
+    /// Nor before this one, while another machine has the address.
+    flap_until: Instant,
     flap: Flap,
     queue: VecDeque<Item>,
     /// Since when the first of them waits.
@@ -163,6 +167,7 @@ impl Vrrp {
             state: State::Off,
             owner: None,
             hold_until: Instant::BOOT,
+            flap_until: Instant::BOOT,
             flap: Flap::default(),
             queue: VecDeque::new(),
             queued_at: Instant::BOOT,
@@ -200,6 +205,10 @@ impl Vrrp {
             }
             // Nobody has shown meanwhile, as far as it knows: it may take the address now that it could not before.
             State::Backup { .. } if !was && fit && !self.has_owner(now) => self.listen(now),
+            // Or somebody has, and left since.
+            State::Backup { down_at, .. } if !was && fit && *down_at > self.patience(now) => {
+                self.wait(now);
+            }
             _ => {}
         }
     }
@@ -268,8 +277,8 @@ impl Vrrp {
 
     /// Whether a machine that was heard may still have the address.
     fn has_owner(&self, now: Instant) -> bool {
-        let patience = timing::down(&self.settings, self.priority(), self.interval);
-        self.owner.is_some_and(|(_, heard)| now < heard + patience)
+        self.owner
+            .is_some_and(|(_, heard)| now < self.patience(heard))
     }
 
     /// Begins to listen. RFC 9568 §6.4.1, (150).
@@ -285,8 +294,7 @@ impl Vrrp {
         let State::Active { advertise_at, .. } = self.state else {
             return false;
         };
-        let late = now.saturating_since(advertise_at);
-        let stood_still = late > (self.settings.interval * 2).max(STALL);
+        let stood_still = self.stood_still(advertise_at, now);
         if stood_still {
             self.lose(Why::Stalled);
             self.listen(now);
@@ -294,9 +302,26 @@ impl Vrrp {
         stood_still
     }
 
+    /// When it may be promoted. An address that nobody has had for [`FLAP_SILENCE`] changes hands no more.
+    fn held_until(&self) -> Instant {
+        let deserted = self.owner.map(|(_, heard)| heard + FLAP_SILENCE);
+        let flap = deserted.map_or(self.flap_until, |at| at.min(self.flap_until));
+        self.hold_until.max(flap)
+    }
+
+    /// Whether a timer that was due at `due` is so late that this machine must have stood still.
+    fn stood_still(&self, due: Instant, now: Instant) -> bool {
+        now.saturating_since(due) > (self.settings.interval * 2).max(STALL)
+    }
+
+    /// Until when the Active may be silent that was heard now.
+    fn patience(&self, now: Instant) -> Instant {
+        now + timing::down(&self.settings, self.priority(), self.interval)
+    }
+
     /// Waits for the Active from now on.
     fn wait(&mut self, now: Instant) {
-        let down_at = now + timing::down(&self.settings, self.priority(), self.interval);
+        let down_at = self.patience(now);
         self.state = State::Backup {
             down_at,
             guard: self.guard(down_at, now),
@@ -345,8 +370,9 @@ impl Vrrp {
             };
             return;
         }
-        if now < self.hold_until {
-            let down_at = self.hold_until;
+        let held_until = self.held_until();
+        if now < held_until {
+            let down_at = held_until;
             self.state = State::Backup {
                 down_at,
                 guard: self.guard(down_at, now),
@@ -382,7 +408,7 @@ impl Vrrp {
             self.told
                 .retain(|told| !matches!(told, Notice::Flapping { .. }));
             self.tell(Notice::Flapping { hold });
-            self.hold_until = now + hold;
+            self.flap_until = now + hold;
             self.wait(now);
             return;
         }
@@ -450,6 +476,10 @@ impl Vrrp {
             return;
         }
         if self.told.len() >= MAX_TOLD {
+            // Senders are easily forged: a flood of names must not flood the log.
+            if matches!(notice, Notice::Refused { .. } | Notice::Differs { .. }) {
+                return;
+            }
             self.told.remove(0);
         }
         self.told.push(notice.clone());
@@ -511,7 +541,13 @@ impl Machine for Vrrp {
                 down_at,
                 guard,
                 preempt_at,
-            } if down_at <= now => self.down(guard, preempt_at, now),
+            } if down_at <= now => {
+                // What the others said while a virtual machine was paused has reached no socket: their silence proves nothing.
+                if self.stood_still(down_at, now) {
+                    return self.wait(now);
+                }
+                self.down(guard, preempt_at, now);
+            }
             State::Backup {
                 down_at,
                 guard: Some(mut guard),
@@ -566,7 +602,8 @@ impl Machine for Vrrp {
             return Ok(false);
         };
         send(message.clone())?;
-        self.counters.sent += 1;
+        let question = matches!(message, Transmit::Frame(frame) if frame::Packet::parse(&frame.packet).is_none());
+        self.counters.sent += u64::from(!question);
         self.queue.pop_front();
         self.queued_at = now;
         self.release();

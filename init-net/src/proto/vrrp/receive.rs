@@ -125,13 +125,17 @@ impl Vrrp {
         let silence = (said.interval * COLLISION_SILENCE).max(COLLISION_OVER);
         self.lose(Why::Collision);
         self.queue.clear();
+        let known = matches!(self.state, State::Fault { .. });
         self.state = State::Fault {
             until: now + silence,
         };
-        self.tell(Notice::Collision {
-            from,
-            addresses: said.addresses.clone(),
-        });
+        // Once for each time, whoever joins in.
+        if !known {
+            self.tell(Notice::Collision {
+                from,
+                addresses: said.addresses.clone(),
+            });
+        }
     }
 
     /// RFC 9568 §6.4.2 and §6.4.3.
@@ -174,7 +178,7 @@ impl Vrrp {
             };
             let at = wait_until.map_or(now + delay, |at| at.min(now + delay));
             wait_until = Some(at);
-            if at <= now && self.hold_until <= now {
+            if at <= now && self.hold_until.max(self.flap_until) <= now {
                 // DEVIATION: RFC 9568 §6.4.2 (455) lets the timer run on, three intervals in which the Active may fall silent.
                 // It has just shown that it lives and will hear that it has to yield; of several who want the address the one
                 // with the most priority is the first.

@@ -583,3 +583,73 @@ fn what_cannot_be_believed_is_told_once() {
         .check(&[]);
     assert_eq!(line.vrrp.counters().refused, 4);
 }
+
+#[test]
+fn a_machine_that_becomes_fit_after_a_farewell_does_not_wait_long() {
+    let mut strict = settings(100);
+    strict.bootstrap = false;
+    let mut line = Line::new(strict);
+    line.vrrp.set_fit(false, at(0));
+    line.hear(&advert(2, 100)).to(100).hear(&advert(2, 0));
+    line.to(400).vrrp.set_fit(true, at(400));
+    line.to(1200);
+    assert!(line.vrrp.is_active(), "{:?}", line.log);
+    // One that gets well while an Active is there goes on waiting for that one.
+    let mut line = Line::new(settings(100));
+    line.vrrp.set_fit(false, at(0));
+    line.hear(&advert(2, 100)).to(500);
+    line.vrrp.set_fit(true, at(500));
+    line.to(800);
+    assert!(line.vrrp.is_active(), "{:?}", line.log);
+}
+
+#[test]
+fn a_paused_machine_hears_who_is_there_before_it_takes_the_address() {
+    // What was sent while a virtual machine was paused is lost: nothing waits in its socket.
+    let mut line = Line::new(settings(200));
+    line.hear(&advert(2, 100)).to(100).sleep(60_000);
+    line.to(60_010).check(&[]);
+    line.hear(&advert(2, 100)).to(60_400).check(&[]);
+    // And takes it when nobody is.
+    line.to(60_700);
+    assert!(line.vrrp.is_active(), "{:?}", line.log);
+}
+
+#[test]
+fn a_flood_of_strangers_is_no_flood_of_notices() {
+    let mut line = Line::new(settings(100));
+    for n in 2..=250 {
+        let mut far = advert(n, 200);
+        far[8] = 1;
+        line.hear(&far);
+    }
+    assert_eq!(line.log.len(), MAX_TOLD);
+    assert_eq!(line.vrrp.counters().refused, 249);
+    // What concerns the address itself is told nevertheless, once for each state.
+    line.forget();
+    for n in 2..=250 {
+        let theirs = [IpAddr::from([192, 0, 2, n]), IpAddr::from([192, 0, 2, 1])];
+        line.hear(&advert_of(n, 50, &settings(50), &theirs));
+    }
+    assert_eq!(line.log.len(), 1, "{:?}", line.log);
+    assert!(line.log[0].contains("Collision"), "{:?}", line.log);
+}
+
+#[test]
+fn who_changes_too_often_takes_what_nobody_has() {
+    let mut line = Line::new(settings(100));
+    let mut longest = Duration::ZERO;
+    let mut start = 0;
+    while longest < Duration::from_secs(300) {
+        line.to(start).hear(&advert(2, 200));
+        start += 2000;
+        let hold = line.vrrp.flap_until.saturating_since(at(start));
+        longest = longest.max(hold + Duration::from_secs(5));
+        assert!(start < 3_000_000, "{longest:?}");
+    }
+    // Minutes of hold are left; the other one has gone for good.
+    line.to(start + 8_000 - 100);
+    assert!(!line.vrrp.is_active(), "{:?}", line.log);
+    line.to(start + 8_000 + 100);
+    assert!(line.vrrp.is_active(), "{:?}", line.log);
+}
