@@ -1,5 +1,6 @@
 //! The network of the tests: a client that watches both addresses, and everything that goes over the bridge kept for judges.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -26,9 +27,15 @@ pub const VRID: u8 = 51;
 pub const DOWN: Duration = Duration::from_millis(3610);
 pub const SKEW: Duration = Duration::from_millis(610);
 
-/// How long a client may send to the machine that had the address: announcements take milliseconds. Without them its kernel
-/// believes what it knows for 15 s and more (`base_reachable_time_ms`).
+/// How long a client may send to the machine that had the address: announcements take milliseconds.
 const LEARN: Duration = Duration::from_secs(8);
+
+/// How long the kernel of the client believes what it knows of a neighbour before it asks: without announcements it sends to
+/// whoever had the address for longer than [`LEARN`].
+const BELIEF: [(&str, &str); 2] = [
+    ("base_reachable_time_ms", "600000"),
+    ("delay_first_probe_time", "60"),
+];
 
 /// Complaints of keepalived about adverts.
 const COMPLAINTS: [&str; 7] = [
@@ -63,6 +70,15 @@ impl Stage {
         let lab = Lab::new(test).expect("a lab (these tests need root)");
         let segment = Segment::new().unwrap();
         let client = segment.station(CLIENT).unwrap();
+        let believes = client.namespace.enter(|| {
+            for family in ["ipv4", "ipv6"] {
+                for (key, value) in BELIEF {
+                    let key = format!("/proc/sys/net/{family}/neigh/eth0/{key}");
+                    fs::write(key, value).unwrap();
+                }
+            }
+        });
+        believes.unwrap();
         let capture = Capture::start(&lab, segment.namespace(), "lan").unwrap();
         let observers = BOTH.map(|vip| Observer::start(&client, vip, PERIOD).unwrap());
         Self {
