@@ -34,6 +34,10 @@ const BUDGET: Duration = Duration::from_secs(10);
 /// Longest time that two machines may have the address that hear each other: an interval of 0.2 s, and a busy host.
 const BOTH: Duration = Duration::from_secs(1);
 
+/// The same while the supervisor of one hangs, whose kernel has the address for 3 s more. The others ask for it and keep away;
+/// on a busy host an answer may come too late for them.
+const BOTH_IN_SILENCE: Duration = Duration::from_secs(4);
+
 /// No advert for longer than this, and the machine that has the address stood still: it is three intervals before others take
 /// the address, and two before the machine leaves it. On a busy host it happens, and nobody is to blame.
 const STALL: Duration = Duration::from_millis(500);
@@ -186,7 +190,7 @@ impl Cluster {
         }
         let service = SocketAddr::new(vip, 80);
         cluster.client = Some(Client::start(&station, service, &cluster.observer).unwrap());
-        cluster.rests_within(phase, BOOT);
+        cluster.rests_within(phase, BOOT, BOTH);
         cluster
     }
 
@@ -256,7 +260,7 @@ impl Cluster {
         let from = self.observer.mark("it goes on");
         self.guest(owner)
             .run("echo 0 > /tmp/groups/hung/cgroup.freeze");
-        let last = self.rests(phase);
+        let last = self.rests_within(phase, BUDGET, BOTH_IN_SILENCE);
         self.assert_unless_stalled(from, last == others);
     }
 
@@ -352,12 +356,12 @@ impl Cluster {
     /// it, and no other. Clients were served but for [`BUDGET`], and two machines had it for [`BOTH`] at most. Who has it.
     #[track_caller]
     fn rests(&mut self, phase: Phase) -> u8 {
-        self.rests_within(phase, BUDGET)
+        self.rests_within(phase, BUDGET, BOTH)
     }
 
-    /// As [`Cluster::rests`], with a budget for a phase in which the clients' service begins.
+    /// As [`Cluster::rests`], for a phase in which clients wait longer, or two have the address for longer.
     #[track_caller]
-    fn rests_within(&mut self, phase: Phase, budget: Duration) -> u8 {
+    fn rests_within(&mut self, phase: Phase, budget: Duration, both: Duration) -> u8 {
         let deadline = Deadline::after(BOOT);
         let owner = loop {
             let since = self.observer.mark("rest?");
@@ -382,7 +386,7 @@ impl Cluster {
         );
         println!("{text}");
         assert!(unserved < budget, "{text}\n{}", self.story());
-        assert!(overlap < BOTH, "{text}\n{}", self.story());
+        assert!(overlap < both, "{text}\n{}", self.story());
         owner
     }
 
