@@ -58,6 +58,9 @@ impl Asked {
     }
 }
 
+/// Looks until it is done, and what it does then.
+type Action = (u32, Box<dyn Fn(&mut Cloud)>);
+
 /// Hetzner's API, as far as it is used. This machine is server 7, in network 3.
 #[derive(Default)]
 struct Cloud {
@@ -66,7 +69,7 @@ struct Cloud {
     /// Floating addresses and who has them.
     floating: Vec<(String, Option<u64>)>,
     /// Actions under way: looks until they are done, what they do.
-    actions: Vec<(u32, Box<dyn Fn(&mut Cloud)>)>,
+    actions: Vec<Action>,
     log: Vec<String>,
 }
 
@@ -253,13 +256,11 @@ fn run(
         let asked = Asked::new(&request);
         *now = *now + Duration::from_millis(20);
         let fault = fault.filter(|(at, _)| *at == count).map(|(_, fault)| fault);
-        let plain = |status, body: &Value, retry_after| {
-            Ok(Response {
-                status,
-                content_type: None,
-                retry_after,
-                body: body.to_string().into_bytes(),
-            })
+        let plain = |status, body: &Value, retry_after| Response {
+            status,
+            content_type: None,
+            retry_after,
+            body: body.to_string().into_bytes(),
         };
         let failed = || FetchError {
             url: request.url.clone(),
@@ -268,24 +269,26 @@ fn run(
             last: None,
         };
         let reply = match fault {
-            Some(Fault::Status(status)) => {
-                plain(status, &json!({"error": {"message": "no\nway"}}), None)
-            }
-            Some(Fault::Wait(secs)) => plain(429, &json!({}), Some(Duration::from_secs(secs))),
+            Some(Fault::Status(status)) => Ok(plain(
+                status,
+                &json!({"error": {"message": "no\nway"}}),
+                None,
+            )),
+            Some(Fault::Wait(secs)) => Ok(plain(429, &json!({}), Some(Duration::from_secs(secs)))),
             // It was done, and the answer is lost.
             Some(Fault::Cut) => {
                 answer(&asked);
                 Err(failed())
             }
-            Some(Fault::Garbage) => plain(200, &json!([1, {"x": "\u{1b}"}]), None),
+            Some(Fault::Garbage) => Ok(plain(200, &json!([1, {"x": "\u{1b}"}]), None)),
             Some(Fault::Action) if asked.method == "POST" => {
                 let action =
                     json!({"action": {"id": 1, "status": "error", "error": {"message": "broken"}}});
-                plain(201, &action, None)
+                Ok(plain(201, &action, None))
             }
             Some(Fault::Action) | None => {
                 let (status, body) = answer(&asked);
-                plain(status, &body, None)
+                Ok(plain(status, &body, None))
             }
         };
         assignment.answer(reply, *now);
