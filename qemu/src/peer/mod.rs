@@ -14,6 +14,7 @@ pub(crate) mod program;
 pub mod radvd;
 pub mod relay;
 pub(crate) mod stop;
+pub mod vipapi;
 
 pub use dhcp::DhcpServer;
 pub use dnsmasq::Dnsmasq;
@@ -26,3 +27,4 @@ pub use metadata::MetadataServer;
 pub use pods::Pods;
 pub use radvd::Radvd;
 pub use relay::Relay;
+pub use vipapi::VipApi;

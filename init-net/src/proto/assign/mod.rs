@@ -252,7 +252,7 @@ impl Assignment {
         self.goal == Goal::Idle && !self.pending
     }
 
-    /// What is in the way.
+    /// What is in the way, or was when it was last acquired; ends when this machine has it.
     pub fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
     }
@@ -264,7 +264,6 @@ impl Assignment {
         self.stale = self.pending;
         self.at = now;
         self.backoff = *BACKOFF.start();
-        self.fault = None;
     }
 
     fn task(&self) -> Option<Task> {

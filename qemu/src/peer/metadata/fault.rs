@@ -75,7 +75,7 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// Answers so where `body` is right, to a request for `path`.
-    pub(super) fn answer(&self, mut stream: &TcpStream, path: &str, body: &[u8]) -> io::Result<()> {
+    pub(in crate::peer) fn answer(&self, mut stream: &TcpStream, path: &str, body: &[u8]) -> io::Result<()> {
         match self {
             Self::Reset => reset(stream),
             Self::Silent => wait_for_end(stream),
@@ -146,8 +146,13 @@ impl Fault {
 }
 
 /// The right answer.
-pub(super) fn right(mut stream: &TcpStream, body: &[u8]) -> io::Result<()> {
-    head(stream, 200, &[&length(body)])?;
+pub(super) fn right(stream: &TcpStream, body: &[u8]) -> io::Result<()> {
+    reply(stream, 200, body)
+}
+
+/// A whole answer.
+pub(in crate::peer) fn reply(mut stream: &TcpStream, status: u16, body: &[u8]) -> io::Result<()> {
+    head(stream, status, &[&length(body)])?;
     stream.write_all(body)
 }
 

@@ -4,7 +4,7 @@
 //! The folder is one for `init-net compile --metadata-dir`: a path is answered by the file there, a folder by its file
 //! `index` or by a listing. A service on an address of its own has the folder of that name in it.
 
-mod fault;
+pub(super) mod fault;
 mod folder;
 mod rules;
 

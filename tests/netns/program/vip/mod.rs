@@ -3,6 +3,7 @@
 //!
 //! Intervals are a second where nothing else is said: tests run beside each other on a busy host, and `scripts/bench` measures.
 
+mod cloud;
 mod etcd;
 mod failure;
 mod hostile;

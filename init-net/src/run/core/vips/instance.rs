@@ -531,13 +531,14 @@ impl Instance {
             (Duty::Without, Some(_)) => VipState::Backup,
         };
         let place = self.place.as_ref().and_then(|place| place.local.err());
+        let moved = self.provider.as_ref().and_then(|it| it.dialogue.fault());
         VipStatus {
             state,
             since: self.since,
             owner: self.referee.as_ref().and_then(Referee::owner),
             healthy: self.health.as_ref().and_then(Health::fit),
             priority: self.referee.as_ref().and_then(Referee::priority),
-            reason: fault.or(place).unwrap_or(&self.reason).to_owned(),
+            reason: fault.or(place).or(moved).unwrap_or(&self.reason).to_owned(),
             promotions: self.promotions,
         }
     }
