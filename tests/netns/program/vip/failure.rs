@@ -8,7 +8,7 @@ use qemu::vip::{Seen, Span};
 
 use super::super::machine::PATIENCE;
 use super::ours::{Config, Ours};
-use super::stage::{BOTH, DOWN, Moment, SKEW, Stage, advert, assert_no_complaints, groups};
+use super::stage::{BOTH, DOWN, SKEW, Stage, advert, assert_no_complaints, groups};
 
 /// As long as the kernel keeps an address that nobody refreshes, and what a second of the kernel's takes.
 const LIFETIME: Duration = Duration::from_secs(4);
