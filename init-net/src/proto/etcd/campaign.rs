@@ -12,6 +12,8 @@ use core::mem;
 use std::collections::VecDeque;
 
 use super::gateway::{self, Ask, Candidate, MAX_CANDIDATES, Said, key_of};
+use super::lease::{Granted, margin};
+use super::namesake::Namesake;
 use super::{Event, Lease, Settings, Why};
 use crate::proto::Dialogue;
 use crate::proto::http::{FetchError, Request, Response, Url};
@@ -26,10 +28,6 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Longest wait for one answer: a member that is there answers in milliseconds, and there are others.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Longest time before the end of its lease at which an owner gives the key up: for as long the kernel keeps an address that nobody
-/// refreshes, and clocks drift less. A short lease has less.
-const MARGIN: Duration = Duration::from_secs(3);
 
 /// First wait after all members have failed; doubles.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -77,38 +75,6 @@ pub struct Campaign {
     events: VecDeque<Event>,
 }
 
-/// A lease of ours.
-#[derive(Clone, Copy, Debug)]
-struct Granted {
-    id: i64,
-    ttl: Duration,
-    /// Its last moment as etcd counts it, at the earliest.
-    ends: Instant,
-    renew_at: Instant,
-}
-
-impl Granted {
-    /// `asked`: when that was asked for. etcd counts from when it got that, which is later.
-    fn new(id: i64, ttl: Duration, asked: Instant) -> Self {
-        Self {
-            id,
-            ttl,
-            ends: asked + ttl,
-            renew_at: asked + ttl / 3,
-        }
-    }
-
-    /// When the key has to be let go if etcd says nothing more.
-    fn gives_up(&self) -> Instant {
-        let before = margin(self.ttl);
-        Instant::BOOT + self.ends.saturating_since(Instant::BOOT + before)
-    }
-}
-
-fn margin(ttl: Duration) -> Duration {
-    MARGIN.min(ttl / 3)
-}
-
 /// Where our key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -118,38 +84,6 @@ enum Place {
     Asked,
     /// It was there.
     In,
-}
-
-/// A candidate of our own name: a former run of this machine, whose key stands in its way until its lease ends — or another machine
-/// that is called the same, which renews its lease.
-#[derive(Clone, Copy, Debug)]
-struct Namesake {
-    lease: i64,
-    created: i64,
-    since: Instant,
-    next: Next,
-}
-
-/// What is to be done about a namesake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// Its lease is looked at.
-    Age { at: Instant },
-    /// Its key is deleted.
-    Evict { at: Instant },
-    /// Nothing before the next look; `told`: nothing at all, it is another machine.
-    Wait { told: bool },
-}
-
-impl Namesake {
-    fn next(&self) -> Option<(Ask, Instant)> {
-        let (lease, created) = (self.lease, self.created);
-        match self.next {
-            Next::Age { at } => Some((Ask::Age(lease), at)),
-            Next::Evict { at } => Some((Ask::Evict { lease, created }, at)),
-            Next::Wait { .. } => None,
-        }
-    }
 }
 
 impl Campaign {
@@ -460,48 +394,25 @@ impl Campaign {
 
     /// A candidate of our own name is before us, or none.
     fn meet(&mut self, other: Option<&Candidate>, now: Instant) {
-        self.namesake = other.map(|other| match self.namesake {
-            Some(known) if (known.lease, known.created) == (other.lease, other.created) => {
-                Namesake {
-                    next: match known.next {
-                        Next::Wait { told: false } => Next::Age { at: now },
-                        next => next,
-                    },
-                    ..known
-                }
-            }
-            _ => Namesake {
-                lease: other.lease,
-                created: other.created,
-                since: now,
-                next: Next::Age { at: now },
-            },
-        });
+        self.namesake = other.map(|other| Namesake::seen(self.namesake, other, now));
     }
 
-    /// `age`: how long the namesake's lease still is, of how long. Each candidate renews after a third of it: one that has not is
-    /// gone. Seconds are whole ones.
+    /// `age`: how long the namesake's lease still is, of how long; `None`: it is gone.
     fn judge(&mut self, age: Option<(Duration, Duration)>, now: Instant) {
-        let Some(namesake) = &mut self.namesake else {
-            return;
-        };
-        let Some((left, granted)) = age else {
-            self.namesake = None;
-            self.look_at = now;
-            return;
-        };
-        let second = Duration::from_secs(1);
-        if left + second < granted - granted / 3 {
-            namesake.next = Next::Evict { at: now };
-            return;
-        }
-        let told = now.saturating_since(namesake.since) > granted / 2 + second;
-        namesake.next = Next::Wait { told };
-        if told {
-            let name = gateway::shown(&self.settings.candidate);
-            self.tell(Event::Trouble(format!(
-                "etcd: another machine campaigns under the name {name} as well"
-            )));
+        match (&mut self.namesake, age) {
+            (None, _) => {}
+            (Some(_), None) => {
+                self.namesake = None;
+                self.look_at = now;
+            }
+            (Some(namesake), Some((left, granted))) => {
+                if namesake.judge(left, granted, now) {
+                    let name = gateway::shown(&self.settings.candidate);
+                    let text =
+                        format!("etcd: another machine campaigns under the name {name} as well");
+                    self.tell(Event::Trouble(text));
+                }
+            }
         }
     }
 }

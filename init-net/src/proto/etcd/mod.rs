@@ -6,6 +6,8 @@
 
 mod campaign;
 mod gateway;
+mod lease;
+mod namesake;
 mod settings;
 #[cfg(test)]
 mod tests;

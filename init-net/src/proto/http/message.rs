@@ -1,6 +1,7 @@
 //! [`Request`] and [`Response`].
 
 use core::fmt;
+use std::borrow::Cow;
 
 use super::url::Url;
 use crate::value::{Duration, Instant};
@@ -20,6 +21,8 @@ pub enum Method {
     Post,
     /// Change a state.
     Patch,
+    /// Remove.
+    Delete,
 }
 
 impl Method {
@@ -30,6 +33,7 @@ impl Method {
             Self::Put => "PUT",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -51,7 +55,7 @@ pub struct Request {
     pub low_port: bool,
     /// Media type and bytes of what is written.
     body: Option<(&'static str, Vec<u8>)>,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
 }
 
 /// A header value holds visible ASCII and spaces: anything else could begin a header of its own.
@@ -121,7 +125,17 @@ impl Request {
     }
 
     /// Adds a field. It is not sent on to another host by a redirect.
-    pub fn with_header(mut self, name: &'static str, value: &str) -> Result<Self, HeaderError> {
+    pub fn with_header(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: &str,
+    ) -> Result<Self, HeaderError> {
+        let name = name.into();
+        // RFC 9110 §5.6.2.
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || !name.bytes().all(token) {
+            return Err(HeaderError);
+        }
         if value.bytes().any(|b| !(b' '..=b'~').contains(&b)) {
             return Err(HeaderError);
         }
@@ -139,7 +153,7 @@ impl Request {
     }
 
     /// The bytes on the wire (RFC 9112 §3). One request a connection, no compression: bodies are decoded by magic.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::proto) fn encode(&self) -> Vec<u8> {
         let mut text = format!(
             "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: init-net/{}\r\nAccept: */*\r\n\
              Accept-Encoding: identity\r\nConnection: close\r\n",

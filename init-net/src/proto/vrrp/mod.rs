@@ -13,13 +13,14 @@ mod flap;
 mod frame;
 mod guard;
 mod receive;
+mod send;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod timing;
 mod wire;
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use std::collections::VecDeque;
 
 pub use frame::filter;
@@ -37,8 +38,6 @@ const LEAVING: u8 = 0;
 const UNFIT_SHARE: u8 = 8;
 /// Least priority of a machine that is fit: one that advertises less is taken from, `preempt` or not.
 pub const FIT: u8 = 32;
-/// Advertisements of a farewell: one may be lost.
-const FAREWELLS: usize = 2;
 /// A timer that ends later than two intervals, and than this, tells that this machine stood still.
 const STALL: Duration = Duration::from_millis(300);
 /// For how many times the wait for a silent machine an unfit one leaves the address to others.
@@ -352,12 +351,6 @@ impl Vrrp {
         self.listen(now);
     }
 
-    fn say_farewell(&mut self, now: Instant) {
-        for _ in 0..FAREWELLS {
-            self.advertise(LEAVING, now);
-        }
-    }
-
     /// The wait has ended.
     fn down(&mut self, guard: Option<Guard>, preempt_at: Option<Instant>, now: Instant) {
         let may = self.fit || self.settings.bootstrap;
@@ -423,52 +416,6 @@ impl Vrrp {
         self.state = active(now + self.settings.interval);
         self.advertise(self.priority(), now);
         self.push_item(Item::Tell(Event::Won), now);
-    }
-
-    /// Sends an advertisement to all that it is for.
-    fn advertise(&mut self, priority: u8, now: Instant) {
-        let Some(local) = self.local else { return };
-        let advertisement = Advertisement {
-            version: self.settings.version,
-            vrid: self.settings.vrid,
-            priority,
-            interval: self.settings.interval,
-            addresses: self.addresses(local.source),
-        };
-        let path = |to| Path {
-            from: local.source,
-            to,
-        };
-        let form = self.settings.checksum;
-        if self.settings.peers.is_empty() {
-            let message = advertisement.encode(path(frame::group(local.source)), form);
-            let frame = frame::multicast(local.source, &message);
-            self.push_item(Item::Message(Transmit::Frame(frame)), now);
-            return;
-        }
-        for to in self.settings.peers.clone() {
-            let message = Transmit::Datagram {
-                from: local.source,
-                to,
-                ttl: frame::TTL,
-                payload: advertisement.encode(path(to), form),
-            };
-            self.push_item(Item::Message(message), now);
-        }
-    }
-
-    /// What an advertisement lists. Over IPv6 a link-local address stands first (RFC 9568 §5.2.9): that of the virtual router,
-    /// from its hardware address (§7.3), which needs not be there.
-    fn addresses(&self, source: IpAddr) -> Vec<IpAddr> {
-        let ip = self.settings.ip;
-        match (source, ip) {
-            (IpAddr::V6(_), IpAddr::V6(v6)) if !v6.is_unicast_link_local() => {
-                let last = 0x0200 | u16::from(self.settings.vrid);
-                let router = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x0200, 0x5eff, 0xfe00, last);
-                vec![router.into(), ip]
-            }
-            _ => vec![ip],
-        }
     }
 
     fn tell(&mut self, notice: Notice) {

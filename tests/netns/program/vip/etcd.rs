@@ -211,6 +211,39 @@ fn one_member_may_be_gone_and_two_may_not() {
     eprintln!("kept for {kept:?} without a quorum, of a lease of {TTL:?}");
 }
 
+/// A supervisor that hangs has lost the address by the time that another machine may have it, and does not take it up again where
+/// it stopped.
+#[test]
+fn a_supervisor_that_hangs_and_goes_on_is_no_second_owner() {
+    let stage = Stage::new("vip-etcd-hang");
+    let stations = stations(&stage);
+    let cluster = Etcd::start(&stage.lab, stations.each_ref()).unwrap();
+    let (a, b) = (stage.ours(2), stage.ours(3));
+    let start = stage.mark("a boots");
+    a.boot_with(config(2, &cluster, Identity::Known));
+    stage.owned_by_of(V4, a.mac(), start);
+    b.boot_with(config(3, &cluster, Identity::Known));
+    b.until_of(V4, "backup");
+    let hangs = stage.mark("a hangs");
+    a.on(|machine| machine.signal(Signal::SIGSTOP));
+    takes_over(&stage, &b, hangs);
+    let goes_on = stage.mark("a goes on");
+    a.on(|machine| machine.signal(Signal::SIGCONT));
+    a.until_of(V4, "backup");
+    std::thread::sleep(TTL);
+    let timeline = stage.timeline(V4);
+    let mac = a.mac();
+    let again = |seen: &Seen| matches!(seen, Seen::Answer { mac: from } if *from == mac);
+    assert_eq!(
+        timeline.first_after(goes_on.of(V4), again),
+        None,
+        "{}",
+        timeline.story()
+    );
+    assert!(b.has(V4));
+    assert_one_owner(&stage);
+}
+
 #[test]
 fn it_waits_for_candidates_of_the_other_kind_and_they_for_it() {
     let stage = Stage::new("vip-etcd-elect");

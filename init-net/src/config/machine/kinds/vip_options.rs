@@ -19,6 +19,8 @@ const MAX_ENDPOINTS: usize = 16;
 /// Unit of the interval of version 3, and the most of it (RFC 9568 §5.2.7).
 const CENTISECOND: Duration = Duration::from_millis(10);
 const MOST_INTERVAL: Duration = Duration::from_millis(40_950);
+/// Unit of the interval of version 2.
+const SECOND: Duration = Duration::from_secs(1);
 /// Most seconds of the interval of version 2 (RFC 3768 §5.3.7).
 const MOST_SECONDS: u64 = 255;
 /// Shortest lease of etcd: it is refreshed thrice in that time, by machines far apart.
@@ -256,17 +258,15 @@ impl VipOptionKeys {
             return None;
         }
         if let Some(interval) = interval {
-            let whole = |unit: Duration| interval.as_nanos() % unit.as_nanos() == 0;
-            let seconds = Duration::from_secs(1)..=Duration::from_secs(MOST_SECONDS);
-            let rule = if old && !(whole(Duration::from_secs(1)) && seconds.contains(&interval)) {
-                Some("version 2 counts in whole seconds, 1s to 255s")
-            } else if !old
-                && !(whole(CENTISECOND) && (CENTISECOND..=MOST_INTERVAL).contains(&interval))
-            {
-                Some("an interval is a multiple of 10ms, at most 40.95s")
+            let (unit, most, rule) = if old {
+                let rule = "version 2 counts in whole seconds, 1s to 255s";
+                (SECOND, Duration::from_secs(MOST_SECONDS), rule)
             } else {
-                None
+                let rule = "an interval is a multiple of 10ms, at most 40.95s";
+                (CENTISECOND, MOST_INTERVAL, rule)
             };
+            let whole = interval.as_nanos().is_multiple_of(unit.as_nanos());
+            let rule = (!whole || !(unit..=most).contains(&interval)).then_some(rule);
             if let Some(rule) = rule {
                 self.refuse(source, &self.advert_interval, rule, None);
                 return None;

@@ -218,6 +218,28 @@ fn whoever_is_not_fit_has_it_only_alone() {
 }
 
 #[test]
+fn two_that_are_not_fit_and_see_nobody_at_once_are_not_in_each_others_way() {
+    let lab = Lab::new();
+    let mut etcd = model::Etcd::default();
+    let mut both = [lab.campaign("a"), lab.campaign("b")];
+    for campaign in &mut both {
+        campaign.set_fit(false, lab.now);
+    }
+    for turn in 0..6 {
+        for campaign in &mut both {
+            let Some(request) = campaign.request(lab.now) else {
+                continue;
+            };
+            let (path, body) = model::sent(&request);
+            let (status, body) = etcd.serve(&path, &body, lab.now);
+            campaign.answer(Ok(model::received(&request, status, &body)), lab.now);
+            assert!(turn < 3 || etcd.names() == ["a"], "{:?}", etcd.names());
+        }
+    }
+    assert_eq!(both.map(|campaign| campaign.is_active()), [true, false]);
+}
+
+#[test]
 fn a_key_that_somebody_deletes_is_lost_and_asked_for_again() {
     let mut lab = Lab::new();
     let mut a = lab.campaign("a");
@@ -310,12 +332,12 @@ fn the_next_member_is_asked_and_trouble_is_told_once() {
     let mut asked = Vec::new();
     let refused = |request: &Request| {
         let body = r#"{"error":"etcdserver: user name is empty","message":"etcdserver: user name is empty","code":3}"#;
-        Ok(model::received(request, 400, body))
+        model::received(request, 400, body)
     };
     while asked.len() < 12 {
         if let Some(request) = a.request(now) {
             asked.push(request.url.host_field());
-            a.answer(refused(&request), now);
+            a.answer(Ok(refused(&request)), now);
         } else {
             now = a.deadline().unwrap();
         }

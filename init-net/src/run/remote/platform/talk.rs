@@ -151,7 +151,7 @@ pub(super) fn fetch(
     }
     for (name, value) in &ask.headers {
         request = request
-            .with_header(name, value)
+            .with_header(*name, value)
             .map_err(|_| "a header value holds a control character".to_owned())?;
     }
     let fetch = Fetch::new(request, chosen.link.clone(), now);

@@ -1,0 +1,43 @@
+//! [`Granted`]: how long a lease may be relied on.
+
+use crate::value::{Duration, Instant};
+
+/// Longest time before the end of its lease at which an owner gives the key up: for as long the kernel keeps an address that nobody
+/// refreshes, and clocks drift less. A short lease has less.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// A lease of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Granted {
+    /// Its number.
+    pub(super) id: i64,
+    /// For how long it was granted.
+    pub(super) ttl: Duration,
+    /// Its last moment as etcd counts it, at the earliest.
+    pub(super) ends: Instant,
+    /// When to ask that it goes on.
+    pub(super) renew_at: Instant,
+}
+
+impl Granted {
+    /// `asked`: when that was asked for. etcd counts from when it got that, which is later.
+    pub(super) fn new(id: i64, ttl: Duration, asked: Instant) -> Self {
+        Self {
+            id,
+            ttl,
+            ends: asked + ttl,
+            renew_at: asked + ttl / 3,
+        }
+    }
+
+    /// When the key has to be let go if etcd says nothing more.
+    pub(super) fn gives_up(&self) -> Instant {
+        let before = margin(self.ttl);
+        Instant::BOOT + self.ends.saturating_since(Instant::BOOT + before)
+    }
+}
+
+/// How long before the end of a lease of `ttl` the key is given up.
+pub(super) fn margin(ttl: Duration) -> Duration {
+    MARGIN.min(ttl / 3)
+}
