@@ -68,9 +68,11 @@ const FORWARDING: Row = (
 );
 
 /// Where a shared address has a hardware address of its own: nobody else may answer for it, and what comes in by that link may
-/// be answered by the one below. Of IPv4 what keepalived sets for `use_vmac`; of IPv6 the link is to have no address that all machines
-/// would make alike of the same hardware address.
-const VIRTUAL_MAC4: [(&str, &str); 6] = [
+/// be answered by the one below. Of IPv4 what keepalived sets for `use_vmac`, and that the link below asks for neighbours in its own
+/// name: in that of the shared address it would teach them its own hardware address. Of IPv6 the link is to have no address that all
+/// machines would make alike of the same hardware address, and is not to answer for addresses of IPv4.
+const VIRTUAL_MAC4: [(&str, &str); 7] = [
+    ("net/ipv4/conf/{below}/arp_announce", "2"),
     ("net/ipv4/conf/{below}/arp_ignore", "1"),
     ("net/ipv4/conf/{below}/arp_filter", "1"),
     ("net/ipv4/conf/{}/arp_ignore", "1"),

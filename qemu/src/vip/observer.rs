@@ -373,7 +373,8 @@ fn arp(frame: &[u8], to: [u8; 6], vip: IpAddr) -> Option<Seen> {
     match (reply, gratuitous) {
         (true, false) if to == ASKER => Some(Seen::Answer { mac }),
         (_, true) => Some(Seen::Announced { mac }),
-        _ => None,
+        (false, false) => Some(Seen::Asks { mac }),
+        (true, false) => None,
     }
 }
 

@@ -39,6 +39,11 @@ pub enum Seen {
         /// Its hardware address.
         mac: [u8; 6],
     },
+    /// Somebody asks for a neighbour in the name of the address, from which that one learns as well.
+    Asks {
+        /// Its hardware address.
+        mac: [u8; 6],
+    },
     /// An advertisement of VRRP for the group.
     Advert {
         /// From this hardware address.
@@ -198,6 +203,9 @@ impl Timeline {
                 }
                 Seen::Served { .. } => continue,
                 Seen::Asked | Seen::Answer { .. } | Seen::Reply { .. } => continue,
+                Seen::Asks { mac } => {
+                    format!("{} asks in its name", crate::command::mac_text(*mac))
+                }
                 Seen::Announced { mac } => {
                     format!("{} announces it", crate::command::mac_text(*mac))
                 }

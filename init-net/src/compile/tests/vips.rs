@@ -243,6 +243,7 @@ fn a_hardware_address_of_its_own() {
     assert_eq!(
         sysctls(&desired, "vrrp6.51"),
         [
+            "net/ipv4/conf/vrrp6.51/arp_ignore=1",
             "net/ipv6/conf/vrrp6.51/accept_dad=0",
             "net/ipv6/conf/vrrp6.51/accept_ra=0",
             "net/ipv6/conf/vrrp6.51/addr_gen_mode=1",
@@ -254,8 +255,9 @@ fn a_hardware_address_of_its_own() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        kept("eth0")[..2],
+        kept("eth0")[..3],
         [
+            "net/ipv4/conf/eth0/arp_announce=2",
             "net/ipv4/conf/eth0/arp_filter=1",
             "net/ipv4/conf/eth0/arp_ignore=1"
         ]

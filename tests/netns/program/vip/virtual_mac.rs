@@ -119,14 +119,14 @@ fn virtual_hardware_addresses_of_both() {
     let end = stage.mark("end");
     for vip in BOTH {
         let timeline = stage.timeline(vip);
-        let other = |seen: &Seen| {
-            let of = match seen {
-                Seen::Answer { mac } | Seen::Announced { mac } => mac,
-                Seen::Advert { mac, .. } => mac,
-                _ => return false,
-            };
-            *of != virtual_mac(vip)
-                && !matches!(seen, Seen::Advert { from, .. } if from.is_ipv4() != vip.is_ipv4())
+        let other = |seen: &Seen| match seen {
+            Seen::Answer { mac } | Seen::Announced { mac } => *mac != virtual_mac(vip),
+            // keepalived's kernel asks for neighbours in the name of the address with the card's own.
+            Seen::Asks { mac } => *mac == ours.mac(),
+            Seen::Advert { mac, from, .. } => {
+                from.is_ipv4() == vip.is_ipv4() && *mac != virtual_mac(vip)
+            }
+            _ => false,
         };
         let wrong = timeline.first_after(Duration::ZERO, other);
         assert_eq!(wrong, None, "{vip}\n{}", timeline.story());
