@@ -217,6 +217,11 @@ impl Vrrp {
         let outranks = said.priority > mine || (said.priority == mine && own < Some(from));
         if said.priority != LEAVING && outranks {
             self.lose(Why::Outranked);
+            // DEVIATION: RFC 9568 §6.4.3 (725) has it say nothing. After a partition neighbours believe in this one, and the
+            // other one, which may have heard nothing of it, announces itself to them when it hears a rival.
+            if self.settings.version == VrrpVersion::V3 {
+                self.advertise(mine, now);
+            }
             self.adopt(from, said, now);
             return;
         }

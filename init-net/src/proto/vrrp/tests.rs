@@ -238,15 +238,16 @@ fn preemption_waits_for_its_delay_and_needs_more_priority() {
 
 #[test]
 fn who_has_it_yields_to_more_right_only() {
+    // It says once more that it was there: the other one may not have heard it, nor the neighbours the other one.
     Line::active(settings(100))
         .to(50)
         .hear(&advert(2, 101))
-        .check(&["50 Lost(Outranked)"]);
+        .check(&["50 Lost(Outranked)", "50 adv 100"]);
     // As much priority: the greater address.
     Line::active(settings(100))
         .to(50)
         .hear(&advert(2, 100))
-        .check(&["50 Lost(Outranked)"]);
+        .check(&["50 Lost(Outranked)", "50 adv 100"]);
     let mut line = Line::active(settings(100));
     line.vrrp.set_local(Some(local(9)), at(50));
     line.to(50)
@@ -483,12 +484,18 @@ fn unicast_knows_its_peers_and_nobody_else() {
         "722 adv 100 to 192.0.2.3",
         "722 Won",
     ]);
-    line.hear(&to_us(2, 255)).check(&["730 Lost(Outranked)"]);
+    line.hear(&to_us(2, 255)).check(&[
+        "730 Lost(Outranked)",
+        "730 adv 100 to 192.0.2.2",
+        "730 adv 100 to 192.0.2.3",
+    ]);
     unicast.min_ttl = 60;
     let mut line = Line::active(unicast);
-    line.to(10)
-        .hear(&to_us(2, 64))
-        .check(&["10 Lost(Outranked)"]);
+    line.to(10).hear(&to_us(2, 64)).check(&[
+        "10 Lost(Outranked)",
+        "10 adv 100 to 192.0.2.2",
+        "10 adv 100 to 192.0.2.3",
+    ]);
 }
 
 #[test]
