@@ -27,9 +27,9 @@ const PERIOD: Duration = Duration::from_millis(10);
 /// How long one machine alone has the address before this counts as rest: several times of what an election takes.
 const REST: Duration = Duration::from_secs(3);
 
-/// Longest time that a client may try in vain. An election takes 0.7 s, and the address of a machine that hangs may be seen for
-/// 3 s more; the rest is for a host that has other things to do.
-const BUDGET: Duration = Duration::from_secs(10);
+/// Longest time that a client may try in vain. An election takes 0.7 s; the rest is for a host that has other things to do. It is
+/// less than what a client waits to whom nobody says after a partition which machine has the address now.
+const BUDGET: Duration = Duration::from_secs(5);
 
 /// Longest time that two machines may have the address that hear each other: an interval of 0.2 s, and a busy host.
 const BOTH: Duration = Duration::from_secs(1);
