@@ -220,18 +220,23 @@ impl Bench {
             text.push_str(&rows);
             vips = value;
         }
-        let most = self.loads.iter().copied().fold(0.0, f64::max);
-        let mean = self.loads.iter().sum::<f64>() / self.loads.len().max(1) as f64;
-        let load = format!(
-            "others' share of the processors before the rounds: {mean:.0} % (at most {most:.0} %)"
-        );
+        let load = match self.loads.as_slice() {
+            [] => String::new(),
+            loads => {
+                let most = loads.iter().copied().fold(0.0, f64::max);
+                let mean = loads.iter().sum::<f64>() / loads.len() as f64;
+                format!(
+                    "others' share of the processors before the rounds: {mean:.0} % (at most {most:.0} %)\n"
+                )
+            }
+        };
         let results = json!({ "machine": machine, "loadPercent": self.loads, "tables": tables, "vips": vips });
         let path = self.bench.join("results.json");
         fs::write(&path, format!("{results:#}\n"))?;
         if self.options.json {
             println!("{results:#}");
         } else {
-            println!("{load}\n{text}\nevery round: {}", path.display());
+            println!("{load}{text}\nevery round: {}", path.display());
         }
         Ok(fine)
     }

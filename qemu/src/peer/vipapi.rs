@@ -113,12 +113,7 @@ impl VipApi {
     ///
     /// # Errors
     /// The address is not on an interface there, or the port is taken.
-    pub fn start(
-        lab: &Lab,
-        namespace: &Namespace,
-        address: &str,
-        takes: Duration,
-    ) -> Result<Self> {
+    pub fn start(lab: &Lab, namespace: &Namespace, address: &str, takes: Duration) -> Result<Self> {
         let listener = namespace
             .enter(|| TcpListener::bind(address))?
             .context(address)?;
@@ -335,14 +330,9 @@ impl Cloud {
                 let change = Change::Floating((number(it) - FLOATING) as usize, server);
                 self.begin(change, trouble)
             }
-            [
-                "POST",
-                "v1",
-                "servers",
-                it,
-                "actions",
-                "change_alias_ips",
-            ] if body["network"] == NETWORK => {
+            ["POST", "v1", "servers", it, "actions", "change_alias_ips"]
+                if body["network"] == NETWORK =>
+            {
                 let list = body["alias_ips"].as_array();
                 let list = list.into_iter().flatten().filter_map(Value::as_str);
                 let list: Vec<IpAddr> = list.filter_map(|it| it.parse().ok()).collect();

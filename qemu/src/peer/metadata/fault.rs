@@ -75,7 +75,12 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// Answers so where `body` is right, to a request for `path`.
-    pub(in crate::peer) fn answer(&self, mut stream: &TcpStream, path: &str, body: &[u8]) -> io::Result<()> {
+    pub(in crate::peer) fn answer(
+        &self,
+        mut stream: &TcpStream,
+        path: &str,
+        body: &[u8],
+    ) -> io::Result<()> {
         match self {
             Self::Reset => reset(stream),
             Self::Silent => wait_for_end(stream),

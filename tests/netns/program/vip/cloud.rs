@@ -219,9 +219,7 @@ fn faults(test: &'static str, table: &[(&str, Trouble, &str)]) {
             let reason = status["reason"].as_str().unwrap_or_default();
             match reason.contains(expect) {
                 true => Ok(()),
-                false => Err(format!(
-                    "{line} {trouble:?}: {expect:?} is not in {status}"
-                )),
+                false => Err(format!("{line} {trouble:?}: {expect:?} is not in {status}")),
             }
         });
         let there = next.has(V4);
