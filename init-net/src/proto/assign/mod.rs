@@ -31,6 +31,8 @@ use reply::Reply;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at who has an address that is held.
 const AUDIT: Duration = Duration::from_secs(60);
+/// The first looks, sooner: lists are written whole, so that another writer may have taken it along unseen.
+const FIRST_AUDITS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
 /// First and longest wait after a failure; doubles.
@@ -196,6 +198,8 @@ pub struct Assignment {
     at: Instant,
     backoff: Duration,
     poll: Duration,
+    /// Looks that found it here since it was acquired.
+    looks: usize,
     fault: Option<String>,
     events: VecDeque<Event>,
 }
@@ -221,6 +225,7 @@ impl Assignment {
             at: now,
             backoff: *BACKOFF.start(),
             poll: *POLL.start(),
+            looks: 0,
             fault: None,
             events: VecDeque::new(),
         }
@@ -319,6 +324,11 @@ impl Assignment {
         }
     }
 
+    fn look_again(&mut self, now: Instant) {
+        self.at = now + FIRST_AUDITS.get(self.looks).copied().unwrap_or(AUDIT);
+        self.looks = self.looks.saturating_add(1);
+    }
+
     fn done(&mut self, holder: Holder, now: Instant) {
         self.running = false;
         self.ask = None;
@@ -327,7 +337,8 @@ impl Assignment {
             (Goal::Acquire { .. }, Holder::Ours) => {
                 self.fault = None;
                 self.goal = Goal::Held;
-                self.at = now + AUDIT;
+                self.looks = 0;
+                self.look_again(now);
                 self.tell(Event::Held);
             }
             (Goal::Acquire { .. }, Holder::Other(who)) => {
@@ -338,7 +349,7 @@ impl Assignment {
             }
             (Goal::Held, Holder::Ours) => {
                 self.fault = None;
-                self.at = now + AUDIT;
+                self.look_again(now);
             }
             (Goal::Held, Holder::Other(who)) => {
                 self.turn_to(Goal::Idle, now);
