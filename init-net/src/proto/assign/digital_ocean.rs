@@ -5,12 +5,16 @@ use core::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::reply::{Reply, id};
-use super::{Ask, Base, Holder, Procedure, Step, Task};
+use super::{Ask, Base, Cloud, Holder, Procedure, Step, Task};
 use crate::proto::http::Request;
 use crate::value::{Instant, VipApi};
 
-const API: &str = "https://api.digitalocean.com/v2";
-const METADATA: &str = "http://169.254.169.254/metadata/v1";
+const CLOUD: Cloud = Cloud {
+    api: "https://api.digitalocean.com/v2",
+    metadata: "http://169.254.169.254/metadata/v1",
+    header: "Authorization",
+    scheme: "Bearer ",
+};
 
 #[derive(Debug)]
 pub(super) struct DigitalOcean {
@@ -127,12 +131,6 @@ impl Procedure for DigitalOcean {
     }
 
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String> {
-        let base = match ask.base {
-            Base::Api => self.api.endpoint.as_deref().unwrap_or(API),
-            Base::Metadata => self.api.metadata_endpoint.as_deref().unwrap_or(METADATA),
-        };
-        let token = format!("Bearer {}", self.api.api_token.expose());
-        let token = Some(("Authorization", token));
-        super::request(ask, super::url(base, &ask.path)?, token, deadline)
+        CLOUD.request(&self.api, ask, deadline)
     }
 }

@@ -8,12 +8,16 @@ use core::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::reply::{Reply, name};
-use super::{Ask, Base, Holder, Procedure, Step, Task};
+use super::{Ask, Base, Cloud, Holder, Procedure, Step, Task};
 use crate::proto::http::{Method, Request};
 use crate::value::{Instant, VipApi};
 
-const API: &str = "https://api.equinix.com/metal/v1";
-const METADATA: &str = "https://metadata.platformequinix.com";
+const CLOUD: Cloud = Cloud {
+    api: "https://api.equinix.com/metal/v1",
+    metadata: "https://metadata.platformequinix.com",
+    header: "X-Auth-Token",
+    scheme: "",
+};
 /// Most assignments of one address.
 const MAX_ASSIGNMENTS: usize = 16;
 
@@ -173,11 +177,6 @@ impl Procedure for Equinix {
     }
 
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String> {
-        let base = match ask.base {
-            Base::Api => self.api.endpoint.as_deref().unwrap_or(API),
-            Base::Metadata => self.api.metadata_endpoint.as_deref().unwrap_or(METADATA),
-        };
-        let token = Some(("X-Auth-Token", self.api.api_token.expose().to_owned()));
-        super::request(ask, super::url(base, &ask.path)?, token, deadline)
+        CLOUD.request(&self.api, ask, deadline)
     }
 }

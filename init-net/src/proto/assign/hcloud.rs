@@ -8,12 +8,16 @@ use core::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::reply::{Reply, id};
-use super::{Ask, Base, Holder, Procedure, Step, Task};
+use super::{Ask, Base, Cloud, Holder, Procedure, Step, Task};
 use crate::proto::http::Request;
 use crate::value::{Instant, Prefix, VipApi};
 
-const API: &str = "https://api.hetzner.cloud/v1";
-const METADATA: &str = "http://169.254.169.254/hetzner/v1/metadata";
+const CLOUD: Cloud = Cloud {
+    api: "https://api.hetzner.cloud/v1",
+    metadata: "http://169.254.169.254/hetzner/v1/metadata",
+    header: "Authorization",
+    scheme: "Bearer ",
+};
 /// Most pages of a list: 50 of each.
 const MAX_PAGES: u64 = 100;
 /// Most networks of a server that are asked.
@@ -367,12 +371,6 @@ impl Procedure for HCloud {
     }
 
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String> {
-        let base = match ask.base {
-            Base::Api => self.api.endpoint.as_deref().unwrap_or(API),
-            Base::Metadata => self.api.metadata_endpoint.as_deref().unwrap_or(METADATA),
-        };
-        let token = format!("Bearer {}", self.api.api_token.expose());
-        let token = Some(("Authorization", token));
-        super::request(ask, super::url(base, &ask.path)?, token, deadline)
+        CLOUD.request(&self.api, ask, deadline)
     }
 }

@@ -453,27 +453,35 @@ impl Dialogue for Assignment {
     }
 }
 
-/// A URL of `base` with `path` behind it.
-fn url(base: &str, path: &str) -> Result<Url, String> {
-    let text = format!("{}{path}", base.trim_end_matches('/'));
-    text.parse().map_err(|error| format!("{base}: {error}"))
+/// Where a cloud's own API and metadata service are, and the field of the head that has the token.
+#[derive(Clone, Copy, Debug)]
+struct Cloud {
+    api: &'static str,
+    metadata: &'static str,
+    header: &'static str,
+    /// Before the token in it.
+    scheme: &'static str,
 }
 
-/// `ask` for `url`, with a token of the API in its head where the API itself is asked.
-fn request(
-    ask: &Ask,
-    url: Url,
-    token: Option<(&'static str, String)>,
-    deadline: Instant,
-) -> Result<Request, String> {
-    let mut request = Request::get(url, deadline);
-    request.method = ask.method;
-    if let Some((name, value)) = token.filter(|_| ask.base == Base::Api) {
-        let refused = |_| "the token holds what no header can".to_owned();
-        request = request.with_header(name, &value).map_err(refused)?;
+impl Cloud {
+    /// `ask` as it goes out; the token goes to the API alone.
+    fn request(self, api: &VipApi, ask: &Ask, deadline: Instant) -> Result<Request, String> {
+        let base = match ask.base {
+            Base::Api => api.endpoint.as_deref().unwrap_or(self.api),
+            Base::Metadata => api.metadata_endpoint.as_deref().unwrap_or(self.metadata),
+        };
+        let text = format!("{}{}", base.trim_end_matches('/'), ask.path);
+        let url: Url = text.parse().map_err(|error| format!("{base}: {error}"))?;
+        let mut request = Request::get(url, deadline);
+        request.method = ask.method;
+        if ask.base == Base::Api {
+            let token = format!("{}{}", self.scheme, api.api_token.expose());
+            let refused = |_| "the token holds what no header can".to_owned();
+            request = request.with_header(self.header, &token).map_err(refused)?;
+        }
+        Ok(match &ask.body {
+            Some(body) => request.with_body("application/json", body.to_string().into_bytes()),
+            None => request,
+        })
     }
-    Ok(match &ask.body {
-        Some(body) => request.with_body("application/json", body.to_string().into_bytes()),
-        None => request,
-    })
 }

@@ -7,6 +7,8 @@ use crate::value::{Duration, Instant, Mac};
 
 /// Questions of one round: one may be lost.
 const QUESTIONS: u32 = 2;
+/// Rounds in a row without an answer, once there was one: a machine that is busy answers late.
+const SILENT_ROUNDS: u32 = 2;
 /// Length of a round after the first one.
 const ROUND: core::ops::RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_millis(500);
@@ -24,6 +26,8 @@ pub(super) struct Guard {
     answered: Option<Mac>,
     /// When the address was first kept from us by an answer.
     kept_since: Option<Instant>,
+    /// Rounds since the last answer.
+    silent: u32,
 }
 
 /// What a round has shown.
@@ -31,6 +35,8 @@ pub(super) struct Guard {
 pub(super) enum Verdict {
     /// Nobody answered.
     Free,
+    /// Nobody did, which is not enough to go by; the next round ends then.
+    Unsure(Instant),
     /// Somebody did, and keeps the address; the next round ends then.
     Kept(Mac, Instant),
     /// Somebody did, for too long.
@@ -48,6 +54,7 @@ impl Guard {
             pause: left / 2,
             answered: None,
             kept_since: None,
+            silent: 0,
         }
     }
 
@@ -75,17 +82,33 @@ impl Guard {
 
     /// The wait has ended: what the round has shown. Another one begins when the address is kept.
     pub(super) fn judge(&mut self, limit: Duration, interval: Duration, now: Instant) -> Verdict {
+        let complete = self.asked >= QUESTIONS;
         let Some(mac) = self.answered.take() else {
-            return Verdict::Free;
+            let needed = if self.kept_since.is_some() {
+                SILENT_ROUNDS
+            } else {
+                1
+            };
+            self.silent += u32::from(complete);
+            return match self.silent >= needed {
+                true => Verdict::Free,
+                false => Verdict::Unsure(self.next_round(interval, now)),
+            };
         };
+        self.silent = 0;
         let since = *self.kept_since.get_or_insert(now);
         if now.saturating_since(since) >= limit {
             return Verdict::Overridden(mac);
         }
+        Verdict::Kept(mac, self.next_round(interval, now))
+    }
+
+    /// Begins another round; answers when it ends.
+    fn next_round(&mut self, interval: Duration, now: Instant) -> Instant {
         let round = (interval / 2).clamp(*ROUND.start(), *ROUND.end());
         self.asked = 0;
         self.ask_at = now;
         self.pause = round / 2;
-        Verdict::Kept(mac, now + round)
+        now + round
     }
 }

@@ -386,6 +386,13 @@ impl Vrrp {
                     preempt_at,
                 };
             }
+            Some((guard, Verdict::Unsure(down_at))) => {
+                self.state = State::Backup {
+                    down_at,
+                    guard: Some(guard),
+                    preempt_at,
+                };
+            }
             Some((_, Verdict::Overridden(mac))) => {
                 self.tell(Notice::Overridden { mac });
                 self.promote(now);
