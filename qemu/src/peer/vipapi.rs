@@ -364,7 +364,7 @@ impl Cloud {
             return error(423, "locked");
         }
         self.actions.push(Action {
-            begun: Instant::now(),
+            begun: crate::clock::now(),
             change: Some(change),
             ends: match trouble {
                 Some(Trouble::ActionFails) => Some("error"),
