@@ -26,8 +26,9 @@ const PERIOD: Duration = Duration::from_millis(5);
 /// What is shared.
 pub const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 56, 0, 100));
 
-/// How long the address has been where it is before the next event, at least: everybody has heard of everybody.
-const REST: Duration = Duration::from_millis(700);
+/// How long the address has been where it is before the next event, at least: everybody has heard of everybody, and a check has
+/// succeeded twice.
+const REST: Duration = Duration::from_millis(1000);
 
 /// What ends a wait for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -203,7 +204,11 @@ fn once(
     let other = machines[1 - owner].mac();
     let port = machines[owner].port();
     if case.what == What::Heal {
-        return heal(segment, observer, machines, owner, case);
+        let shown = heal(segment, observer, machines, owner, case)?;
+        // As above.
+        machines[1 - owner].stop()?;
+        machines[1 - owner].start(lab)?;
+        return Ok(shown);
     }
     let from = observer.mark("event");
     match case.what {
@@ -231,10 +236,12 @@ fn once(
     } else if case.what == What::Killed {
         machines[owner].forget_address()?;
     }
-    match case.what {
-        What::Unfit => machines[owner].open_service()?,
-        _ => machines[owner].start(lab)?,
+    if case.what == What::Unfit {
+        // A machine that changes too often waits, and would from the fourth run on: each run meets one that has just begun.
+        machines[owner].stop()?;
+        machines[owner].open_service()?;
     }
+    machines[owner].start(lab)?;
     Ok(shown)
 }
 
