@@ -91,7 +91,8 @@ const CASES: [Case; 7] = [
 /// What one run has shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
-    /// The longest time without an answer; of [`What::Heal`] how long both answered.
+    /// The longest time without an answer; of [`What::Heal`] how long both answered; of [`What::Unfit`] the time until the other
+    /// machine answered.
     pub gap: Duration,
     /// The longest time in which both answered, outside a partition.
     pub two: Duration,
@@ -205,9 +206,11 @@ fn once(
     let port = machines[owner].port();
     if case.what == What::Heal {
         let shown = heal(segment, observer, machines, owner, case)?;
-        // As above.
-        machines[1 - owner].stop()?;
-        machines[1 - owner].start(lab)?;
+        // As below, and any of the two may have won.
+        for machine in machines {
+            machine.stop()?;
+            machine.start(lab)?;
+        }
         return Ok(shown);
     }
     let from = observer.mark("event");
@@ -222,12 +225,16 @@ fn once(
         What::Heal => {}
     }
     let is_other = |seen: &Seen| matches!(seen, Seen::Reply { mac, .. } if *mac == other);
-    observer.wait_for("the other one", from, PATIENCE, is_other)?;
+    let taken = observer.wait_for("the other one", from, PATIENCE, is_other)?;
     std::thread::sleep(AFTER);
     let timeline = observer.timeline();
     let to = observer.mark("seen");
     let shown = Shown {
-        gap: timeline.longest_gap(from..to).unwrap_or(PATIENCE),
+        // The machine itself answers on until its check has told.
+        gap: match case.what {
+            What::Unfit => taken.saturating_sub(from),
+            _ => timeline.longest_gap(from..to).unwrap_or(PATIENCE),
+        },
         two: timeline.longest_overlap(from..to),
     };
     if case.what == What::Crash {

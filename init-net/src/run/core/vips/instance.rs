@@ -453,7 +453,10 @@ impl Instance {
 
     /// Whether everything has been said.
     pub(super) fn is_done(&self) -> bool {
-        self.referee.as_ref().is_none_or(Referee::is_done)
+        let told = self.referee.as_ref().is_none_or(Referee::is_done);
+        // A hook is told that the address is left.
+        let left = |provider: &Talk<Assignment>| provider.dialogue.is_idle();
+        told && self.provider.as_ref().is_none_or(left)
     }
 
     fn is_fit(&self) -> bool {
