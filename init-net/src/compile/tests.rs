@@ -9,12 +9,12 @@ use crate::config::{
     AddressConfig, AliasConfig, AutoHostname, AutoMethod, DefaultAction, DeviceSelector,
     ElectionConfig, EthernetConfig, FirewallRuleConfig, KindConfig, LinkConfig, LinkRef,
     NextHopConfig, OperatorConfig, ProbeConfig, RouteConfig, RuleConfig, Said, SysctlConfig,
-    VipConfig, VipProvider,
+    VipConfig,
 };
 use crate::state::{LinkSpec, MasterSpec, OperatorKind, iff};
 use crate::value::{
     BondOptions, BridgeOptions, BridgePortOptions, Duration, EthernetOptions, LinkName, Mtu,
-    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VipApi, VlanId,
+    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VipApi, VipProvider, VlanId,
 };
 
 fn name(text: &str) -> LinkName {

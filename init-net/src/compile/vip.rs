@@ -7,11 +7,10 @@ use super::defaults;
 use super::link::Links;
 use super::names::Names;
 use crate::config::{
-    CheckConfig, Diagnostic, Document, ElectionConfig, EtcdConfig, Severity, VipConfig,
-    VipProvider, VrrpConfig,
+    CheckConfig, Diagnostic, Document, ElectionConfig, EtcdConfig, Severity, VipConfig, VrrpConfig,
 };
-use crate::state::{self, Desired, EtcdElection, VipCheck, VipElection, VipSpec, VrrpElection};
-use crate::value::{Layer, LinkName, Mac, Origin, VrrpVersion};
+use crate::state::{Desired, EtcdElection, VipCheck, VipElection, VipSpec, VrrpElection};
+use crate::value::{Layer, LinkName, Mac, Origin, VipProvider, VrrpVersion};
 
 /// Most shared addresses of a machine: each has timers and sockets of its own.
 const MAX_VIPS: usize = 64;
@@ -27,12 +26,10 @@ pub(super) fn merge(
     desired: &mut Desired,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let worker = documents
-        .iter()
-        .find_map(|document| document.worker.as_ref());
+    let worker = documents.iter().any(|document| document.worker);
     for document in documents {
         for config in &document.vips {
-            if worker.is_some() && config.control_plane_only {
+            if worker && config.control_plane_only {
                 diagnostics.push(
                     fault(Severity::Note, config, "this machine is a worker")
                         .with_effect(format!("it never takes {}", config.address)),
@@ -104,9 +101,7 @@ fn check_groups(desired: &mut Desired, diagnostics: &mut Vec<Diagnostic>) {
         let VipElection::Vrrp(election) = &vip.election else {
             return true;
         };
-        // Peers of a cloud may speak over the other family than that of the address.
-        let ipv4 = election.peers.first().unwrap_or(ip).is_ipv4();
-        let key = (link.clone(), ipv4, election.vrid);
+        let key = (link.clone(), election.speaks_ipv4(*ip), election.vrid);
         let Some((other, origin)) = groups.get(&key) else {
             groups.insert(key, (*ip, vip.origin.clone()));
             return true;
@@ -136,7 +131,7 @@ fn check_reach(desired: &Desired, diagnostics: &mut Vec<Diagnostic>) {
         let VipElection::Vrrp(election) = &vip.election else {
             continue;
         };
-        if matches!(vip.provider, state::VipProvider::Layer2) || !election.peers.is_empty() {
+        if matches!(vip.provider, VipProvider::Layer2) || !election.peers.is_empty() {
             continue;
         }
         let rule = "the networks of clouds carry no multicast: the machines cannot hear each other";
@@ -154,13 +149,6 @@ fn fault(severity: Severity, config: &VipConfig, rule: &str) -> Diagnostic {
 }
 
 fn spec(config: &VipConfig, link_name: LinkName, mac: Option<Mac>, layer: Layer) -> VipSpec {
-    let provider = match &config.provider {
-        VipProvider::Layer2 => state::VipProvider::Layer2,
-        VipProvider::HCloud(api) => state::VipProvider::HCloud(api.clone()),
-        VipProvider::EquinixMetal(api) => state::VipProvider::EquinixMetal(api.clone()),
-        VipProvider::DigitalOcean(api) => state::VipProvider::DigitalOcean(api.clone()),
-        VipProvider::Http(hook) => state::VipProvider::Http(hook.clone()),
-    };
     let election = match &config.election {
         ElectionConfig::Vrrp(vrrp) => VipElection::Vrrp(election(config.address, vrrp, mac)),
         ElectionConfig::Etcd(etcd) => VipElection::Etcd(campaign(config.address, etcd)),
@@ -175,7 +163,7 @@ fn spec(config: &VipConfig, link_name: LinkName, mac: Option<Mac>, layer: Layer)
         ip: config.address,
         holder,
         link_name,
-        provider,
+        provider: config.provider.clone(),
         election,
         check: config.check.as_ref().map(check),
         bootstrap: config.bootstrap.unwrap_or(true),

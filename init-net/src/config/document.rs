@@ -86,8 +86,8 @@ pub struct Document {
     pub probes: Vec<ProbeConfig>,
     /// Shared addresses.
     pub vips: Vec<VipConfig>,
-    /// The machine is a worker of its cluster, and where that is said.
-    pub worker: Option<Origin>,
+    /// The machine is a worker of its cluster.
+    pub worker: bool,
     /// What may come in.
     pub firewall: FirewallConfig,
     /// Networks of pods and services.
@@ -143,7 +143,7 @@ impl Document {
             sysctls: Vec::new(),
             probes: Vec::new(),
             vips: Vec::new(),
-            worker: None,
+            worker: false,
             firewall: FirewallConfig::default(),
             cluster: ClusterConfig::default(),
             node_address_sort: None,

@@ -37,4 +37,4 @@ pub use firewall::{
 pub use link::{AliasConfig, DeviceSelector, KindConfig, LinkConfig, LinkSettings};
 pub use probe::ProbeConfig;
 pub use route::{NextHopConfig, RouteConfig, RuleConfig};
-pub use vip::{CheckConfig, ElectionConfig, EtcdConfig, VipConfig, VipProvider, VrrpConfig};
+pub use vip::{CheckConfig, ElectionConfig, EtcdConfig, VipConfig, VrrpConfig};

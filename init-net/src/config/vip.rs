@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::LinkRef;
 use crate::value::{
-    Duration, Origin, ProbeTarget, Secret, VipApi, VipHook, VrrpChecksum, VrrpVersion,
+    Duration, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum, VrrpVersion,
 };
 
 /// An address that one of several machines has.
@@ -26,21 +26,6 @@ pub struct VipConfig {
     pub control_plane_only: bool,
     /// Where it was said.
     pub origin: Origin,
-}
-
-/// What moves a shared address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VipProvider {
-    /// Neighbours learn it by ARP and neighbour advertisements.
-    Layer2,
-    /// The API of Hetzner Cloud.
-    HCloud(VipApi),
-    /// The API of Equinix Metal.
-    EquinixMetal(VipApi),
-    /// The API of DigitalOcean.
-    DigitalOcean(VipApi),
-    /// Requests that the source says.
-    Http(Box<VipHook>),
 }
 
 /// Who decides which machine has a shared address.

@@ -4,8 +4,8 @@ use core::slice::from_ref;
 
 use super::facts::{Facts, route_id, rule_id, vip_id};
 use crate::state::nft::{ElementText, TableStatus};
-use crate::state::{FieldOrigin, VipElection, VipProvider, VipSpec, VipState};
-use crate::value::{Layer, Origin, Prefix};
+use crate::state::{FieldOrigin, VipElection, VipSpec, VipState};
+use crate::value::{Layer, Origin, Prefix, VipProvider};
 
 /// One object: what it is, its id, and where it comes from.
 struct Object<'a> {

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use serde::Serialize;
 
 use crate::value::{
-    Duration, Instant, Layer, LinkName, Origin, ProbeTarget, Secret, VipApi, VipHook, VrrpChecksum,
+    Duration, Instant, Layer, LinkName, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum,
     VrrpVersion,
 };
 
@@ -36,36 +36,6 @@ pub struct VipSpec {
     pub layer: Layer,
     /// Where it was said.
     pub origin: Origin,
-}
-
-/// What moves a shared address in the network around.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum VipProvider {
-    /// Neighbours learn it by ARP and neighbour advertisements.
-    Layer2,
-    /// The API of Hetzner Cloud.
-    #[serde(rename = "hcloud")]
-    HCloud(VipApi),
-    /// The API of Equinix Metal.
-    EquinixMetal(VipApi),
-    /// The API of DigitalOcean.
-    DigitalOcean(VipApi),
-    /// Requests that the configuration says.
-    Http(Box<VipHook>),
-}
-
-impl VipProvider {
-    /// How people call it: `layer2`, `hcloud`, `equinixMetal`, `digitalOcean`, `http`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Layer2 => "layer2",
-            Self::HCloud(_) => "hcloud",
-            Self::EquinixMetal(_) => "equinixMetal",
-            Self::DigitalOcean(_) => "digitalOcean",
-            Self::Http(_) => "http",
-        }
-    }
 }
 
 /// Who decides which machine has the address.
@@ -112,6 +82,14 @@ pub struct VrrpElection {
     /// Whether the address has a hardware address of its own (RFC 9568 §7.3), on a macvlan link.
     #[serde(rename = "virtualMAC", skip_serializing_if = "core::ops::Not::not")]
     pub virtual_mac: bool,
+}
+
+impl VrrpElection {
+    /// Whether the machines that share `ip` speak IPv4: the family of the peers, which in clouds may be the other one, or else
+    /// that of the address.
+    pub fn speaks_ipv4(&self, ip: IpAddr) -> bool {
+        self.peers.first().unwrap_or(&ip).is_ipv4()
+    }
 }
 
 /// An election by etcd.

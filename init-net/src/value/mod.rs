@@ -70,7 +70,7 @@ pub use service::Service;
 pub use sysctl::{SysctlKey, SysctlKeyError, same_sysctl_value};
 pub use time::{Duration, Instant, earliest};
 pub use tunnel::{IpvlanMode, MacvlanMode, VxlanOptions};
-pub use vip::{HookCall, HookMethod, VipApi, VipHook};
+pub use vip::{HookCall, HookMethod, VipApi, VipHook, VipProvider};
 pub use vlan_id::{VlanId, VlanIdError, VlanProtocol};
 pub use vrrp::{VrrpChecksum, VrrpVersion};
 pub use wireguard::{KeyError, PublicKey, SecretKey, WireguardOptions, WireguardPeer};

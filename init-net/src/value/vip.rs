@@ -4,6 +4,36 @@ use serde::Serialize;
 
 use super::Secret;
 
+/// What moves a shared address in the network around.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VipProvider {
+    /// Neighbours learn it by ARP and neighbour advertisements.
+    Layer2,
+    /// The API of Hetzner Cloud.
+    #[serde(rename = "hcloud")]
+    HCloud(VipApi),
+    /// The API of Equinix Metal.
+    EquinixMetal(VipApi),
+    /// The API of DigitalOcean.
+    DigitalOcean(VipApi),
+    /// Requests that the configuration says.
+    Http(Box<VipHook>),
+}
+
+impl VipProvider {
+    /// How people call it: `layer2`, `hcloud`, `equinixMetal`, `digitalOcean`, `http`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Layer2 => "layer2",
+            Self::HCloud(_) => "hcloud",
+            Self::EquinixMetal(_) => "equinixMetal",
+            Self::DigitalOcean(_) => "digitalOcean",
+            Self::Http(_) => "http",
+        }
+    }
+}
+
 /// How the API of a cloud is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

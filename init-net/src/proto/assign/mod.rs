@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 
 use super::Dialogue;
 use super::http::{FetchError, Method, Request, Response, Url};
-use crate::value::{Duration, Instant, Mac, VipApi, VipHook, earliest};
+use crate::value::{Duration, Instant, Mac, VipApi, VipProvider, earliest};
 use reply::Reply;
 
 /// How long an acquisition may take, failures included.
@@ -47,19 +47,6 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 const MAX_BODY: usize = 2 << 20;
 /// Facts that wait for the owner; one input makes one or two.
 const MAX_EVENTS: usize = 16;
-
-/// Who moves the address.
-#[derive(Clone, Debug)]
-pub enum Settings {
-    /// Hetzner Cloud: a floating address, or an alias in a private network.
-    HCloud(VipApi),
-    /// Equinix Metal.
-    EquinixMetal(VipApi),
-    /// DigitalOcean: a reserved address.
-    DigitalOcean(VipApi),
-    /// Requests that the configuration says.
-    Http(VipHook),
-}
 
 /// What is moved, and to whom.
 #[derive(Clone, Debug)]
@@ -205,17 +192,18 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// One that does nothing until it is told to.
-    pub fn new(settings: Settings, target: Target, now: Instant) -> Self {
-        let procedure: Box<dyn Procedure> = match settings {
-            Settings::HCloud(api) => Box::new(hcloud::HCloud::new(api, target.ip)),
-            Settings::EquinixMetal(api) => Box::new(equinix::Equinix::new(api, target.ip)),
-            Settings::DigitalOcean(api) => {
+    /// One that does nothing until it is told to; `None`: the neighbours learn the address, nobody is to be asked.
+    pub fn new(provider: &VipProvider, target: Target, now: Instant) -> Option<Self> {
+        let procedure: Box<dyn Procedure> = match provider.clone() {
+            VipProvider::Layer2 => return None,
+            VipProvider::HCloud(api) => Box::new(hcloud::HCloud::new(api, target.ip)),
+            VipProvider::EquinixMetal(api) => Box::new(equinix::Equinix::new(api, target.ip)),
+            VipProvider::DigitalOcean(api) => {
                 Box::new(digital_ocean::DigitalOcean::new(api, target.ip))
             }
-            Settings::Http(hook) => Box::new(hook::Hook::new(hook, target)),
+            VipProvider::Http(hook) => Box::new(hook::Hook::new(*hook, target)),
         };
-        Self {
+        Some(Self {
             procedure,
             goal: Goal::Idle,
             ask: None,
@@ -228,7 +216,7 @@ impl Assignment {
             looks: 0,
             fault: None,
             events: VecDeque::new(),
-        }
+        })
     }
 
     /// This machine has won: the address is made its own. Ends with [`Event::Held`] or [`Event::Failed`].

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::proto::http::{Cause, Error};
-use crate::value::{HookCall, HookMethod, Secret};
+use crate::value::{HookCall, HookMethod, Secret, VipHook};
 
 const START: Instant = Instant::from_secs(100);
 
@@ -225,8 +225,12 @@ fn target(ip: &str) -> Target {
     }
 }
 
+fn assignment(provider: VipProvider, target: Target) -> Assignment {
+    Assignment::new(&provider, target, START).unwrap()
+}
+
 fn hcloud(ip: &str) -> Assignment {
-    Assignment::new(Settings::HCloud(api()), target(ip), START)
+    assignment(VipProvider::HCloud(api()), target(ip))
 }
 
 /// Runs until nothing is to be done before `until`; `fault` goes wrong with request number `at`. Answers with the events.
@@ -503,7 +507,7 @@ fn equinix_frees_and_takes() {
     let mut holder = Some("old-assignment".to_owned());
     let mut log = Vec::new();
     let mut assignment =
-        Assignment::new(Settings::EquinixMetal(api()), target("203.0.113.5"), START);
+        assignment(VipProvider::EquinixMetal(api()), target("203.0.113.5"));
     let mut now = START;
     assignment.acquire(now);
     let events = run(&mut assignment, &mut now, in_secs(30), None, |asked| {
@@ -550,7 +554,7 @@ fn equinix_frees_and_takes() {
 fn digital_ocean_assigns_and_reads_back() {
     let (mut droplet, mut polls) = (Some(3), 0);
     let mut assignment =
-        Assignment::new(Settings::DigitalOcean(api()), target("203.0.113.5"), START);
+        assignment(VipProvider::DigitalOcean(api()), target("203.0.113.5"));
     let mut now = START;
     assignment.acquire(now);
     let mut answer = |asked: &Asked| match (asked.method.as_str(), asked.path.as_str()) {
@@ -596,7 +600,7 @@ fn a_hook_is_called_with_what_it_asks_for() {
         release: Some(call(HookMethod::Delete, "http://a.example/${ip}")),
         status: Some(call(HookMethod::Get, "http://a.example/${ip}")),
     };
-    let mut assignment = Assignment::new(Settings::Http(hook), target("2001:db8::5"), START);
+    let mut assignment = assignment(VipProvider::Http(Box::new(hook)), target("2001:db8::5"));
     let mut now = START;
     assignment.acquire(now);
     let (mut ours, mut log) = (false, Vec::new());
@@ -662,11 +666,11 @@ proptest! {
     #[test]
     fn garbage_is_survived(bodies in prop::collection::vec(("[ -~]{0,60}", any::<u16>()), 1..30), kind in 0..3) {
         let settings = match kind {
-            0 => Settings::HCloud(api()),
-            1 => Settings::EquinixMetal(api()),
-            _ => Settings::DigitalOcean(api()),
+            0 => VipProvider::HCloud(api()),
+            1 => VipProvider::EquinixMetal(api()),
+            _ => VipProvider::DigitalOcean(api()),
         };
-        let mut assignment = Assignment::new(settings, target("203.0.113.5"), START);
+        let mut assignment = assignment(settings, target("203.0.113.5"));
         let mut now = START;
         assignment.acquire(now);
         for (body, status) in bodies {

@@ -10,8 +10,8 @@ use crate::config::machine::record::{At, Record as _, Table};
 use crate::config::machine::scalar::{Names, Scalar, Wrong};
 use crate::config::machine::source::Source;
 use crate::config::machine::tree::Node;
-use crate::config::{Document, LinkRef, VipProvider};
-use crate::value::{HookCall, HookMethod, LinkName, Secret, VipApi, VipHook};
+use crate::config::{Document, LinkRef};
+use crate::value::{HookCall, HookMethod, LinkName, Secret, VipApi, VipHook, VipProvider};
 
 use super::probe::Url;
 

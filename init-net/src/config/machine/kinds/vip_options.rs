@@ -8,9 +8,9 @@ use crate::config::machine::record::{At, Items as _, Record};
 use crate::config::machine::scalar::{Names, Within};
 use crate::config::machine::source::Source;
 use crate::config::{
-    CheckConfig, Document, ElectionConfig, EtcdConfig, LinkRef, VipConfig, VipProvider, VrrpConfig,
+    CheckConfig, Document, ElectionConfig, EtcdConfig, LinkRef, VipConfig, VrrpConfig,
 };
-use crate::value::{Duration, Origin, ProbeTarget, Secret, VrrpChecksum, VrrpVersion};
+use crate::value::{Duration, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum, VrrpVersion};
 
 /// Most peers: an advertisement goes to each of them.
 const MAX_PEERS: usize = 32;

@@ -118,9 +118,8 @@ impl MachineKeys {
         if let Some(time) = self.time {
             time.value.apply(source, stream, out);
         }
-        let role = self.role.as_ref().filter(|role| role.value == "worker");
-        let worker = role.is_some();
-        out.worker = role.map(|role| source.origin(role.mark));
+        let worker = self.role.is_some_and(|role| role.value == "worker");
+        out.worker = worker;
         if let Some(network) = self.network {
             network.value.apply(worker, source, stream, out);
         }

@@ -4,8 +4,8 @@ use crate::config::machine::kinds::vip::{ApiKeys, SharedAddress};
 use crate::config::machine::kinds::vip_options::VipOptionKeys;
 use crate::config::machine::record::{At, Record as _};
 use crate::config::machine::source::Source;
-use crate::config::{Document, LinkRef, VipProvider};
-use crate::value::VipApi;
+use crate::config::{Document, LinkRef};
+use crate::value::{VipApi, VipProvider};
 
 keys! {
     /// An address that moves between machines.

@@ -2,8 +2,8 @@
 
 use super::document;
 use crate::config::machine::parse;
-use crate::config::{AutoMethod, Document, KindConfig, LinkConfig, LinkRef, VipProvider};
-use crate::value::{BondMode, LacpRate};
+use crate::config::{AutoMethod, Document, KindConfig, LinkConfig, LinkRef};
+use crate::value::{BondMode, LacpRate, VipProvider};
 
 /// A machine with these `interfaces`, without a word of warning.
 #[track_caller]

@@ -22,7 +22,7 @@ use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{
-    Desired, LinkAt, Observed, Op, VipElection, VipProvider, VipSpec, VipState, VipStatus,
+    Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus,
 };
 use crate::value::{Instant, Rng, earliest};
 
@@ -554,17 +554,11 @@ fn provider(
     hostname: &str,
     now: Instant,
 ) -> Option<Talk<Assignment>> {
-    let settings = match &spec.provider {
-        VipProvider::Layer2 => return None,
-        VipProvider::HCloud(api) => assign::Settings::HCloud(api.clone()),
-        VipProvider::EquinixMetal(api) => assign::Settings::EquinixMetal(api.clone()),
-        VipProvider::DigitalOcean(api) => assign::Settings::DigitalOcean(api.clone()),
-        VipProvider::Http(hook) => assign::Settings::Http((**hook).clone()),
-    };
     let target = assign::Target {
         ip: spec.ip,
         hostname: hostname.to_owned(),
         mac: place.mac,
     };
-    Some(Talk::new(Assignment::new(settings, target, now), None))
+    let assignment = Assignment::new(&spec.provider, target, now)?;
+    Some(Talk::new(assignment, None))
 }
