@@ -14,7 +14,8 @@ use crate::config::{
 use crate::state::{LinkSpec, MasterSpec, OperatorKind, iff};
 use crate::value::{
     BondOptions, BridgeOptions, BridgePortOptions, Duration, EthernetOptions, LinkName, Mtu,
-    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VipApi, VipProvider, VlanId,
+    Origin, ProbeTarget, Protocol, RouteKind, RouteTable, RuleAction, Secret, VipApi, VipProvider,
+    VlanId,
 };
 
 fn name(text: &str) -> LinkName {

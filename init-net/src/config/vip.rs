@@ -3,9 +3,7 @@
 use core::net::IpAddr;
 
 use super::LinkRef;
-use crate::value::{
-    Duration, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum, VrrpVersion,
-};
+use crate::value::{Duration, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum, VrrpVersion};
 
 /// An address that one of several machines has.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ pub mod dns;
 pub mod etcd;
 pub mod http;
 pub mod icmp;
+mod ipv6;
 pub mod ndisc;
 pub mod neighbor;
 pub mod tls;

@@ -3,20 +3,15 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::acd::{Arp, Operation};
-use super::checksum::{add, fold};
+use super::ipv6::{self, HEADER, ICMPV6, ON_LINK};
 use super::{EtherType, Frame, icmp};
 use crate::value::Mac;
 
 /// Every node of the link (RFC 4291 §2.7.1), and its frames' address (RFC 2464 §7).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
-const ICMPV6: u8 = 58;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
-/// RFC 4861 §7.1: a packet that came through a router has less.
-const HOP_LIMIT: u8 = 255;
-/// IPv6 header, bytes.
-const HEADER6: usize = 40;
 /// Flags of an advertisement: sender is a router; the address of the link layer replaces what is known.
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
@@ -85,10 +80,10 @@ pub fn claim(packet: &[u8]) -> Option<(IpAddr, Option<Mac>)> {
         let mac = Mac::from_bytes(&arp.sender_mac);
         return (!arp.sender_ip.is_unspecified()).then_some((arp.sender_ip.into(), mac));
     }
-    let header: &[u8; HEADER6] = packet.first_chunk()?;
+    let header: &[u8; HEADER] = packet.first_chunk()?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let message = packet.get(HEADER6..HEADER6 + length)?;
-    let advertisement = header[0] >> 4 == 6 && header[6] == ICMPV6 && header[7] == HOP_LIMIT;
+    let message = packet.get(HEADER..HEADER + length)?;
+    let advertisement = header[0] >> 4 == 6 && header[6] == ICMPV6 && header[7] == ON_LINK;
     if !advertisement || message.first_chunk() != Some(&[ADVERTISEMENT, 0]) {
         return None;
     }
@@ -120,37 +115,12 @@ fn arp(arp: Arp) -> Frame {
     }
 }
 
-fn icmp6(from: Ipv6Addr, to: Ipv6Addr, mut message: Vec<u8>) -> Frame {
-    let sum = [from.octets(), to.octets()]
-        .iter()
-        .fold(0, |sum, ip| add(sum, ip));
-    let length = message.len() as u16;
-    let sum = add(sum, &[0, 0, 0, ICMPV6]);
-    let sum = fold(add(add(sum, &length.to_be_bytes()), &message));
-    if let Some(field) = message.get_mut(2..4) {
-        field.copy_from_slice(&sum.to_be_bytes());
-    }
+fn icmp6(from: Ipv6Addr, to: Ipv6Addr, message: Vec<u8>) -> Frame {
     Frame {
         kind: EtherType::Ipv6,
         to: multicast_mac(to.into()),
-        packet: [&header6(from, to, ICMPV6, 0, length)[..], &message].concat(),
+        packet: ipv6::icmp(from, to, message),
     }
-}
-
-/// An IPv6 header with hop limit 255 (RFC 8200 §3).
-pub(super) fn header6(
-    from: Ipv6Addr,
-    to: Ipv6Addr,
-    next_header: u8,
-    traffic_class: u8,
-    length: u16,
-) -> Vec<u8> {
-    let mut header = vec![0x60 | traffic_class >> 4, traffic_class << 4, 0, 0];
-    header.extend(length.to_be_bytes());
-    header.extend([next_header, HOP_LIMIT]);
-    header.extend(from.octets());
-    header.extend(to.octets());
-    header
 }
 
 /// Where frames for a multicast group go on Ethernet (RFC 1112 §6.4, RFC 2464 §7).

@@ -257,7 +257,7 @@ fn drain_udp(socket: Option<&UdpSocket>, mut take: impl FnMut(Vec<u8>)) {
 }
 
 /// The socket of `key`, opened when there is none.
-fn open_once<K: Ord, S>(
+pub(super) fn open_once<K: Ord, S>(
     sockets: &mut BTreeMap<K, S>,
     key: K,
     open: impl FnOnce() -> io::Result<S>,

@@ -1,28 +1,18 @@
 //! The sockets of shared addresses: one a link that hears what their machines say, and those that only send.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::collections::btree_map::Entry;
+use core::net::IpAddr;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd as _;
 
 use super::core::{Event, Hearing};
-use crate::proto::{EtherType, Frame};
+use super::sockets::open_once;
+use crate::proto::{EtherType, Frame, vrrp};
 use crate::state::LinkAt;
 use crate::sys::multicast::Membership;
 use crate::sys::packet::{PacketSocket, Protocol};
 use crate::sys::poll::Interest;
 use crate::sys::raw_ip::RawIpSocket;
-
-/// IP protocol of VRRP, RFC 9568 §5.1.1.4.
-const VRRP: u8 = 112;
-
-/// Type of service of what keeps a network going (internetwork control, RFC 791).
-const TRAFFIC_CLASS: u8 = 0xc0;
-
-/// The group of IPv4 and of IPv6, RFC 9568 §5.1.1.2 and §5.1.2.2.
-const GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
 /// Longest packet that is taken, bytes: an advertisement of IPv6 with 255 addresses has 4,128.
 const MAX_PACKET: usize = 4352;
@@ -116,10 +106,7 @@ impl VipSockets {
             EtherType::Arp => Protocol::Arp,
             EtherType::Ipv6 => Protocol::Ipv6,
         };
-        let socket = match self.senders.entry(link.index) {
-            Entry::Occupied(socket) => socket.into_mut(),
-            Entry::Vacant(slot) => slot.insert(sender(link)?),
-        };
+        let socket = open_once(&mut self.senders, link.index, || sender(link))?;
         socket.send_as(kind, &frame.packet, &frame.to)
     }
 
@@ -133,13 +120,9 @@ impl VipSockets {
         payload: &[u8],
     ) {
         let key = (link.index, from);
-        let sent = match self.unicast.entry(key) {
-            Entry::Occupied(socket) => Ok(socket.into_mut()),
-            Entry::Vacant(slot) => {
-                let socket = RawIpSocket::open(VRRP, from, &link.name, TRAFFIC_CLASS);
-                socket.map(|socket| slot.insert(socket))
-            }
-        }
+        let sent = open_once(&mut self.unicast, key, || {
+            RawIpSocket::open(vrrp::PROTOCOL, from, &link.name, vrrp::TRAFFIC_CLASS)
+        })
         .and_then(|socket| socket.send(payload, to, ttl));
         if let Err(error) = sent {
             log::debug!("vip/{}: {to}: {error}", link.name);
@@ -152,8 +135,8 @@ impl VipSockets {
 fn listen(link: &LinkAt, hearing: Hearing) -> io::Result<Listening> {
     let mut memberships = Vec::new();
     for (wanted, group) in [
-        (hearing.group4, IpAddr::V4(GROUP4)),
-        (hearing.group6, IpAddr::V6(GROUP6)),
+        (hearing.group4, IpAddr::V4(vrrp::GROUP4)),
+        (hearing.group6, IpAddr::V6(vrrp::GROUP6)),
     ] {
         if wanted {
             memberships.push(Membership::join(group, link.index)?);

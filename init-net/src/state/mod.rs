@@ -55,8 +55,7 @@ pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};
 pub use sysctl::SysctlSpec;
 pub use vip::{
-    EtcdElection, VIP_LIFETIME, VipCheck, VipElection, VipSpec, VipState, VipStatus,
-    VrrpElection,
+    EtcdElection, VIP_LIFETIME, VipCheck, VipElection, VipSpec, VipState, VipStatus, VrrpElection,
 };
 pub use wireguard::PeerTraffic;
 

@@ -506,8 +506,7 @@ fn what_never_ends_is_given_up_in_time() {
 fn equinix_frees_and_takes() {
     let mut holder = Some("old-assignment".to_owned());
     let mut log = Vec::new();
-    let mut assignment =
-        assignment(VipProvider::EquinixMetal(api()), target("203.0.113.5"));
+    let mut assignment = assignment(VipProvider::EquinixMetal(api()), target("203.0.113.5"));
     let mut now = START;
     assignment.acquire(now);
     let events = run(&mut assignment, &mut now, in_secs(30), None, |asked| {
@@ -553,8 +552,7 @@ fn equinix_frees_and_takes() {
 #[test]
 fn digital_ocean_assigns_and_reads_back() {
     let (mut droplet, mut polls) = (Some(3), 0);
-    let mut assignment =
-        assignment(VipProvider::DigitalOcean(api()), target("203.0.113.5"));
+    let mut assignment = assignment(VipProvider::DigitalOcean(api()), target("203.0.113.5"));
     let mut now = START;
     assignment.acquire(now);
     let mut answer = |asked: &Asked| match (asked.method.as_str(), asked.path.as_str()) {

@@ -6,6 +6,7 @@
 use core::net::Ipv6Addr;
 
 use crate::proto::checksum::{add, fold};
+use crate::proto::ipv6::{self, HEADER, ICMPV6, ON_LINK};
 use crate::value::Mac;
 
 /// Classic BPF for an AF_PACKET SOCK_DGRAM socket, `(code, jt, jf, k)` as in linux/filter.h: ICMPv6 without extension
@@ -27,13 +28,8 @@ pub const ALL_ROUTERS_MAC: Mac = Mac::ethernet([0x33, 0x33, 0, 0, 0, 2]);
 
 /// All routers of the link (RFC 4291 §2.7.1).
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-/// IPv6 header, bytes.
-pub(super) const HEADER: usize = 40;
-const ICMPV6: u8 = 58;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
-/// RFC 4861 §6.1.2: a packet that came through a router has less.
-const HOP_LIMIT: u8 = 255;
 /// Source link-layer address option (RFC 4861 §4.6.1), one unit of 8 bytes.
 const SOURCE_ADDRESS: [u8; 2] = [1, 1];
 
@@ -64,13 +60,7 @@ pub(super) fn solicitation(source: Ipv6Addr, mac: [u8; 6]) -> Vec<u8> {
         body.extend(SOURCE_ADDRESS);
         body.extend(mac);
     }
-    let sum = fold(add(pseudo_header(source, ALL_ROUTERS, body.len()), &body));
-    body[2..4].copy_from_slice(&sum.to_be_bytes());
-    let mut packet = vec![0x60, 0, 0, 0, 0, body.len() as u8, ICMPV6, HOP_LIMIT];
-    packet.extend(source.octets());
-    packet.extend(ALL_ROUTERS.octets());
-    packet.extend(body);
-    packet
+    ipv6::icmp(source, ALL_ROUTERS, body)
 }
 
 /// Source and ICMPv6 message of a router advertisement. The checksum is [`checksum_is_right`]'s.
@@ -83,7 +73,7 @@ pub(super) fn advertisement(packet: &[u8]) -> Result<(Ipv6Addr, &[u8]), Reject> 
     if header[6] != ICMPV6 || body.first() != Some(&ROUTER_ADVERTISEMENT) {
         return Err(Reject::Type);
     }
-    if header[7] != HOP_LIMIT {
+    if header[7] != ON_LINK {
         return Err(Reject::HopLimit);
     }
     let source = address(header, 8);
@@ -104,7 +94,8 @@ pub fn checksum_is_right(packet: &[u8]) -> bool {
         return false;
     };
     let (source, destination) = (address(header, 8), address(header, 24));
-    fold(add(pseudo_header(source, destination, body.len()), body)) == 0
+    let sum = ipv6::pseudo_header(source, destination, ICMPV6, body.len());
+    fold(add(sum, body)) == 0
 }
 
 /// What follows the header, without padding of the link.
@@ -116,10 +107,4 @@ fn body(packet: &[u8]) -> Option<&[u8]> {
 
 fn address(header: &[u8; HEADER], at: usize) -> Ipv6Addr {
     Ipv6Addr::from_octets(core::array::from_fn(|i| header[at + i]))
-}
-
-/// RFC 8200 §8.1: addresses, length and next header take part in the checksum.
-fn pseudo_header(source: Ipv6Addr, destination: Ipv6Addr, length: usize) -> u32 {
-    let sum = add(add(0, &source.octets()), &destination.octets());
-    sum + length as u32 + u32::from(ICMPV6)
 }

@@ -4,19 +4,19 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::wire::{PROTOCOL, Path};
 use crate::proto::checksum::{add, fold};
+use crate::proto::ipv6::{self, HEADER as HEADER6, ON_LINK};
 use crate::proto::{EtherType, Frame, neighbor};
 
 /// All routers of IPv4 that speak VRRP, RFC 9568 §5.1.1.2.
-pub(super) const GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+pub const GROUP4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// Those of IPv6, RFC 9568 §5.1.2.2.
-pub(super) const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+pub const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// RFC 9568 §5.1.1.3: a packet that came through a router has less.
-pub(super) const TTL: u8 = 255;
+pub(super) const TTL: u8 = ON_LINK;
 /// Type of service of what keeps a network going (internetwork control, RFC 791).
-const TRAFFIC_CLASS: u8 = 0xc0;
-/// Headers without options, bytes.
+pub const TRAFFIC_CLASS: u8 = 0xc0;
+/// A header of IPv4 without options, bytes.
 const HEADER4: usize = 20;
-const HEADER6: usize = 40;
 /// Most addresses in one filter: a jump of classic BPF goes over 255 instructions at most.
 const MAX_FILTERED: usize = 100;
 
@@ -98,7 +98,7 @@ pub(super) fn multicast(from: IpAddr, message: &[u8]) -> Frame {
     let (kind, header) = match from {
         IpAddr::V4(from) => (EtherType::Ip, header4(from, length)),
         IpAddr::V6(from) => {
-            let header = neighbor::header6(from, GROUP6, PROTOCOL, TRAFFIC_CLASS, length);
+            let header = ipv6::header(from, GROUP6, PROTOCOL, TRAFFIC_CLASS, length);
             (EtherType::Ipv6, header)
         }
     };

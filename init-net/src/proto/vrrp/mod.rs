@@ -23,9 +23,9 @@ mod wire;
 use core::net::IpAddr;
 use std::collections::VecDeque;
 
-pub use frame::filter;
+pub use frame::{GROUP4, GROUP6, TRAFFIC_CLASS, filter};
 pub use settings::{Event, Local, Notice, Settings, Transmit, Why};
-pub use wire::{Advertisement, Path, Reject};
+pub use wire::{Advertisement, PROTOCOL, Path, Reject};
 
 use super::{Machine, neighbor};
 use crate::value::{Duration, Instant, Rng, VrrpVersion, earliest};

@@ -6,7 +6,7 @@ use crate::proto::checksum::{add, fold};
 use crate::value::{Duration, VrrpChecksum, VrrpVersion};
 
 /// IP protocol number, RFC 9568 §5.1.1.4.
-pub(super) const PROTOCOL: u8 = 112;
+pub const PROTOCOL: u8 = 112;
 /// ADVERTISEMENT, the only type there is.
 const TYPE: u8 = 1;
 /// Before the addresses, bytes.

@@ -21,9 +21,7 @@ use crate::proto::etcd::Lease;
 use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
-use crate::state::{
-    Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus,
-};
+use crate::state::{Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus};
 use crate::value::{Instant, Rng, earliest};
 
 /// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.

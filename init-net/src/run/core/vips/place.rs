@@ -2,7 +2,6 @@
 
 use core::net::IpAddr;
 
-use super::referee::{link_local_peers, speaks_ipv4};
 use crate::proto::vrrp::Local;
 use crate::state::{
     AddressStatus, Desired, KindStatus, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Scope,
@@ -134,8 +133,7 @@ fn source(
     desired: &Desired,
     observed: &Observed,
 ) -> Option<IpAddr> {
-    let ipv4 = speaks_ipv4(spec);
-    let link_local = !ipv4 && link_local_peers(spec).unwrap_or(true);
+    let (ipv4, link_local) = speaks(spec);
     let own = observed.addresses.iter().filter(|status| {
         let ip = status.address.address();
         status.link_index == link.index
@@ -151,6 +149,19 @@ fn source(
     let all: Vec<&AddressStatus> = fit.collect();
     let best = all.iter().find(|status| scope(status)).or(all.first());
     best.map(|status| status.address.address())
+}
+
+/// Whether the machines speak IPv4, and if not, from their link-local addresses: to the group, and to peers that are said so.
+fn speaks(spec: &VipSpec) -> (bool, bool) {
+    let VipElection::Vrrp(election) = &spec.election else {
+        return (spec.ip.is_ipv4(), spec.ip.is_ipv6());
+    };
+    let ipv4 = election.speaks_ipv4(spec.ip);
+    let mut peers = election.peers.iter();
+    let link_local = peers
+        .next()
+        .is_none_or(|peer| matches!(peer, IpAddr::V6(v6) if v6.is_unicast_link_local()));
+    (ipv4, !ipv4 && link_local)
 }
 
 fn at(link: &LinkStatus) -> LinkAt {

@@ -1,7 +1,5 @@
 //! [`Referee`]: who says which machine has a shared address. Same duties, other referees.
 
-use core::net::IpAddr;
-
 use super::talk::Talk;
 use crate::proto::etcd::{self, Campaign, Lease};
 use crate::proto::tls::Trust;
@@ -273,23 +271,4 @@ fn trust(election: &EtcdElection) -> Result<Option<Trust>, crate::proto::tls::Er
         Some((certificate, key)) => trust.with_identity(certificate, key)?,
         None => trust,
     }))
-}
-
-/// The family that the machines speak: that of the peers, or of the address.
-pub(super) fn speaks_ipv4(spec: &VipSpec) -> bool {
-    match &spec.election {
-        VipElection::Vrrp(election) => election.peers.first().unwrap_or(&spec.ip).is_ipv4(),
-        VipElection::Etcd(_) => spec.ip.is_ipv4(),
-    }
-}
-
-/// Whether a peer is spoken to by its link-local address; `None`: there are none, the group is.
-pub(super) fn link_local_peers(spec: &VipSpec) -> Option<bool> {
-    let VipElection::Vrrp(election) = &spec.election else {
-        return None;
-    };
-    election.peers.first().map(|peer| match peer {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    })
 }
