@@ -42,6 +42,13 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// `duration` earlier; the moment of boot at the earliest.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+
     /// Time from `earlier` to `self`, zero when `earlier` is later.
     pub const fn saturating_since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -93,6 +100,13 @@ mod tests {
             Some(Instant::from_secs(5))
         );
         assert_eq!(earliest([None, None]), None);
+    }
+
+    #[test]
+    fn nothing_is_before_the_boot() {
+        let at = Instant::from_secs(5);
+        assert_eq!(at.before(Duration::from_secs(2)), Instant::from_secs(3));
+        assert_eq!(at.before(Duration::MAX), Instant::BOOT);
     }
 
     #[test]

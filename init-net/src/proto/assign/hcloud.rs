@@ -44,6 +44,10 @@ enum State {
     Floating {
         page: u64,
     },
+    /// One floating address that was assigned, read back.
+    Assigned {
+        number: u64,
+    },
     /// This server, for its networks.
     Own,
     /// Networks still to be asked for.
@@ -72,10 +76,8 @@ enum State {
 enum After {
     /// The floating address of that number.
     Floating(u64),
-    /// The list of this server gets the address.
-    Take,
-    /// This server shows whether it has it.
-    Check,
+    /// The list of this server: it gets the address, or shows that it has it.
+    Alias,
 }
 
 impl HCloud {
@@ -99,8 +101,12 @@ impl HCloud {
 
     fn to(&mut self, state: State) -> Step {
         let path = match &state {
-            State::Identity => return Step::Ask(Ask::get(Base::Metadata, "/instance-id")),
+            State::Identity => {
+                self.state = state;
+                return Step::Ask(Ask::get(Base::Metadata, "/instance-id"));
+            }
             State::Floating { page } => format!("/floating_ips?page={page}&per_page=50"),
+            State::Assigned { number } => format!("/floating_ips/{number}"),
             State::Own => format!("/servers/{}", self.own.unwrap_or_default()),
             State::Network { asked, .. } => format!("/networks/{asked}"),
             State::Servers { page } => format!("/servers?page={page}&per_page=50"),
@@ -270,7 +276,7 @@ impl HCloud {
         let body = json!({ "network": self.network, "alias_ips": aliases });
         self.state = State::Action {
             number: 0,
-            then: Box::new(if takes { After::Check } else { After::Take }),
+            then: Box::new(After::Alias),
         };
         Step::Ask(Ask::post(
             format!("/servers/{server}/actions/change_alias_ips"),
@@ -288,12 +294,8 @@ impl HCloud {
                 then: Box::new(then),
             }),
             (Some("success"), _) => match then {
-                After::Floating(number) => {
-                    self.state = State::Floating { page: MAX_PAGES };
-                    Step::Ask(Ask::get(Base::Api, format!("/floating_ips/{number}")))
-                }
-                After::Take => self.take_it(),
-                After::Check => self.take_it(),
+                After::Floating(number) => self.to(State::Assigned { number }),
+                After::Alias => self.take_it(),
             },
             (Some("error"), _) => {
                 let why = reply.at("/action/error/message").and_then(Value::as_str);
@@ -349,18 +351,10 @@ impl Procedure for HCloud {
                     Err(_) => Step::Again("metadata: the number of this server is none".into()),
                 }
             }
-            // The answer to one floating address, or a page of them.
-            State::Floating { page } => match reply.at("/floating_ip") {
-                Some(found) => {
-                    let server = found.get("server").and_then(id);
-                    match server {
-                        server if server.is_some() && server == self.own => {
-                            Step::Done(Holder::Ours)
-                        }
-                        _ => Step::Again("the address went to another server".into()),
-                    }
-                }
-                None => self.floating(reply, page),
+            State::Floating { page } => self.floating(reply, page),
+            State::Assigned { .. } => match reply.at("/floating_ip/server").and_then(id) {
+                server if server.is_some() && server == self.own => Step::Done(Holder::Ours),
+                _ => Step::Again("the address went to another server".into()),
             },
             State::Own => self.networks(reply),
             State::Network { left, asked } => self.network(reply, left, asked),

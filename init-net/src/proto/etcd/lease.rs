@@ -32,8 +32,7 @@ impl Granted {
 
     /// When the key has to be let go if etcd says nothing more.
     pub(super) fn gives_up(&self) -> Instant {
-        let before = margin(self.ttl);
-        Instant::BOOT + self.ends.saturating_since(Instant::BOOT + before)
+        self.ends.before(margin(self.ttl))
     }
 }
 

@@ -47,9 +47,8 @@ impl Guard {
     /// For a wait that ends at `down_at`, of an Active with that interval.
     pub(super) fn new(down_at: Instant, interval: Duration, now: Instant) -> Self {
         let left = down_at.saturating_since(now).min(interval);
-        let start = down_at.saturating_since(Instant::BOOT).saturating_sub(left);
         Self {
-            ask_at: Instant::BOOT + start,
+            ask_at: down_at.before(left),
             asked: 0,
             pause: left / 2,
             answered: None,

@@ -86,16 +86,12 @@ impl Vrrp {
     /// What machines of one group have to agree on. Version 3 goes on with what the Active says (RFC 9568 §7.1); version 2
     /// discards (RFC 3768 §7.1).
     fn compare(&mut self, from: IpAddr, said: &Advertisement) -> Result<(), &'static str> {
-        let mut own: Vec<IpAddr> = self
-            .local
-            .map_or(Vec::new(), |it| self.addresses(it.source));
         let mut theirs = said.addresses.clone();
         // The virtual router's link-local address is a matter of taste.
-        own.retain(|ip| *ip == self.settings.ip);
         theirs.retain(|ip| {
             !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) || *ip == self.settings.ip
         });
-        let same_addresses = own == theirs;
+        let same_addresses = theirs == [self.settings.ip];
         let same_interval = said.interval == self.settings.interval;
         if self.settings.version == VrrpVersion::V2 {
             if !same_interval {

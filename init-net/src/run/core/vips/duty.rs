@@ -24,6 +24,9 @@ impl Instance {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
+        if !self.is_held() {
+            return;
+        }
         let another = |old: &Place| old.active_member != place.active_member;
         let member_changed = self.place.as_ref().is_some_and(another);
         let again = [
@@ -108,6 +111,9 @@ impl Instance {
     }
 
     pub(super) fn turn_holder(&mut self, now: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
+        if !self.is_held() {
+            return;
+        }
         let Some(place) = &self.place else { return };
         let refresh = self.address(&place.holder, true);
         let Duty::Held {
@@ -137,14 +143,17 @@ impl Instance {
 
     /// The kernel has the address: the neighbours are told.
     pub(super) fn confirmed(&mut self, now: Instant) {
-        let made = self
-            .place
-            .as_ref()
-            .and_then(|place| self.announcer(place, now));
-        if let Duty::Held { announcer, .. } = &mut self.duty
-            && announcer.is_none()
+        let place = self.place.as_ref();
+        // Once: each refresh is confirmed as well.
+        if let Duty::Held {
+            announcer: None,
+            refresh_at,
+        } = self.duty
         {
-            *announcer = made;
+            self.duty = Duty::Held {
+                announcer: place.and_then(|place| self.announcer(place, now)),
+                refresh_at,
+            };
         }
     }
 
