@@ -112,6 +112,37 @@ mod tests {
     use super::super::tree::{Node, Value, parse as tree};
     use super::*;
 
+    /// A kind of shared address with every key of an election by VRRP.
+    macro_rules! vrrp {
+        ($head:literal) => {
+            concat!($head, "vrid: 51
+priority: 150
+advertInterval: 100ms
+vrrpVersion: 3
+preempt: true
+preemptDelay: 10s
+checksum: keepalived
+peers: [192.0.2.2, 192.0.2.3]
+minTTL: 255
+takeoverGuard: 5s
+virtualMAC: false
+bootstrap: false
+check: {http: 'https://127.0.0.1:6443/readyz', interval: 250ms, timeout: 200ms, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----',
+  insecureSkipVerify: false}
+")
+        };
+    }
+
+    /// The same by etcd.
+    macro_rules! etcd {
+        ($head:literal) => {
+            concat!($head, "election: etcd
+etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}
+check: {tcp: '127.0.0.1:6443'}
+")
+        };
+    }
+
     /// One full example a kind, with every key that its schema has.
     const EXAMPLES: &[&str] = &[
         "kind: LinkConfig
@@ -349,124 +380,56 @@ failureThreshold: 3
 timeout: 5s
 url: https://status.lab.example/ping
 ",
-        "kind: Layer2VIPConfig
+        vrrp!("kind: Layer2VIPConfig
 name: 192.0.2.250
 link: bond0
-vrid: 51
-priority: 150
-advertInterval: 100ms
-vrrpVersion: 3
-preempt: true
-preemptDelay: 10s
-checksum: keepalived
-peers: [192.0.2.2, 192.0.2.3]
-minTTL: 255
-takeoverGuard: 5s
-virtualMAC: false
-bootstrap: false
-check: {http: 'https://127.0.0.1:6443/readyz', interval: 250ms, timeout: 200ms, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----',
-  insecureSkipVerify: false}
-",
-        "kind: Layer2VIPConfig
+"),
+        etcd!("kind: Layer2VIPConfig
 name: 192.0.2.250
 link: bond0
-election: etcd
-etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}
-check: {tcp: '127.0.0.1:6443'}
-",
-        "kind: HCloudVIPConfig
+"),
+        vrrp!("kind: HCloudVIPConfig
 name: 192.0.2.250
 link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
-vrid: 51
-priority: 150
-advertInterval: 100ms
-vrrpVersion: 3
-preempt: true
-preemptDelay: 10s
-checksum: keepalived
-peers: [192.0.2.2, 192.0.2.3]
-minTTL: 255
-takeoverGuard: 5s
-virtualMAC: false
-bootstrap: false
-check: {http: 'https://127.0.0.1:6443/readyz', interval: 250ms, timeout: 200ms, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----',
-  insecureSkipVerify: false}
-",
-        "kind: HCloudVIPConfig
+"),
+        etcd!("kind: HCloudVIPConfig
 name: 192.0.2.250
 link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
-election: etcd
-etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}
-check: {tcp: '127.0.0.1:6443'}
-",
-        "kind: DigitalOceanVIPConfig
+"),
+        vrrp!("kind: DigitalOceanVIPConfig
 name: 192.0.2.250
 link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
-vrid: 51
-priority: 150
-advertInterval: 100ms
-vrrpVersion: 3
-preempt: true
-preemptDelay: 10s
-checksum: keepalived
-peers: [192.0.2.2, 192.0.2.3]
-minTTL: 255
-takeoverGuard: 5s
-virtualMAC: false
-bootstrap: false
-check: {http: 'https://127.0.0.1:6443/readyz', interval: 250ms, timeout: 200ms, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----',
-  insecureSkipVerify: false}
-",
-        "kind: DigitalOceanVIPConfig
+"),
+        etcd!("kind: DigitalOceanVIPConfig
 name: 192.0.2.250
 link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
-election: etcd
-etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}
-check: {tcp: '127.0.0.1:6443'}
-",
-        "kind: HTTPVIPConfig
+"),
+        vrrp!("kind: HTTPVIPConfig
 name: 192.0.2.250
 link: bond0
 acquire: {url: 'https://lab.example/${ip}', method: PUT, headers: {X-Token: hunter2}, body: '{}'}
 release: {url: 'https://lab.example/${ip}', method: DELETE, headers: {X-Token: hunter2}, body: '{}'}
 status: {url: 'https://lab.example/${ip}', method: GET, headers: {X-Token: hunter2}, body: '{}'}
-vrid: 51
-priority: 150
-advertInterval: 100ms
-vrrpVersion: 3
-preempt: true
-preemptDelay: 10s
-checksum: keepalived
-peers: [192.0.2.2, 192.0.2.3]
-minTTL: 255
-takeoverGuard: 5s
-virtualMAC: false
-bootstrap: false
-check: {http: 'https://127.0.0.1:6443/readyz', interval: 250ms, timeout: 200ms, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----',
-  insecureSkipVerify: false}
-",
-        "kind: HTTPVIPConfig
+"),
+        etcd!("kind: HTTPVIPConfig
 name: 192.0.2.250
 link: bond0
 acquire: {url: 'https://lab.example/${ip}', method: PUT, headers: {X-Token: hunter2}, body: '{}'}
 release: {url: 'https://lab.example/${ip}', method: DELETE, headers: {X-Token: hunter2}, body: '{}'}
 status: {url: 'https://lab.example/${ip}', method: GET, headers: {X-Token: hunter2}, body: '{}'}
-election: etcd
-etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}
-check: {tcp: '127.0.0.1:6443'}
-",
+"),
         "kind: EthernetConfig
 name: enp3s0
 features: {rx-gro-hw: false, tx-checksum-ipv4: true}
