@@ -115,8 +115,12 @@ impl Looks {
         core::mem::take(&mut self.failures) > 0
     }
 
-    /// What to look at now, when that is due: the look is under way then.
+    /// What to look at now, when that is due: the look is under way then. One at a time: what is desired changes by a look,
+    /// and one that was had before would pass for a look at what is desired since.
     pub(super) fn begin(&mut self, now: Instant) -> Option<Doubt> {
+        if self.under_way {
+            return None;
+        }
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let whole = due(self.at);
         if !whole && !due(self.firewall_at) {

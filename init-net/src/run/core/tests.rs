@@ -218,6 +218,8 @@ impl Machine {
             Effect::LoadModules(_) if !self.loads => {}
             Effect::LoadModules(_) => self.queue.push_back(Event::ModulesLoaded),
             Effect::Observe(doubt) => {
+                let is_look = |event: &Event| matches!(event, Event::Observed(..));
+                assert!(!self.queue.iter().any(is_look), "two looks at a time");
                 let (now, kernel) = (self.now, &mut self.kernel);
                 kernel.at = now;
                 kernel
@@ -831,6 +833,15 @@ fn only_what_is_in_doubt_is_looked_at() {
     machine.queue.push_back(Event::DumpFailed(String::new()));
     machine.run_until(machine.now + Duration::from_millis(5), |_| false);
     assert_eq!(machine.looks, [everything]);
+}
+
+/// A look from before the links came would pass for one at their settings.
+#[test]
+fn nothing_is_looked_at_before_the_last_look_has_come() {
+    let mut machine = Machine::new("ip=10.0.0.2::10.0.0.1:255.255.255.0::eth0:off");
+    machine.queue.extend([Event::ModulesLoaded, Event::Tick]);
+    machine.boot();
+    assert!(machine.looks.len() > 1);
 }
 
 #[test]
