@@ -146,7 +146,7 @@ pub(super) fn merge(
 /// What a document says of these parameters wins: who says it wants it so.
 fn virtual_macs(desired: &mut Desired) {
     let Desired { vips, sysctls, .. } = desired;
-    let on_its_own = |vip: &&VipSpec| vip.holder != vip.link_name;
+    let on_its_own = |vip: &&VipSpec| vip.own_link().is_some();
     for vip in vips.values().filter(on_its_own) {
         let rows: &[(&str, &str)] = match vip.ip {
             IpAddr::V4(_) => &VIRTUAL_MAC4,

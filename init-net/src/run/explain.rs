@@ -252,11 +252,8 @@ impl Facts<'_> {
             VipElection::Etcd(election) => format!("etcd key {}", election.key),
         };
         let mut notes = vec![format!("elected by: {election}")];
-        if spec.holder != spec.link_name {
-            notes.push(format!(
-                "on: {}, which has its hardware address",
-                spec.holder
-            ));
+        if let Some(own) = spec.own_link() {
+            notes.push(format!("on: {own}, which has its hardware address"));
         }
         if spec.provider != VipProvider::Layer2 {
             notes.push(format!("moved by: {}", spec.provider.name()));

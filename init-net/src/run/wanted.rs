@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::state::{Family, OperatorKind};
+use crate::state::{Family, OperatorKind, VipState};
 use crate::value::{Instant, Layer, LinkName, NameServer, Prefix, Protocol, RouteKind, RouteTable};
 
 /// The desired side, as far as `doctor` judges it and `graph` draws it. Fields mean what they mean in `state`.
@@ -20,10 +20,12 @@ pub struct Wanted {
     pub resolvers: Vec<WantedResolver>,
     pub hostnames: Vec<WantedHostname>,
     pub firewall: Vec<WantedFirewall>,
+    pub vips: Vec<Vip>,
+    pub events: Vec<Told>,
 }
 
 /// The kinds of `get` that a [`Wanted`] is made of.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 10] = [
     "linkspecs",
     "addressspecs",
     "routespecs",
@@ -32,6 +34,8 @@ pub const KINDS: [&str; 8] = [
     "resolverspecs",
     "hostnamespecs",
     "firewallspecs",
+    "vips",
+    "events",
 ];
 
 impl Wanted {
@@ -46,6 +50,8 @@ impl Wanted {
             resolvers,
             hostnames,
             firewall,
+            vips,
+            events,
         ] = answers;
         Self {
             links: known(links),
@@ -56,6 +62,8 @@ impl Wanted {
             resolvers: known(resolvers),
             hostnames: known(hostnames),
             firewall: known(firewall),
+            vips: known(vips),
+            events: known(events),
         }
     }
 
@@ -198,6 +206,65 @@ pub struct WantedPorts {
     pub protocol: Protocol,
     /// A port, or a range.
     pub ports: String,
+}
+
+/// Of a [`crate::state::VipSpec`], and of its [`crate::state::VipStatus`] where a supervisor has one.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vip {
+    /// `eth0/192.0.2.100`.
+    pub id: String,
+    pub ip: IpAddr,
+    pub link_name: LinkName,
+    pub holder: LinkName,
+    pub provider_name: String,
+    pub election: Election,
+    pub check: Option<Check>,
+    /// Whether the kernel has it on `holder`.
+    pub held: bool,
+    /// `None`: no supervisor runs.
+    pub state: Option<VipState>,
+    /// Since when it is in that state.
+    pub since: Option<Instant>,
+    pub owner: Option<String>,
+    pub healthy: Option<bool>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Of a [`crate::state::VipElection`].
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Election {
+    Vrrp {
+        #[serde(default)]
+        peers: Vec<IpAddr>,
+    },
+    Etcd {
+        endpoints: Vec<String>,
+    },
+}
+
+/// Of a [`crate::state::VipCheck`].
+#[derive(Debug, Deserialize)]
+pub struct Check {
+    /// `tcp:host:port` or `http:url`.
+    pub target: String,
+}
+
+/// What the supervisor noted; see [`crate::run::core::EventKind`].
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// When, seconds since the start of the kernel.
+    pub boot_time: f64,
+    /// `vipTrouble`…
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Of which resource: `vips/eth0/192.0.2.100`.
+    pub resource: String,
+    /// For people.
+    pub text: String,
 }
 
 /// What is not said prints as an empty text.

@@ -205,4 +205,9 @@ impl AddressStatus {
     pub fn is_usable(&self) -> bool {
         self.flags & (Self::TENTATIVE | Self::DADFAILED) == 0
     }
+
+    /// Of a shared address: whether we put it there. It has our mark, or, before Linux 5.18 gave marks, a lifetime.
+    pub fn is_shared_by_us(&self) -> bool {
+        self.protocol == super::OUR_PROTOCOL || self.valid_until.is_some()
+    }
 }

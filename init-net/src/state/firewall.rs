@@ -16,7 +16,7 @@ pub struct FirewallSpec {
     /// The same of what goes out; `None`: nothing of it is looked at unless a rule is about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress_accept_by_default: Option<bool>,
-    /// Links of which everything is let in, beside those of the field.
+    /// Links of which everything is let in, beside those of the field; the links of shared addresses that stand on them as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_links: Vec<LinkPattern>,
     /// In order.
@@ -141,7 +141,7 @@ pub struct FirewallRuleSpec {
     /// What is done; `None`: by the default action, what comes from its sources is let in, or what does not is dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<RuleVerdict>,
-    /// In (or out) through which links; none: all.
+    /// In (or out) through which links, and the links of shared addresses that stand on them; none: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<LinkPattern>,
     /// Of which protocol; `None`: those of the services.

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::value::{
     Duration, Instant, Layer, LinkName, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum,
@@ -36,6 +36,13 @@ pub struct VipSpec {
     pub layer: Layer,
     /// Where it was said.
     pub origin: Origin,
+}
+
+impl VipSpec {
+    /// The link that stands on `link_name` with the hardware address of the group; `None`: the address has none of its own.
+    pub fn own_link(&self) -> Option<&LinkName> {
+        Some(&self.holder).filter(|holder| **holder != self.link_name)
+    }
 }
 
 /// Who decides which machine has the address.
@@ -136,7 +143,7 @@ pub struct VipCheck {
 }
 
 /// Where a shared address stands on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum VipState {
     /// Its link is not there.

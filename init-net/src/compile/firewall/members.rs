@@ -20,34 +20,48 @@ pub(in crate::compile) fn check(
         return;
     };
     let masters = masters(desired, links);
-    for (what, pattern, origin) in named(spec) {
-        let mut fitting = masters
-            .iter()
-            .filter(|(name, _)| pattern.matches(name.as_str()));
-        let Some((member, Some(master))) = fitting.next() else {
-            continue;
-        };
-        // A start of names that has others, too, matches those.
-        if !fitting.all(|(_, master)| master.is_some()) {
-            continue;
+    for (what, list, origin) in named(spec) {
+        for pattern in list.iter().filter(|link| !comes_with(link, list, desired)) {
+            let mut fitting = masters
+                .iter()
+                .filter(|(name, _)| pattern.matches(name.as_str()));
+            let Some((member, Some(master))) = fitting.next() else {
+                continue;
+            };
+            // A start of names that has others, too, matches those.
+            if !fitting.all(|(_, master)| master.is_some()) {
+                continue;
+            }
+            let message = format!(
+                "{what}: {member} is a member of {master}, and its packets come in by that"
+            );
+            let fault = Diagnostic::new(Severity::Warning, message).with_place(origin.into());
+            let fault = fault.with_fix(format!("name {master}"));
+            faults.push(fault.with_effect(format!("{pattern} matches nothing")));
         }
-        let message =
-            format!("{what}: {member} is a member of {master}, and its packets come in by that");
-        let fault = Diagnostic::new(Severity::Warning, message).with_place(origin.into());
-        let fault = fault.with_fix(format!("name {master}"));
-        faults.push(fault.with_effect(format!("{pattern} matches nothing")));
     }
 }
 
-/// All links that rules name.
-fn named(spec: &FirewallSpec) -> impl Iterator<Item = (String, &LinkPattern, &Origin)> {
-    let of_rules = spec.rules.iter().flat_map(|rule| {
-        let links = rule.interfaces.iter();
-        links.map(|link| (format!("rule {}", rule.name), link, &rule.origin))
+/// All lists of links that rules have.
+fn named(spec: &FirewallSpec) -> impl Iterator<Item = (String, &[LinkPattern], &Origin)> {
+    let of_rules = spec.rules.iter().map(|rule| {
+        let what = format!("rule {}", rule.name);
+        (what, rule.interfaces.as_slice(), &rule.origin)
     });
-    let trusted = spec.trusted_links.iter();
-    let trusted = trusted.map(|link| ("trustedLinks".to_owned(), link, &spec.origin));
-    of_rules.chain(trusted)
+    let trusted = (
+        "trustedLinks".to_owned(),
+        spec.trusted_links.as_slice(),
+        &spec.origin,
+    );
+    of_rules.chain([trusted])
+}
+
+/// Whether a link is in a list because the one below it is, of which the same is said.
+fn comes_with(link: &LinkPattern, list: &[LinkPattern], desired: &Desired) -> bool {
+    desired.vips.values().any(|vip| {
+        let own = vip.own_link().cloned().map(LinkPattern::from);
+        own.as_ref() == Some(link) && list.iter().any(|it| it.matches(vip.link_name.as_str()))
+    })
 }
 
 /// What each link is a member of, as it is declared, or else as it is.
@@ -108,6 +122,23 @@ mod tests {
         says(&format!("{}{BOND}", rule("[eth0]")), &[], &[found]);
         says(&format!("{}{BOND}", rule("['eth*', bond0]")), &[], &[found]);
         says(&format!("{}{BOND}", rule("[bond0, eth2]")), &[], &[]);
+    }
+
+    /// The link of a virtual hardware address is in the VRF of the one below.
+    #[test]
+    fn what_stands_on_a_member_is_not_told_again() {
+        let vrf = "---\nkind: VRFConfig\nname: vrf1\ntable: 100\nlinks: [eth0]\n";
+        let vip =
+            "---\nkind: Layer2VIPConfig\nname: 192.0.2.1\nlink: eth0\nvrid: 51\nvirtualMAC: true\n";
+        let found = |link: &str| {
+            format!(
+                "rule r: {link} is a member of vrf1, and its packets come in by that; Some(\"name vrf1\")"
+            )
+        };
+        for (named, about) in [("[eth0]", "eth0"), ("[vrrp4.51]", "vrrp4.51")] {
+            let config = format!("{}{vrf}{vip}", rule(named));
+            says(&config, &[], &[&found(about)]);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::state::{
     Desired, FirewallRuleSpec, FirewallSpec, IngressSpec, LimitSpec, ManagementSpec,
     PodsToHostSpec, PortSpec, RuleVerdict, VipElection, VrrpSpec,
 };
-use crate::value::{Layer, Origin, Prefix};
+use crate::value::{Layer, LinkName, LinkPattern, Origin, Prefix};
 
 pub(super) fn merge(
     documents: &[&Document],
@@ -72,7 +72,10 @@ pub(super) fn merge(
     let mut spec = FirewallSpec {
         accept_by_default: !matches!(action, Some((DefaultAction::Block, _, _))),
         egress_accept_by_default: egress.map(|(action, _, _)| action == DefaultAction::Accept),
-        rules: rules.iter().map(|(_, rule)| rule_spec(rule)).collect(),
+        rules: rules
+            .iter()
+            .map(|(_, rule)| rule_spec(rule, desired))
+            .collect(),
         layer: highest.map_or(layer, |highest| highest.max(layer)),
         ..FirewallSpec::closed(origin.clone())
     };
@@ -110,6 +113,7 @@ fn around(spec: &mut FirewallSpec, documents: &[&Document], desired: &Desired) {
             });
         }
     }
+    spec.trusted_links = with_own_links(&spec.trusted_links, desired);
     spec.trusted_links.sort();
     spec.trusted_links.dedup();
     peers.sort();
@@ -130,6 +134,19 @@ fn around(spec: &mut FirewallSpec, documents: &[&Document], desired: &Desired) {
     spec.vrrp = (shared || !peers.is_empty()).then_some(VrrpSpec { peers });
 }
 
+/// `named`, and the links with virtual hardware addresses that stand on them: what comes for a shared address comes in by those.
+fn with_own_links(named: &[LinkPattern], desired: &Desired) -> Vec<LinkPattern> {
+    let mut links = named.to_vec();
+    for vip in desired.vips.values() {
+        let Some(own) = vip.own_link() else { continue };
+        let names = |link: &LinkName| named.iter().any(|named| named.matches(link.as_str()));
+        if names(&vip.link_name) && !names(own) {
+            links.push(own.clone().into());
+        }
+    }
+    links
+}
+
 /// Networks of pods, sorted, each once.
 fn pods(documents: &[&Document]) -> Vec<Prefix> {
     let subnets = documents
@@ -148,7 +165,7 @@ fn port_spec(port: &PortConfig) -> PortSpec {
     }
 }
 
-fn rule_spec(rule: &FirewallRuleConfig) -> FirewallRuleSpec {
+fn rule_spec(rule: &FirewallRuleConfig, desired: &Desired) -> FirewallRuleSpec {
     let subnets = |list: &[IngressConfig]| {
         let subnets = list.iter().map(|from| IngressSpec {
             subnet: from.subnet,
@@ -163,7 +180,7 @@ fn rule_spec(rule: &FirewallRuleConfig) -> FirewallRuleSpec {
             Said::Drop => RuleVerdict::Drop,
             Said::Reject => RuleVerdict::Reject,
         }),
-        interfaces: rule.interfaces.clone(),
+        interfaces: with_own_links(&rule.interfaces, desired),
         protocol: rule.protocol,
         ports: rule.ports.clone(),
         services: rule.services.clone(),

@@ -6,7 +6,7 @@ use crate::compile::compile;
 use crate::config::{Document, Meanwhile, machine};
 use crate::state::FirewallSpec;
 use crate::state::nft::Table;
-use crate::value::Layer;
+use crate::value::{Layer, LinkPattern};
 
 /// The firewall that documents without their heads lead to, and what is said of them.
 fn firewall(documents: &[&str]) -> (Option<FirewallSpec>, Vec<String>) {
@@ -92,6 +92,45 @@ fn one_value_is_inline_and_a_list_is_a_set() {
     assert_eq!(lines(&table, "ingress", "ssh"), ingress);
     let early = ingress.map(|line| format!("{line} ct state new"));
     assert_eq!(lines(&table, "prerouting", "ssh"), early);
+}
+
+/// A shared address with a hardware address of its own comes in by a link of its own.
+#[test]
+fn a_link_that_is_named_brings_those_that_stand_on_it() {
+    let vip = |ip: &str, link: &str, vrid: u8, own: bool| {
+        format!(
+            "kind: Layer2VIPConfig\nname: '{ip}'\nlink: {link}\nvrid: {vrid}\nvirtualMAC: {own}"
+        )
+    };
+    let vips = [
+        vip("192.0.2.1", "eth0", 7, true),
+        vip("192.0.2.2", "eth1", 8, true),
+        vip("192.0.2.3", "eth0", 9, false),
+        vip("2001:db8::1", "eth0", 7, true),
+    ];
+    let action = BLOCK.to_owned() + "\ntrustedLinks: [eth1]";
+    let with = |links: &str| {
+        let ssh = format!(
+            "portSelector: {{ports: [22], protocol: tcp}}\naction: accept\ninterfaces: {links}"
+        );
+        let ssh = rule("ssh", &ssh);
+        let documents = [&action, &ssh].into_iter().chain(&vips);
+        let documents: Vec<&str> = documents.map(String::as_str).collect();
+        let (spec, faults) = firewall(&documents);
+        assert_eq!(faults, Vec::<String>::new());
+        let spec = spec.unwrap();
+        let words = |links: &[LinkPattern]| {
+            let words: Vec<String> = links.iter().map(ToString::to_string).collect();
+            words.join(" ")
+        };
+        let trusted = words(&spec.trusted_links);
+        assert_eq!(trusted, "eth1 vrrp4.8");
+        words(&spec.rules[0].interfaces)
+    };
+    assert_eq!(with("[eth0]"), "eth0 vrrp4.7 vrrp6.7");
+    assert_eq!(with("['eth*']"), "eth* vrrp4.7 vrrp6.7 vrrp4.8");
+    assert_eq!(with("['eth0', 'vrrp4.*']"), "eth0 vrrp4.* vrrp6.7");
+    assert_eq!(with("[eth2, vrrp4.8]"), "eth2 vrrp4.8");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 pub use frame::{GROUP4, GROUP6, TRAFFIC_CLASS, filter};
-pub use settings::{Event, Local, Notice, Settings, Transmit, Why};
+pub use settings::{COLLISION, Event, Local, Notice, Settings, Transmit, Why};
 pub use wire::{Advertisement, PROTOCOL, Path, Reject};
 
 use super::{Machine, neighbor};
@@ -259,7 +259,7 @@ impl Vrrp {
     /// What keeps it from taking part.
     pub fn fault(&self) -> Option<&'static str> {
         match self.state {
-            State::Fault { .. } => Some("another group has the same vrid"),
+            State::Fault { .. } => Some(COLLISION),
             State::Off | State::Backup { .. } | State::Active { .. } | State::Stopped => None,
         }
     }

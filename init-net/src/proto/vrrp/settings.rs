@@ -6,6 +6,9 @@ use core::net::IpAddr;
 use crate::proto::Frame;
 use crate::value::{Duration, Mac, VrrpChecksum, VrrpVersion};
 
+/// What stands in the way where the number of the group is another group's, too.
+pub const COLLISION: &str = "another group has the same vrid";
+
 /// What the machines of one group agree on, and this one's part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -143,7 +146,7 @@ impl fmt::Display for Why {
             Self::Told => "it is left to others",
             Self::NoSource => "the link has no carrier, or no address to speak from",
             Self::Stalled => "this machine stood still, and another may have it",
-            Self::Collision => "another group has the same vrid",
+            Self::Collision => COLLISION,
         })
     }
 }

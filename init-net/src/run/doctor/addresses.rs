@@ -151,8 +151,10 @@ fn leases(scene: &Scene) -> Vec<Finding> {
 
 /// What ARP and the supervisor know of other hosts with our addresses.
 fn duplicates(scene: &Scene) -> Vec<Finding> {
+    // Of an address that several machines share, that is for `vips` to say.
+    let shared = |address: IpAddr| scene.wanted.vips.iter().any(|vip| vip.ip == address);
     let probed = scene.answers.owned.iter().filter_map(|owned| {
-        let mac = owned.rival?;
+        let mac = owned.rival.filter(|_| !shared(owned.address.into()))?;
         let id = format!("{}/{}", owned.link, owned.address);
         Some(
             Finding::error(id, format!("another host has this address: {mac}"))

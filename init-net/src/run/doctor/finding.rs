@@ -41,7 +41,7 @@ impl Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// Which check found it: `links`, `addresses`, `routes`, `dns`, `path`, `online`, `firewall`, `system`.
+    /// Which check found it: `links`, `addresses`, `routes`, `dns`, `path`, `online`, `vips`, `firewall`, `system`.
     pub check: &'static str,
     /// The resource that it is about, as `get` calls it; empty for an "ok".
     pub id: String,

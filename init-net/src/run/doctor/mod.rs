@@ -17,6 +17,7 @@ mod scene;
 mod system;
 #[cfg(test)]
 mod tests;
+mod vips;
 
 use core::fmt;
 
@@ -34,7 +35,7 @@ type Check = (
 );
 
 /// In the order in which one thing stands on another.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("system", system::judge, system::fine),
     ("links", links::judge, links::fine),
     ("addresses", addresses::judge, addresses::fine),
@@ -42,6 +43,7 @@ const CHECKS: [Check; 8] = [
     ("dns", names::judge, names::fine),
     ("path", path::judge, path::fine),
     ("online", online::judge, online::fine),
+    ("vips", vips::judge, vips::fine),
     ("firewall", firewall::judge, firewall::fine),
 ];
 

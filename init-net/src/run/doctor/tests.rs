@@ -1,6 +1,7 @@
 //! The judges, as tables: a healthy machine, one thing broken, the finding that names it.
 
 mod firewall;
+mod vips;
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::{Examination, Finding, Severity, judge};
 use crate::proto::dns::Verdict;
 use crate::run::core::{Readiness, Timeline};
 use crate::run::report::{Failure, Report};
-use crate::run::wanted::Wanted;
+use crate::run::wanted::{KINDS, Wanted};
 use crate::state::{
     AddressStatus, Desired, Family, KindStatus, LinkStatus, OUR_PROTOCOL, RouteStatus, Scope, iff,
 };
@@ -69,7 +70,7 @@ fn route(index: u32, name: &str, dst: &str, gateway: &str, priority: u32) -> Rou
 }
 
 /// What `get` says of the desired side of the machine below.
-fn wanted() -> [Vec<Value>; 8] {
+fn wanted() -> [Vec<Value>; KINDS.len()] {
     let origin = json!({ "layer": "cmdline", "origin": "cmdline, argument 1" });
     let with = |mut value: Value| {
         let (target, more) = (value.as_object_mut().unwrap(), origin.as_object().unwrap());
@@ -97,6 +98,8 @@ fn wanted() -> [Vec<Value>; 8] {
         vec![with(
             json!({ "id": "hostname", "hostname": "web1", "domainname": "" }),
         )],
+        vec![],
+        vec![],
         vec![],
     ]
 }
@@ -209,7 +212,7 @@ use Severity::{Error, Note, Warning};
 fn a_healthy_machine_has_a_line_for_each_check() {
     check(|_| {}, &[]);
     let examination = judge(&healthy());
-    assert_eq!(examination.findings.len(), 8);
+    assert_eq!(examination.findings.len(), 9);
     assert_eq!(
         examination.to_string(),
         "\
@@ -220,6 +223,7 @@ ok       routes    default via 192.0.2.1 dev eth0, which answers
 ok       dns       answers come from 192.0.2.53
 ok       path      1500 bytes reach 192.0.2.1
 ok       online    not asked (--online HOST:PORT)
+ok       vips      none is declared
 ok       firewall  no rules of others
 0 errors, 0 warnings"
     );

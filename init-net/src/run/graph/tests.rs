@@ -58,7 +58,7 @@ fn machine() -> (Observed, Wanted) {
     ] {
         observed.links.insert(link.index, link);
     }
-    let mut answers = [const { Vec::new() }; 8];
+    let mut answers = [const { Vec::new() }; crate::run::wanted::KINDS.len()];
     answers[0] = vec![
         json!({ "name": "backup", "kind": "vlan", "parentName": "eth2",
         "layer": "configuration" }),

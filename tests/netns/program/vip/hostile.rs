@@ -124,6 +124,15 @@ fn another_group_with_the_same_number() {
         log.contains("10.56.0.3 uses the same vrid for 10.56.0.200"),
         "{log}"
     );
+    let findings = ours.findings();
+    for vip in BOTH {
+        let id = format!("net0/{vip}");
+        let finding = findings.iter().find(|finding| finding["id"] == id.as_str());
+        let finding = finding.unwrap_or_else(|| panic!("{vip} is not in {findings:?}"));
+        assert_eq!(finding["severity"], "error", "{finding}");
+        let why = finding["why"].as_str().unwrap();
+        assert!(why.contains(" uses the same vrid for "), "{finding}");
+    }
     let quiet = stage.mark("nobody fights");
     std::thread::sleep(DOWN);
     for vip in BOTH {

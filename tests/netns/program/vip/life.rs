@@ -5,7 +5,7 @@ use std::net::{IpAddr, TcpListener};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::machine::PATIENCE;
 use super::super::process::copy;
@@ -211,8 +211,18 @@ fn a_service_that_ends() {
     let start = stage.mark("ours boots without a service");
     ours.boot(&checked(2, 150));
     stage.owned_by(ours.mac(), start);
+    let findings = ours.findings();
+    assert_eq!(findings.len(), 2, "{findings:?}");
     for vip in BOTH {
-        assert_eq!(ours.status(vip)["healthy"], false);
+        let status = ours.status(vip);
+        assert_eq!(status["healthy"], false);
+        let reason = status["reason"].as_str().unwrap();
+        assert!(reason.starts_with("the check fails: "), "{status}");
+        let part = json!("this machine has it, and its check fails");
+        assert!(
+            findings.iter().all(|it| it["problem"] == part),
+            "{findings:?}"
+        );
     }
     let service = listen(&ours);
     ours.on(|machine| {
@@ -224,6 +234,7 @@ fn a_service_that_ends() {
     let theirs = stage.keepalived(&station, &groups(100));
     std::thread::sleep(DOWN);
     assert_eq!(theirs.promotions(), 0);
+    assert_eq!(ours.findings(), Vec::<Value>::new());
 
     let ended = stage.mark("the service ends");
     drop(service);

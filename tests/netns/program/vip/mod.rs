@@ -9,6 +9,7 @@ mod failure;
 mod hostile;
 mod life;
 mod ours;
+mod partition;
 mod peers;
 mod rogue;
 mod stage;

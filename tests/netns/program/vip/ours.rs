@@ -13,6 +13,7 @@ use std::time::Duration;
 use qemu::vip::Segment;
 use serde_json::Value;
 
+use super::super::doctor::examine;
 use super::super::machine::{Machine, PATIENCE};
 use super::stage::{V4, V6, VRID};
 use crate::namespace::ip;
@@ -257,6 +258,14 @@ impl Ours {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
+    }
+
+    /// What `doctor` finds of shared addresses.
+    #[track_caller]
+    pub fn findings(&self) -> Vec<Value> {
+        let (_, mut found) = self.on(|machine| examine(machine, &[]));
+        found.retain(|finding| finding["check"] == "vips");
+        found
     }
 
     /// Whether the kernel has the address.

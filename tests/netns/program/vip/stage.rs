@@ -61,7 +61,8 @@ pub struct Stage {
     pub segment: Segment,
     observers: [Observer; 2],
     capture: Option<Capture>,
-    _client: Station,
+    /// Who watches.
+    pub client: Station,
 }
 
 impl Stage {
@@ -87,7 +88,7 @@ impl Stage {
             segment,
             observers,
             capture: Some(capture),
-            _client: client,
+            client,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Hardware addresses of the address itself (RFC 9568 §7.3): of the neighbour, and of both.
 
 use std::fs;
-use std::net::IpAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -9,7 +10,7 @@ use qemu::peer::keepalived::Instance;
 use qemu::vip::{Seen, Station};
 
 use super::super::machine::PATIENCE;
-use super::ours::{Config, Ours};
+use super::ours::{Config, LINK, Ours};
 use super::stage::{
     BOTH, DOWN, Moment, SKEW, Stage, V4, VRID, advert, assert_no_complaints, groups,
 };
@@ -139,6 +140,48 @@ fn virtual_hardware_addresses_of_both() {
     let said = stage.after(V4, start, "advert", advert(ours.source(V4), 150));
     assert!(said < PATIENCE);
     stage.adverts();
+}
+
+/// For a connection to a machine that answers, on a busy host.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// A port that a rule of [`a_firewall_rule_that_names_the_link_below`] lets in, and one of which a rule for another link speaks.
+const OPEN: u16 = 7443;
+const SHUT: u16 = 7444;
+
+/// What comes for the address comes in by the link of its hardware address, which stands on the one that the rule names.
+#[test]
+fn a_firewall_rule_that_names_the_link_below() {
+    let stage = Stage::new("vip-vmac-firewall");
+    let ours = stage.ours(2);
+    let start = stage.mark("ours boots");
+    let mut text = Config::new(2, 150).line("virtualMAC: true").text();
+    text.push_str("---\napiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n");
+    for (port, link) in [(OPEN, LINK), (SHUT, "net1")] {
+        text.push_str(&format!(
+            "---\napiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: service{port}\n\
+             portSelector: {{ports: [{port}], protocol: tcp}}\naction: accept\ninterfaces: [{link}]\n"
+        ));
+    }
+    ours.boot_with(text);
+    ours.until("active");
+    echoes_from(&stage, ours.hops(), start);
+    let _services = ours
+        .on(|_| [OPEN, SHUT].map(|port| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap()));
+    for vip in BOTH {
+        let holder = holder(&ours, vip);
+        assert_eq!(holder, Some(format!("vrrp{}.{VRID}", family(vip))));
+        let connects = |port| {
+            let to = SocketAddr::new(vip, port);
+            let tried = stage
+                .client
+                .namespace
+                .enter(|| TcpStream::connect_timeout(&to, CONNECT));
+            tried.unwrap().map(drop).map_err(|error| error.kind())
+        };
+        assert_eq!(connects(OPEN), Ok(()), "{vip}");
+        assert_eq!(connects(SHUT), Err(ErrorKind::TimedOut), "{vip}");
+    }
 }
 
 fn family(vip: IpAddr) -> u8 {

@@ -43,9 +43,10 @@ impl Health {
         self.fit
     }
 
-    /// What the last failure met; empty before the first one.
-    pub(super) fn last_error(&self) -> &str {
-        &self.last_error
+    /// What makes the machine unfit, with what the last try met; `None`: it is fit, or that is not known yet.
+    pub(super) fn failure(&self) -> Option<String> {
+        let unfit = self.fit == Some(false);
+        unfit.then(|| format!("the check fails: {}", self.last_error))
     }
 
     /// Takes an event, if it is about the connection of the try.

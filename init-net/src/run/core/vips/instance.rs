@@ -155,7 +155,7 @@ impl Instance {
     fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> Option<Option<Lease>> {
         let saved = self.inherited.as_ref().filter(|saved| now < saved.until)?;
         let here = place::there(&self.spec, observed)
-            .any(|there| there.link.index == place.holder.index && place::is_ours(there.status));
+            .any(|there| there.link.index == place.holder.index && there.status.is_shared_by_us());
         let lease = saved.lease.map(|id| Lease {
             id,
             until: saved.until,
@@ -174,7 +174,7 @@ impl Instance {
             if held {
                 continue;
             }
-            if place::is_ours(there.status) {
+            if there.status.is_shared_by_us() {
                 stale = true;
                 // It may have gone since it was seen.
                 if self.clearing {
@@ -288,11 +288,9 @@ impl Instance {
             && !self.stopping
             && health.turn(now, rng, wires)
         {
-            let fit = health.fit() == Some(true);
-            let text = match fit {
-                true => "the check answers: this machine is fit".to_owned(),
-                false => format!("the check fails: {}", health.last_error()),
-            };
+            let failure = health.failure();
+            let fit = failure.is_none();
+            let text = failure.unwrap_or_else(|| "the check answers: this machine is fit".into());
             news.push(News::Notice(log::Level::Info, text));
             if let Some(referee) = &mut self.referee {
                 referee.set_fit(fit, now);
@@ -533,13 +531,15 @@ impl Instance {
         };
         let place = self.place.as_ref().and_then(|place| place.local.err());
         let moved = self.provider.as_ref().and_then(|it| it.dialogue.fault());
+        let reason = fault.or(place).or(moved).map(str::to_owned);
+        let unfit = self.health.as_ref().and_then(Health::failure);
         VipStatus {
             state,
             since: self.since,
             owner: self.referee.as_ref().and_then(Referee::owner),
             healthy: self.health.as_ref().and_then(Health::fit),
             priority: self.referee.as_ref().and_then(Referee::priority),
-            reason: fault.or(place).or(moved).unwrap_or(&self.reason).to_owned(),
+            reason: reason.or(unfit).unwrap_or_else(|| self.reason.clone()),
             promotions: self.promotions,
         }
     }

@@ -4,8 +4,7 @@ use core::net::IpAddr;
 
 use crate::proto::vrrp::Local;
 use crate::state::{
-    AddressStatus, Desired, KindStatus, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Scope,
-    VipElection, VipSpec,
+    AddressStatus, Desired, KindStatus, LinkAt, LinkStatus, Observed, Scope, VipElection, VipSpec,
 };
 use crate::value::{LinkName, Mac, SysctlKey};
 
@@ -116,13 +115,9 @@ pub(super) fn comes_first(spec: &VipSpec, place: &Place, observed: &Observed) ->
         .next()
         .is_some_and(|first| first.address.address() == spec.ip);
     is_first
-        && on_link
-            .any(|other| other.valid_until.is_none() || !is_ours(other) || other.address.len() < 32)
-}
-
-/// Whether it was put there by us: it has our mark, or, before Linux 5.18 gave marks, a lifetime.
-pub(super) fn is_ours(status: &AddressStatus) -> bool {
-    status.protocol == OUR_PROTOCOL || status.valid_until.is_some()
+        && on_link.any(|other| {
+            other.valid_until.is_none() || !other.is_shared_by_us() || other.address.len() < 32
+        })
 }
 
 /// The address that this machine speaks from: the first of its own in the kernel's order, which is its primary one. Shared
