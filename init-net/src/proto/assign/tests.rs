@@ -214,6 +214,7 @@ fn api() -> VipApi {
         api_token: Secret::new("hunter2"),
         endpoint: Some("https://api.example/v1".into()),
         metadata_endpoint: Some("http://169.254.169.254/meta".into()),
+        ca: None,
     }
 }
 
@@ -597,6 +598,7 @@ fn a_hook_is_called_with_what_it_asks_for() {
         acquire: call(HookMethod::Put, "http://a.example/${ip}?name=${hostname}"),
         release: Some(call(HookMethod::Delete, "http://a.example/${ip}")),
         status: Some(call(HookMethod::Get, "http://a.example/${ip}")),
+        ca: None,
     };
     let mut assignment = assignment(VipProvider::Http(Box::new(hook)), target("2001:db8::5"));
     let mut now = START;

@@ -18,6 +18,7 @@ use super::talk::Talk;
 use crate::proto::announce::Announcer;
 use crate::proto::assign::{self, Assignment};
 use crate::proto::etcd::Lease;
+use crate::proto::tls::Trust;
 use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
@@ -215,11 +216,14 @@ impl Instance {
             fit: self.is_fit(),
             resumes,
         };
-        match Referee::new(&self.spec, &start, now) {
+        let provider = || provider(&self.spec, place, hostname, now);
+        let begun = Referee::new(&self.spec, &start, now)
+            .and_then(|referee| referee.map(|it| Ok((it, provider()?))).transpose());
+        match begun {
             Ok(None) => {}
-            Ok(Some(referee)) => {
+            Ok(Some((referee, provider))) => {
                 self.referee = Some(referee);
-                self.provider = provider(&self.spec, place, hostname, now);
+                self.provider = provider;
                 if resumes.is_some() {
                     self.resume(now);
                 }
@@ -545,18 +549,20 @@ impl Instance {
     }
 }
 
-/// Who moves the address in the network around.
+/// Who moves the address in the network around. `Err`: it cannot be asked, and why.
 fn provider(
     spec: &VipSpec,
     place: &Place,
     hostname: &str,
     now: Instant,
-) -> Option<Talk<Assignment>> {
+) -> Result<Option<Talk<Assignment>>, String> {
     let target = assign::Target {
         ip: spec.ip,
         hostname: hostname.to_owned(),
         mac: place.mac,
     };
-    let assignment = Assignment::new(&spec.provider, target, now)?;
-    Some(Talk::new(assignment, None))
+    let trust = spec.provider.ca().map(Trust::only).transpose();
+    let trust = trust.map_err(|error| format!("{}: {error}", spec.provider.name()))?;
+    let assignment = Assignment::new(&spec.provider, target, now);
+    Ok(assignment.map(|assignment| Talk::new(assignment, trust)))
 }
