@@ -23,7 +23,7 @@ use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus};
-use crate::value::{Instant, Rng, earliest};
+use crate::value::{Duration, Instant, Rng, earliest};
 
 /// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.
 const MAX_ROUNDS: usize = 32;
@@ -419,13 +419,11 @@ impl Instance {
                     Duty::Acquiring => self.hold(now, wires.effects, news),
                     Duty::Held { .. } | Duty::Without => {}
                 },
-                assign::Event::Failed { why, .. } | assign::Event::LostTo(why) => {
-                    news.push(News::Notice(log::Level::Warn, why.clone()));
-                    if let Some(referee) = &mut self.referee {
-                        referee.abdicate(INCAPABLE, now);
-                    }
-                    self.reason = why;
+                assign::Event::Failed { why, retry_at } => {
+                    let hold = retry_at.saturating_since(now).max(INCAPABLE);
+                    self.step_back(why, hold, now, news);
                 }
+                assign::Event::LostTo(why) => self.step_back(why, INCAPABLE, now, news),
                 assign::Event::Nobody => {
                     let text = "nobody has the address any more: it is acquired again".to_owned();
                     news.push(News::Notice(log::Level::Warn, text));
@@ -433,6 +431,15 @@ impl Instance {
                 assign::Event::Note(text) => news.push(News::Notice(log::Level::Info, text)),
             }
         }
+    }
+
+    /// The API gave it to nobody here: others may have it for `hold`.
+    fn step_back(&mut self, why: String, hold: Duration, now: Instant, news: &mut Vec<News>) {
+        news.push(News::Notice(log::Level::Warn, why.clone()));
+        if let Some(referee) = &mut self.referee {
+            referee.abdicate(hold, now);
+        }
+        self.reason = why;
     }
 
     /// Whether an op is about this address.
