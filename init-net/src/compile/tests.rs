@@ -981,6 +981,7 @@ fn what_later_stages_run_is_there_and_says_so() {
                 api_token: Secret::new("hunter2"),
                 endpoint: None,
                 metadata_endpoint: None,
+                ca: None,
             }),
             election: ElectionConfig::Vrrp(Default::default()),
             check: None,

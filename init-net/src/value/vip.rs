@@ -32,6 +32,17 @@ impl VipProvider {
             Self::Http(_) => "http",
         }
     }
+
+    /// Certificates (PEM) that who is asked may have; `None`: those that the machine believes anyway.
+    pub fn ca(&self) -> Option<&str> {
+        match self {
+            Self::Layer2 => None,
+            Self::HCloud(api) | Self::EquinixMetal(api) | Self::DigitalOcean(api) => {
+                api.ca.as_deref()
+            }
+            Self::Http(hook) => hook.ca.as_deref(),
+        }
+    }
 }
 
 /// How the API of a cloud is reached.
@@ -46,6 +57,9 @@ pub struct VipApi {
     /// URL in place of the cloud's own metadata service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata_endpoint: Option<String>,
+    /// Certificates (PEM) that both may have; `None`: those that the machine believes anyway.
+    #[serde(skip)]
+    pub ca: Option<String>,
 }
 
 /// Requests that move an address. In URLs, header values and bodies `${ip}`, `${hostname}` and `${mac}` stand for the address,
@@ -61,6 +75,9 @@ pub struct VipHook {
     /// Asks whether this machine has it: 200 to 299 says so, 404 and 409 say no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<HookCall>,
+    /// Certificates (PEM) that the services may have; `None`: those that the machine believes anyway.
+    #[serde(skip)]
+    pub ca: Option<String>,
 }
 
 /// One request.

@@ -1,7 +1,6 @@
 //! A real etcd cluster of three: TLS, and certificates that clients must have.
 
 use std::fs;
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::Authority;
 use crate::Deadline;
 use crate::Error;
 use crate::Lab;
@@ -23,9 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What openssl(1) wants to find.
-const OPENSSL: &str = "[req]\ndistinguished_name = name\n[name]\n";
 
 /// Members of one cluster, one a station.
 #[derive(Debug)]
@@ -46,6 +43,13 @@ impl<'a> Etcd<'a> {
     pub fn start(lab: &'a Lab, stations: [&'a Station; 3]) -> Result<Self> {
         let folder = lab.folder().join("etcd");
         fs::create_dir_all(&folder).context(folder.display().to_string())?;
+        let ca = Authority::new(&folder, "ca")?;
+        for station in stations {
+            let names = format!("subjectAltName = IP:{},IP:127.0.0.1", station.v4());
+            ca.issue(&format!("m{}", station.number), &names)?;
+        }
+        ca.issue("client", "extendedKeyUsage = clientAuth")?;
+        Authority::new(&folder, "strangers")?.issue("stranger", "extendedKeyUsage = clientAuth")?;
         let mut cluster = Self {
             lab,
             folder,
@@ -53,16 +57,6 @@ impl<'a> Etcd<'a> {
             members: [None, None, None],
             starts: 0,
         };
-        cluster.write("openssl.cnf", OPENSSL)?;
-        for authority in ["ca", "strangers"] {
-            cluster.authority(authority)?;
-        }
-        for station in stations {
-            let names = format!("subjectAltName = IP:{},IP:127.0.0.1\n", station.v4());
-            cluster.certificate(&format!("m{}", station.number), "ca", &names)?;
-        }
-        cluster.certificate("client", "ca", "extendedKeyUsage = clientAuth\n")?;
-        cluster.certificate("stranger", "strangers", "extendedKeyUsage = clientAuth\n")?;
         for member in 0..3 {
             cluster.run(member)?;
         }
@@ -209,46 +203,4 @@ impl<'a> Etcd<'a> {
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         Process::start(&mut command)
     }
-
-    fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).context(path.display().to_string())
-    }
-
-    fn authority(&self, name: &str) -> Result<()> {
-        openssl(
-            &self.folder,
-            &format!(
-                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.pem \
-                 -days 1 -subj /CN={name} -addext basicConstraints=critical,CA:TRUE"
-            ),
-        )
-    }
-
-    /// A certificate that expires tomorrow.
-    fn certificate(&self, name: &str, authority: &str, extensions: &str) -> Result<()> {
-        self.write("extensions", extensions)?;
-        openssl(
-            &self.folder,
-            &format!(
-                "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
-            ),
-        )?;
-        openssl(
-            &self.folder,
-            &format!(
-                "x509 -req -in {name}.csr -CA {authority}.pem -CAkey {authority}.key -CAcreateserial -days 1 \
-                 -extfile extensions -out {name}.pem"
-            ),
-        )
-    }
-}
-
-/// Runs openssl(1) in `folder`.
-fn openssl(folder: &Path, line: &str) -> Result<()> {
-    let mut command = Command::new("openssl");
-    command.args(line.split_whitespace()).current_dir(folder);
-    // The machine's /etc may have none.
-    command.env("OPENSSL_CONF", folder.join("openssl.cnf"));
-    process::run(&mut command).map(drop)
 }

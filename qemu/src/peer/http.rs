@@ -45,6 +45,16 @@ impl Request {
         let (_, value) = headers.find(|(found, _)| found == name)?;
         Some(value)
     }
+
+    /// The same once more, for another server.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        [head.as_bytes(), &self.body].concat()
+    }
 }
 
 /// What a path answers.
@@ -246,7 +256,7 @@ impl Shared {
 }
 
 /// Reads one request with its body; `None` when the client closed without a word.
-pub(super) fn read_request(stream: &TcpStream) -> std::io::Result<Option<Request>> {
+pub(super) fn read_request(stream: impl Read) -> std::io::Result<Option<Request>> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {

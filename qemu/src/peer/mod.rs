@@ -1,5 +1,6 @@
 //! Who the machine under test talks to: real servers, and scripted ones for what real servers do not do on request.
 
+pub mod authority;
 pub mod dhcp;
 pub mod dnsmasq;
 pub mod etcd;
@@ -14,8 +15,10 @@ pub(crate) mod program;
 pub mod radvd;
 pub mod relay;
 pub(crate) mod stop;
+pub mod tls;
 pub mod vipapi;
 
+pub use authority::Authority;
 pub use dhcp::DhcpServer;
 pub use dnsmasq::Dnsmasq;
 pub use etcd::Etcd;
@@ -27,4 +30,5 @@ pub use metadata::MetadataServer;
 pub use pods::Pods;
 pub use radvd::Radvd;
 pub use relay::Relay;
+pub use tls::TlsFront;
 pub use vipapi::VipApi;

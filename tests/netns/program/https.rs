@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use qemu::process::{self, Process};
+use qemu::peer::Authority;
+use qemu::process::Process;
 
-use super::machine::{Machine, PATIENCE, on_machine};
+use super::machine::{Machine, PATIENCE, SERVER, on_machine};
 use crate::namespace::ip;
 
 const CONFIG: &str = "\
@@ -17,39 +18,13 @@ addresses:
   - address: 10.50.0.1/24
 ";
 
-/// Runs openssl(1) in `folder`.
-fn openssl(folder: &Path, line: &str) {
-    let mut command = Command::new("openssl");
-    command.args(line.split_whitespace()).current_dir(folder);
-    // The machine's /etc has none.
-    command.env("OPENSSL_CONF", folder.join("openssl.cnf"));
-    process::run(&mut command).expect("openssl(1)");
-}
-
-/// A CA and a server's certificate for the lab's address, made now: they expire tomorrow.
+/// A CA and a server's certificate for the lab's address.
 fn certificates(machine: &Machine) -> PathBuf {
     let folder = machine.lab.folder().join("tls");
     fs::create_dir(&folder).unwrap();
-    let config = "[req]\ndistinguished_name = name\n[name]\n";
-    fs::write(folder.join("openssl.cnf"), config).unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(
-        &folder,
-        &format!(
-            "req -x509 {key} -keyout ca.key -out ca.pem -days 1 -subj /CN=lab \
-             -addext basicConstraints=critical,CA:TRUE"
-        ),
-    );
-    openssl(
-        &folder,
-        &format!("req {key} -keyout key.pem -out request.pem -subj /CN=config"),
-    );
-    fs::write(folder.join("names"), "subjectAltName = IP:10.77.0.1\n").unwrap();
-    openssl(
-        &folder,
-        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile names \
-         -out cert.pem",
-    );
+    let authority = Authority::new(&folder, "ca").unwrap();
+    let names = format!("subjectAltName = IP:{SERVER}");
+    authority.issue("config", &names).unwrap();
     folder
 }
 
@@ -59,7 +34,7 @@ fn serve(machine: &Machine, folder: &Path) -> Process {
     let mut command = machine.lab.namespace().command("openssl");
     command
         .args(["s_server", "-accept", "10.77.0.1:8443", "-WWW"])
-        .args(["-cert", "cert.pem", "-key", "key.pem"])
+        .args(["-cert", "config.pem", "-key", "config.key"])
         .env("OPENSSL_CONF", folder.join("openssl.cnf"))
         .current_dir(folder)
         .stdin(Stdio::null())

@@ -394,6 +394,7 @@ link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
+ca: '-----BEGIN CERTIFICATE-----'
 "),
         etcd!("kind: HCloudVIPConfig
 name: 192.0.2.250
@@ -401,6 +402,7 @@ link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
+ca: '-----BEGIN CERTIFICATE-----'
 "),
         vrrp!("kind: DigitalOceanVIPConfig
 name: 192.0.2.250
@@ -408,6 +410,7 @@ link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
+ca: '-----BEGIN CERTIFICATE-----'
 "),
         etcd!("kind: DigitalOceanVIPConfig
 name: 192.0.2.250
@@ -415,6 +418,7 @@ link: bond0
 apiToken: hunter2
 endpoint: https://api.lab.example/v1
 metadataEndpoint: http://192.0.2.1/metadata
+ca: '-----BEGIN CERTIFICATE-----'
 "),
         vrrp!("kind: HTTPVIPConfig
 name: 192.0.2.250
@@ -422,6 +426,7 @@ link: bond0
 acquire: {url: 'https://lab.example/${ip}', method: PUT, headers: {X-Token: hunter2}, body: '{}'}
 release: {url: 'https://lab.example/${ip}', method: DELETE, headers: {X-Token: hunter2}, body: '{}'}
 status: {url: 'https://lab.example/${ip}', method: GET, headers: {X-Token: hunter2}, body: '{}'}
+ca: '-----BEGIN CERTIFICATE-----'
 "),
         etcd!("kind: HTTPVIPConfig
 name: 192.0.2.250
@@ -429,6 +434,7 @@ link: bond0
 acquire: {url: 'https://lab.example/${ip}', method: PUT, headers: {X-Token: hunter2}, body: '{}'}
 release: {url: 'https://lab.example/${ip}', method: DELETE, headers: {X-Token: hunter2}, body: '{}'}
 status: {url: 'https://lab.example/${ip}', method: GET, headers: {X-Token: hunter2}, body: '{}'}
+ca: '-----BEGIN CERTIFICATE-----'
 "),
         "kind: EthernetConfig
 name: enp3s0
@@ -522,9 +528,9 @@ neighbors:
       mtu: 1420, filters: {endpoints: ['!10.0.0.0/8'], excludeAdvertisedNetworks: [192.0.2.0/24]}}
     interfaces:
       - {interface: eth2, ignore: true, whatever: 1}
-      - {interface: eth8, vip: {ip: 192.0.2.9, hcloud: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1'}, election: etcd, check: {tcp: '127.0.0.1:6443'},
+      - {interface: eth8, vip: {ip: 192.0.2.9, hcloud: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1', ca: '-----BEGIN CERTIFICATE-----'}, election: etcd, check: {tcp: '127.0.0.1:6443'},
               etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}},
-            vlans: [{vlanId: 7, vip: {ip: 192.0.2.10, equinixMetal: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1'}, election: etcd, check: {tcp: '127.0.0.1:6443'},
+            vlans: [{vlanId: 7, vip: {ip: 192.0.2.10, equinixMetal: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1', ca: '-----BEGIN CERTIFICATE-----'}, election: etcd, check: {tcp: '127.0.0.1:6443'},
               etcd: {endpoints: ['https://192.0.2.2:2379'], ca: '-----BEGIN CERTIFICATE-----', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY----- hunter2', electionKey: vip, ttl: 10s}}}]}
       - interface: eth0
         ignore: false
@@ -533,12 +539,12 @@ neighbors:
         mtu: 1400
         dhcp: true
         dhcpOptions: {routeMetric: 300, ipv4: true, ipv6: true, duidv6: 00:01:02}
-        vip: {ip: 192.0.2.9, equinixMetal: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1'}, vrid: 51, priority: 150, advertInterval: 100ms, vrrpVersion: 3, preempt: true, preemptDelay: 10s, checksum: rfc9568,
+        vip: {ip: 192.0.2.9, equinixMetal: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1', ca: '-----BEGIN CERTIFICATE-----'}, vrid: 51, priority: 150, advertInterval: 100ms, vrrpVersion: 3, preempt: true, preemptDelay: 10s, checksum: rfc9568,
               peers: [192.0.2.2], minTTL: 255, takeoverGuard: 5s, virtualMAC: false, bootstrap: true,
               check: {http: 'https://127.0.0.1:6443/readyz', interval: 1s, timeout: 1s, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----', insecureSkipVerify: false}}
         vlans:
           - {vlanId: 5, addresses: [192.0.2.66/32], mtu: 1300, dhcp: false, dhcpOptions: {ipv6: true},
-            routes: [{gateway: 192.0.2.1}], vip: {ip: 192.0.2.8, hcloud: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1'}, vrid: 51, priority: 150, advertInterval: 100ms, vrrpVersion: 3, preempt: true, preemptDelay: 10s, checksum: rfc9568,
+            routes: [{gateway: 192.0.2.1}], vip: {ip: 192.0.2.8, hcloud: {apiToken: hunter2, endpoint: 'https://api.lab.example', metadataEndpoint: 'http://192.0.2.1', ca: '-----BEGIN CERTIFICATE-----'}, vrid: 51, priority: 150, advertInterval: 100ms, vrrpVersion: 3, preempt: true, preemptDelay: 10s, checksum: rfc9568,
               peers: [192.0.2.2], minTTL: 255, takeoverGuard: 5s, virtualMAC: false, bootstrap: true,
               check: {http: 'https://127.0.0.1:6443/readyz', interval: 1s, timeout: 1s, fall: 3, rise: 2, ca: '-----BEGIN CERTIFICATE-----', insecureSkipVerify: false}}}
       - interface: eth3

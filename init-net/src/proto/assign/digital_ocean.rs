@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::reply::{Reply, id};
 use super::{Ask, Base, Cloud, Holder, Procedure, Step, Task};
 use crate::proto::http::Request;
-use crate::value::{Instant, VipApi};
+use crate::value::{Instant, Secret, VipApi};
 
 const CLOUD: Cloud = Cloud {
     api: "https://api.digitalocean.com/v2",
@@ -132,5 +132,9 @@ impl Procedure for DigitalOcean {
 
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String> {
         CLOUD.request(&self.api, ask, deadline)
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        vec![&self.api.api_token]
     }
 }

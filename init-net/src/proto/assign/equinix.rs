@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::reply::{Reply, name};
 use super::{Ask, Base, Cloud, Holder, Procedure, Step, Task};
 use crate::proto::http::{Method, Request};
-use crate::value::{Instant, VipApi};
+use crate::value::{Instant, Secret, VipApi};
 
 const CLOUD: Cloud = Cloud {
     api: "https://api.equinix.com/metal/v1",
@@ -178,5 +178,9 @@ impl Procedure for Equinix {
 
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String> {
         CLOUD.request(&self.api, ask, deadline)
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        vec![&self.api.api_token]
     }
 }

@@ -1,7 +1,9 @@
 //! Hetzner Cloud: a public address is a floating one, a private one an alias in a network.
 //!
 //! `change_alias_ips` replaces the whole list of a server. So the list is read right before it is written, on both servers, with
-//! nothing changed in it but this address, and read again afterwards.
+//! nothing changed in it but this address, and read again afterwards. While another action runs on a server its list is none to
+//! build on. What begins and ends between the reading and the writing is overwritten: the API has no condition to put on a write.
+//! What was there before and is gone afterwards is not put back: somebody may have moved it.
 
 use core::net::IpAddr;
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use super::reply::{Reply, id};
 use super::{Ask, Base, Cloud, Holder, Procedure, Step, Task};
 use crate::proto::http::Request;
-use crate::value::{Instant, Prefix, VipApi};
+use crate::value::{Instant, Prefix, Secret, VipApi};
 
 const CLOUD: Cloud = Cloud {
     api: "https://api.hetzner.cloud/v1",
@@ -266,10 +268,15 @@ impl HCloud {
         let Some(mut aliases) = aliases else {
             return Step::Again(format!("the aliases of server {server} cannot be read"));
         };
+        let locked = reply.at("/server/locked").and_then(Value::as_bool) == Some(true);
         let has = aliases.contains(&self.ip);
         match (takes, has) {
             (true, true) => return Step::Done(Holder::Ours),
             (false, false) => return self.take_it(),
+            _ if locked => {
+                let why = format!("server {server} is locked by another action: it is tried again");
+                return Step::Again(why);
+            }
             (true, false) => aliases.push(self.ip),
             (false, true) => aliases.retain(|ip| *ip != self.ip),
         }
@@ -298,9 +305,7 @@ impl HCloud {
                 After::Alias => self.take_it(),
             },
             (Some("error"), _) => {
-                let why = reply.at("/action/error/message").and_then(Value::as_str);
-                let why = super::reply::shown(why.unwrap_or("without a reason"));
-                Step::Again(format!("an action of the API failed: {why}"))
+                Step::Again(format!("an action of the API failed{}", reply.says()))
             }
             _ => Step::Again("an answer without an action".into()),
         }
@@ -366,5 +371,9 @@ impl Procedure for HCloud {
 
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String> {
         CLOUD.request(&self.api, ask, deadline)
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        vec![&self.api.api_token]
     }
 }

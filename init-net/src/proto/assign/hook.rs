@@ -3,7 +3,7 @@
 use super::reply::Reply;
 use super::{Ask, Base, Holder, Procedure, Step, Target, Task};
 use crate::proto::http::{Method, Request, Url};
-use crate::value::{HookCall, HookMethod, Instant, VipHook};
+use crate::value::{HookCall, HookMethod, Instant, Secret, VipHook};
 
 #[derive(Debug)]
 pub(super) struct Hook {
@@ -157,5 +157,11 @@ impl Procedure for Hook {
             }
             None => request,
         })
+    }
+
+    fn secrets(&self) -> Vec<&Secret> {
+        let headers = self.call().map(|call| call.headers.iter());
+        let values = headers.into_iter().flatten().map(|(_, value)| value);
+        values.collect()
     }
 }

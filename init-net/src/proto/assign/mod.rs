@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 
 use super::Dialogue;
 use super::http::{FetchError, Method, Request, Response, Url};
-use crate::value::{Duration, Instant, Mac, VipApi, VipProvider, earliest};
+use crate::value::{Duration, Instant, Mac, Secret, VipApi, VipProvider, earliest};
 use reply::Reply;
 
 /// How long an acquisition may take, failures included.
@@ -166,6 +166,9 @@ trait Procedure: core::fmt::Debug {
 
     /// The request as it goes out. `Err`: it cannot be made, and why.
     fn request(&self, ask: &Ask, deadline: Instant) -> Result<Request, String>;
+
+    /// What goes out with requests and is told nobody.
+    fn secrets(&self) -> Vec<&Secret>;
 }
 
 /// The assignment of one address to this machine.
@@ -395,15 +398,10 @@ impl Dialogue for Assignment {
             Err(error) => return self.again(error.to_string(), Duration::ZERO, now),
         };
         let retry_after = response.retry_after.unwrap_or_default();
-        let reply = Reply::new(&response);
-        let said = reply.says();
+        let reply = Reply::new(&response, &self.procedure.secrets());
         match response.status {
-            401 => self.fail(format!("the API refuses the token{said}"), AUDIT, now),
-            403 => self.fail(format!("the token may not do this{said}"), AUDIT, now),
-            429 => self.again(format!("the API asks to wait{said}"), retry_after, now),
-            // It is somebody else's turn with it.
-            423 => self.again(format!("it is locked{said}"), retry_after, now),
-            status @ 500.. => self.again(format!("status {status}{said}"), retry_after, now),
+            401 | 403 => self.fail(reply.fault(), *BACKOFF.end(), now),
+            423 | 429 | 500.. => self.again(reply.fault(), retry_after, now),
             _ => match self.procedure.take(&reply) {
                 Step::Ask(ask) => {
                     self.poll = *POLL.start();
@@ -426,7 +424,7 @@ impl Dialogue for Assignment {
                 }
                 Step::Done(holder) => self.done(holder, now),
                 Step::Again(why) => self.again(why, retry_after, now),
-                Step::Fail(why) => self.fail(why, AUDIT, now),
+                Step::Fail(why) => self.fail(why, *BACKOFF.end(), now),
             },
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::proto::http::Response;
+use crate::value::Secret;
 
 /// Longest part of a message that is shown, characters.
 const MAX_SHOWN: usize = 120;
@@ -13,13 +14,20 @@ pub(super) struct Reply<'a> {
     pub(super) status: u16,
     pub(super) json: Value,
     pub(super) body: &'a [u8],
+    /// The API's own words for people, behind `: `; empty where there are none.
+    said: String,
 }
 
 impl<'a> Reply<'a> {
-    pub(super) fn new(response: &'a Response) -> Self {
+    /// `secrets` were sent: an answer that repeats them is told without.
+    pub(super) fn new(response: &'a Response, secrets: &[&Secret]) -> Self {
+        let json = serde_json::from_slice(&response.body).unwrap_or_default();
         Self {
             status: response.status,
-            json: serde_json::from_slice(&response.body).unwrap_or_default(),
+            said: words(&json).map_or_else(String::new, |words| {
+                format!(": {}", shown(&without(words, secrets)))
+            }),
+            json,
             body: &response.body,
         }
     }
@@ -53,20 +61,49 @@ impl<'a> Reply<'a> {
     }
 
     /// The API's own words for people, behind `: `; empty where there are none.
-    pub(super) fn says(&self) -> String {
-        let words = ["/error/message", "/message", "/errors/0"];
-        let said = words.iter().find_map(|path| self.at(path)?.as_str());
-        said.map_or_else(String::new, |said| format!(": {}", shown(said)))
+    pub(super) fn says(&self) -> &str {
+        &self.said
     }
 
-    /// What went wrong, for people.
+    /// What went wrong, for people: the status, what there is to do about it, the API's own words.
     pub(super) fn fault(&self) -> String {
-        format!("status {}{}", self.status, self.says())
+        let remedy = match self.status {
+            401 => ", the token is not taken: give another one",
+            403 => ", the token may not do this: give one that may read and write",
+            409 | 423 => ", another action is in the way: it is tried again",
+            429 => ", too many requests: it is tried again",
+            500.. => ", the service is out of order: it is tried again",
+            _ => "",
+        };
+        format!("status {}{remedy}{}", self.status, self.said)
     }
 }
 
+/// What an API says to people, of an error or of an action that failed.
+fn words(json: &Value) -> Option<&str> {
+    const PLACES: [&str; 4] = [
+        "/error/message",
+        "/action/error/message",
+        "/message",
+        "/errors/0",
+    ];
+    PLACES.iter().find_map(|path| json.pointer(path)?.as_str())
+}
+
+/// `words` without the secrets in it. Of a secret with a scheme before it (`Bearer …`, RFC 9110 §11.4) that is what follows.
+fn without(words: &str, secrets: &[&Secret]) -> String {
+    let mut text = words.to_owned();
+    for secret in secrets.iter().map(|secret| secret.expose()) {
+        let secret = secret.split_once(' ').map_or(secret, |(_, secret)| secret);
+        if !secret.is_empty() {
+            text = text.replace(secret, "(hidden)");
+        }
+    }
+    text
+}
+
 /// A text of others, cut and without anything that would leave its line.
-pub(super) fn shown(text: &str) -> String {
+fn shown(text: &str) -> String {
     let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     printable.take(MAX_SHOWN).collect()
 }

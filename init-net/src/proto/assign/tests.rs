@@ -214,6 +214,7 @@ fn api() -> VipApi {
         api_token: Secret::new("hunter2"),
         endpoint: Some("https://api.example/v1".into()),
         metadata_endpoint: Some("http://169.254.169.254/meta".into()),
+        ca: None,
     }
 }
 
@@ -463,6 +464,112 @@ fn faults_cost_time_and_nothing_else() {
     }
 }
 
+/// An action of somebody else adds an alias while a server is read, whichever reading that is.
+#[test]
+fn an_alias_that_somebody_else_adds_meanwhile_stays() {
+    let (ip, other) = ("10.1.200.1", "10.1.201.1");
+    let mut added = Vec::new();
+    for at in 0..16 {
+        let mut cloud = Cloud::new();
+        cloud.servers.get_mut(&110).unwrap().push(ip.into());
+        let mut assignment = hcloud(ip);
+        let mut now = START;
+        assignment.acquire(now);
+        let (mut count, mut to) = (0, None);
+        let events = run(&mut assignment, &mut now, in_secs(20), None, |asked| {
+            let (status, mut body) = cloud.answer(asked);
+            let server = body.pointer("/server/id").and_then(Value::as_u64);
+            if let Some(server) = server.filter(|_| count == at) {
+                body["server"]["locked"] = true.into();
+                cloud.servers.get_mut(&server).unwrap().push(other.into());
+                to = Some(server);
+            }
+            count += 1;
+            (status, body)
+        });
+        assert!(events.contains(&Event::Held), "{at}: {events:?}");
+        assert_eq!(cloud.holders(ip), [7], "{at}");
+        cloud.nothing_is_lost();
+        if let Some(server) = to {
+            assert_eq!(cloud.holders(other), [server], "{at}: {:?}", cloud.log);
+            added.push(server);
+        }
+    }
+    // This server for its networks, the old holder, and this one again before it is written; each is read after that, too.
+    assert!(added.starts_with(&[7, 110, 7]), "{added:?}");
+}
+
+#[test]
+fn a_reason_says_what_to_do() {
+    for (status, remedy) in [
+        (401, "the token is not taken: give another one"),
+        (
+            403,
+            "the token may not do this: give one that may read and write",
+        ),
+        (409, "another action is in the way: it is tried again"),
+        (423, "another action is in the way: it is tried again"),
+        (429, "too many requests: it is tried again"),
+        (500, "the service is out of order: it is tried again"),
+    ] {
+        let mut assignment = hcloud("203.0.113.5");
+        let mut now = START;
+        assignment.acquire(now);
+        let refuses = |_: &Asked| (status, json!({"error": {"message": "no"}}));
+        run(&mut assignment, &mut now, in_secs(60), None, refuses);
+        let expect = format!("status {status}, {remedy}: no");
+        assert_eq!(assignment.fault(), Some(expect.as_str()));
+    }
+}
+
+#[test]
+fn an_api_that_repeats_the_token_is_not_repeated() {
+    let call = |url: &str| HookCall {
+        method: HookMethod::Post,
+        url: url.into(),
+        headers: vec![("Authorization".into(), Secret::new("Bearer hunter2"))],
+        body: None,
+    };
+    let hook = VipHook {
+        acquire: call("http://a.example/${ip}"),
+        release: None,
+        status: None,
+        ca: None,
+    };
+    for provider in [
+        VipProvider::HCloud(api()),
+        VipProvider::EquinixMetal(api()),
+        VipProvider::DigitalOcean(api()),
+        VipProvider::Http(Box::new(hook)),
+    ] {
+        let mut assignment = assignment(provider, target("203.0.113.5"));
+        let mut now = START;
+        assignment.acquire(now);
+        let refuses = |_: &Asked| (401, json!({"message": "hunter2? No!"}));
+        run(&mut assignment, &mut now, in_secs(60), None, refuses);
+        let expect = "status 401, the token is not taken: give another one: (hidden)? No!";
+        assert_eq!(assignment.fault(), Some(expect));
+    }
+}
+
+/// A wait that is longer than an acquisition may take ends it, and nobody asks before it is over; none is believed for ever.
+#[test]
+fn an_api_that_asks_to_wait_is_left_alone() {
+    for (asks, waits) in [(40, 40), (86_400, 300)] {
+        let mut assignment = hcloud("203.0.113.5");
+        let mut now = START;
+        assignment.acquire(now);
+        let wait = Some((0, Fault::Wait(asks)));
+        let events = run(&mut assignment, &mut now, in_secs(900), wait, |_| {
+            panic!("it was asked again")
+        });
+        let [Event::Failed { retry_at, .. }] = events[..] else {
+            panic!("{events:?}");
+        };
+        assert_eq!(retry_at, now + Duration::from_secs(waits));
+    }
+}
+
 #[test]
 fn what_never_ends_is_given_up_in_time() {
     for fault in [
@@ -597,6 +704,7 @@ fn a_hook_is_called_with_what_it_asks_for() {
         acquire: call(HookMethod::Put, "http://a.example/${ip}?name=${hostname}"),
         release: Some(call(HookMethod::Delete, "http://a.example/${ip}")),
         status: Some(call(HookMethod::Get, "http://a.example/${ip}")),
+        ca: None,
     };
     let mut assignment = assignment(VipProvider::Http(Box::new(hook)), target("2001:db8::5"));
     let mut now = START;

@@ -11,6 +11,7 @@ use core::mem;
 use super::body::{Body, Chunk, Framing};
 use super::error::Error;
 use super::message::{MAX_BODY, Method, Request, Response};
+use super::pause;
 use super::url::{RedirectError, Url, check_redirect};
 use crate::proto::{Machine, tls};
 use crate::value::{Duration, Instant, Rng, earliest};
@@ -402,10 +403,7 @@ fn parse_head(input: &[u8], request: &Request) -> Result<Option<(usize, Head, Ne
     let head = Head {
         status,
         content_type: text("content-type").map(str::to_owned),
-        retry_after: text("retry-after")
-            .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .map(Duration::from_secs),
+        retry_after: pause::asked(status, text),
     };
     Ok(Some((length, head, next)))
 }

@@ -195,7 +195,7 @@ pub struct Response {
     pub status: u16,
     /// `Content-Type`, when sent.
     pub content_type: Option<String>,
-    /// `Retry-After` in its form of seconds.
+    /// How long the server asks to wait: `Retry-After`, or until a rate limit ends, a minute at most.
     pub retry_after: Option<Duration>,
     /// The whole body.
     pub body: Vec<u8>,

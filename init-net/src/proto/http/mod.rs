@@ -9,6 +9,7 @@ mod client;
 mod error;
 mod fetch;
 mod message;
+mod pause;
 #[cfg(test)]
 mod tests;
 mod url;

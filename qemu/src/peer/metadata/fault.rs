@@ -16,6 +16,9 @@ const PIECES: usize = 4;
 /// Most bytes of what has no end: a client that takes so much is broken, and the mock ends all the same.
 const ENDLESS: u64 = 1 << 30;
 
+/// What the clock of [`Fault::Limited`] says, and as seconds since 1970: a time that no machine has.
+const STOPPED: (&str, u32) = ("Thu, 29 Feb 2024 23:59:50 GMT", 1_709_251_190);
+
 /// Bytes of what has no end that are written at once.
 const BLOCK: usize = 64 * 1024;
 
@@ -30,6 +33,8 @@ pub enum Fault {
     Status(u16),
     /// 429, and after how many seconds to come again.
     TooMany(u32),
+    /// 429, and in how many seconds a rate limit ends, as a moment by the service's own clock, which stands still.
+    Limited(u32),
     /// The right answer, in pieces, with this time between them.
     Slow(Duration),
     /// As [`Fault::Slow`], and the connection ends before the last piece.
@@ -88,6 +93,13 @@ impl Fault {
             Self::TooMany(seconds) => {
                 let again = format!("Retry-After: {seconds}");
                 head(stream, 429, &[&again, "Content-Length: 0"])
+            }
+            Self::Limited(seconds) => {
+                let (date, now) = STOPPED;
+                let date = format!("Date: {date}");
+                let reset = format!("RateLimit-Reset: {}", now.saturating_add(*seconds));
+                let none = "RateLimit-Remaining: 0";
+                head(stream, 429, &[&date, none, &reset, "Content-Length: 0"])
             }
             Self::Slow(pause) => {
                 head(stream, 200, &[&length(body)])?;

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value as Json, json};
 
-use super::vip_options::VipOptionKeys;
+use super::vip_options::{VipOptionKeys, certificates};
 use super::{Kind, Role};
 use crate::config::machine::record::{At, Record as _, Table};
 use crate::config::machine::scalar::{Names, Scalar, Wrong};
@@ -63,6 +63,8 @@ keys! {
         "release" release: HookKeys,
         /// Asks whether this machine has it: 200 to 299 says so, 404 and 409 say no.
         "status" status: HookKeys,
+        /// The certificates that the services may have, PEM.
+        "ca" ca: String,
         ..options: VipOptionKeys,
     }
 }
@@ -76,6 +78,8 @@ keys! {
         "endpoint" endpoint: Url,
         /// The URL of the metadata service, in place of the cloud's own.
         "metadataEndpoint" metadata_endpoint: Url,
+        /// The certificates that both may have, PEM.
+        "ca" ca: String,
     }
 }
 
@@ -124,14 +128,16 @@ impl Scalar for SharedAddress {
 }
 
 impl ApiKeys {
-    /// What is said.
-    pub fn api(self) -> VipApi {
+    /// What is said; `Err`: it cannot be done as it was said, which is reported.
+    pub fn api(self, source: &Source<'_>) -> Result<VipApi, ()> {
+        let ca = certificates(&self, self.ca.as_ref(), source)?;
         let url = |said: Option<At<Url>>| said.map(|said| said.value.text().to_owned());
-        VipApi {
+        Ok(VipApi {
             api_token: self.token.value,
             endpoint: url(self.endpoint),
             metadata_endpoint: url(self.metadata_endpoint),
-        }
+            ca,
+        })
     }
 }
 
@@ -205,7 +211,10 @@ impl Kind for HCloudVipKeys {
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let origin = self.origin(source);
         let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
-        let provider = VipProvider::HCloud(self.api.api());
+        let Ok(api) = self.api.api(source) else {
+            return;
+        };
+        let provider = VipProvider::HCloud(api);
         self.options
             .apply(address, link, provider, origin, source, out);
     }
@@ -221,7 +230,10 @@ impl Kind for DigitalOceanVipKeys {
         }
         let origin = self.origin(source);
         let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
-        let provider = VipProvider::DigitalOcean(self.api.api());
+        let Ok(api) = self.api.api(source) else {
+            return;
+        };
+        let provider = VipProvider::DigitalOcean(api);
         self.options
             .apply(address, link, provider, origin, source, out);
     }
@@ -232,6 +244,9 @@ impl Kind for HttpVipKeys {
 
     fn apply(self, source: &Source<'_>, out: &mut Document) {
         let origin = self.origin(source);
+        let Ok(ca) = certificates(&self, self.ca.as_ref(), source) else {
+            return;
+        };
         let (address, link) = (self.address.value, LinkRef::Name(self.link.value));
         // What cannot be asked as it was said is not asked at all.
         let call = |keys: At<HookKeys>| keys.value.call(source).ok_or(());
@@ -240,6 +255,7 @@ impl Kind for HttpVipKeys {
                 acquire: call(acquire)?,
                 release: release.map(call).transpose()?,
                 status: status.map(call).transpose()?,
+                ca,
             })
         };
         let Ok(hook) = hook(self.acquire, self.release, self.status) else {

@@ -34,6 +34,21 @@ const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 /// What is said of a text that is no certificate.
 const NO_CERTIFICATE: &str = "expected certificates, PEM";
 
+/// The certificates that `keys` say under `ca`; `Err`: they are none, which is reported.
+pub(super) fn certificates(
+    keys: &impl Record,
+    ca: Option<&At<String>>,
+    source: &Source<'_>,
+) -> Result<Option<String>, ()> {
+    match ca {
+        Some(ca) if !ca.value.contains(CERTIFICATE) => {
+            keys.refuse(source, ca, NO_CERTIFICATE, None);
+            Err(())
+        }
+        ca => Ok(ca.map(|ca| ca.value.clone())),
+    }
+}
+
 keys! {
     /// In every kind of shared address.
     pub struct VipOptionKeys("shared address") {
@@ -339,14 +354,7 @@ impl VipOptionKeys {
             self.refuse(source, check, rule, Some("remove them"));
             return Err(());
         }
-        if let Some(ca) = keys
-            .ca
-            .as_ref()
-            .filter(|ca| !ca.value.contains(CERTIFICATE))
-        {
-            self.refuse(source, ca, NO_CERTIFICATE, None);
-            return Err(());
-        }
+        let ca = certificates(self, keys.ca.as_ref(), source)?;
         if keys.ca.is_some() && keys.insecure.as_ref().is_some_and(|said| said.value) {
             let rule = "ca has no effect with insecureSkipVerify: true";
             self.refuse(source, &keys.insecure, rule, Some("keep one of them"));
@@ -364,7 +372,7 @@ impl VipOptionKeys {
             timeout: keys.timeout.as_ref().map(|said| said.value),
             fall: keys.fall.as_ref().map(|said| said.value.0),
             rise: keys.rise.as_ref().map(|said| said.value.0),
-            ca: keys.ca.as_ref().map(|said| said.value.clone()),
+            ca,
             insecure: keys.insecure.as_ref().is_some_and(|said| said.value),
         }))
     }

@@ -5,7 +5,7 @@ use crate::config::machine::kinds::vip_options::VipOptionKeys;
 use crate::config::machine::record::{At, Record as _};
 use crate::config::machine::source::Source;
 use crate::config::{Document, LinkRef};
-use crate::value::{VipApi, VipProvider};
+use crate::value::VipProvider;
 
 keys! {
     /// An address that moves between machines.
@@ -33,11 +33,14 @@ impl VipKeys {
             return self.refuse(source, &self.hcloud, rule, Some("keep one of them"));
         }
         let origin = self.origin(source);
-        let api = |keys: At<ApiKeys>| -> VipApi { keys.value.api() };
+        let api = |keys: At<ApiKeys>| keys.value.api(source);
         let provider = match (self.equinix, self.hcloud) {
-            (None, None) => VipProvider::Layer2,
-            (Some(keys), _) => VipProvider::EquinixMetal(api(keys)),
-            (None, Some(keys)) => VipProvider::HCloud(api(keys)),
+            (None, None) => Ok(VipProvider::Layer2),
+            (Some(keys), _) => api(keys).map(VipProvider::EquinixMetal),
+            (None, Some(keys)) => api(keys).map(VipProvider::HCloud),
+        };
+        let Ok(provider) = provider else {
+            return;
         };
         let address = self.address.value;
         self.options

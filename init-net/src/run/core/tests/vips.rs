@@ -264,3 +264,29 @@ fn it_is_never_the_first_address_of_its_link() {
     machine.run(5);
     assert!(has(&machine));
 }
+
+/// A certificate that is none, of an API: the address is at fault, and says why.
+#[test]
+fn an_api_that_cannot_be_believed_costs_the_address_alone() {
+    let mut machine = Machine::new(STATIC);
+    let text = format!(
+        "apiVersion: v1alpha1\nkind: HCloudVIPConfig\nname: {VIP}\nlink: eth0\napiToken: hunter2\n\
+         ca: '-----BEGIN CERTIFICATE-----'\n"
+    );
+    configure(&mut machine, &text);
+    machine.run(5);
+    let statuses = machine.core.vips().statuses();
+    let [status] = statuses.values().collect::<Vec<_>>()[..] else {
+        panic!("{statuses:?}");
+    };
+    assert_eq!(status.state, VipState::Fault);
+    assert_eq!(status.reason, "hcloud: the CA's certificate is damaged");
+    assert!(!has(&machine) && machine.vips.is_empty());
+    assert!(
+        machine
+            .kernel
+            .addresses
+            .iter()
+            .any(|it| it.address.address().to_string() == "192.0.2.1")
+    );
+}

@@ -18,11 +18,12 @@ use super::talk::Talk;
 use crate::proto::announce::Announcer;
 use crate::proto::assign::{self, Assignment};
 use crate::proto::etcd::Lease;
+use crate::proto::tls::Trust;
 use crate::proto::{Dialogue as _, Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
 use crate::state::{Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus};
-use crate::value::{Instant, Rng, earliest};
+use crate::value::{Duration, Instant, Rng, earliest};
 
 /// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.
 const MAX_ROUNDS: usize = 32;
@@ -215,11 +216,14 @@ impl Instance {
             fit: self.is_fit(),
             resumes,
         };
-        match Referee::new(&self.spec, &start, now) {
+        let provider = || provider(&self.spec, place, hostname, now);
+        let begun = Referee::new(&self.spec, &start, now)
+            .and_then(|referee| referee.map(|it| Ok((it, provider()?))).transpose());
+        match begun {
             Ok(None) => {}
-            Ok(Some(referee)) => {
+            Ok(Some((referee, provider))) => {
                 self.referee = Some(referee);
-                self.provider = provider(&self.spec, place, hostname, now);
+                self.provider = provider;
                 if resumes.is_some() {
                     self.resume(now);
                 }
@@ -413,13 +417,11 @@ impl Instance {
                     Duty::Acquiring => self.hold(now, wires.effects, news),
                     Duty::Held { .. } | Duty::Without => {}
                 },
-                assign::Event::Failed { why, .. } | assign::Event::LostTo(why) => {
-                    news.push(News::Notice(log::Level::Warn, why.clone()));
-                    if let Some(referee) = &mut self.referee {
-                        referee.abdicate(INCAPABLE, now);
-                    }
-                    self.reason = why;
+                assign::Event::Failed { why, retry_at } => {
+                    let hold = retry_at.saturating_since(now).max(INCAPABLE);
+                    self.step_back(why, hold, now, news);
                 }
+                assign::Event::LostTo(why) => self.step_back(why, INCAPABLE, now, news),
                 assign::Event::Nobody => {
                     let text = "nobody has the address any more: it is acquired again".to_owned();
                     news.push(News::Notice(log::Level::Warn, text));
@@ -427,6 +429,15 @@ impl Instance {
                 assign::Event::Note(text) => news.push(News::Notice(log::Level::Info, text)),
             }
         }
+    }
+
+    /// The API gave it to nobody here: others may have it for `hold`.
+    fn step_back(&mut self, why: String, hold: Duration, now: Instant, news: &mut Vec<News>) {
+        news.push(News::Notice(log::Level::Warn, why.clone()));
+        if let Some(referee) = &mut self.referee {
+            referee.abdicate(hold, now);
+        }
+        self.reason = why;
     }
 
     /// Whether an op is about this address.
@@ -545,18 +556,20 @@ impl Instance {
     }
 }
 
-/// Who moves the address in the network around.
+/// Who moves the address in the network around. `Err`: it cannot be asked, and why.
 fn provider(
     spec: &VipSpec,
     place: &Place,
     hostname: &str,
     now: Instant,
-) -> Option<Talk<Assignment>> {
+) -> Result<Option<Talk<Assignment>>, String> {
     let target = assign::Target {
         ip: spec.ip,
         hostname: hostname.to_owned(),
         mac: place.mac,
     };
-    let assignment = Assignment::new(&spec.provider, target, now)?;
-    Some(Talk::new(assignment, None))
+    let trust = spec.provider.ca().map(Trust::only).transpose();
+    let trust = trust.map_err(|error| format!("{}: {error}", spec.provider.name()))?;
+    let assignment = Assignment::new(&spec.provider, target, now);
+    Ok(assignment.map(|assignment| Talk::new(assignment, trust)))
 }
