@@ -155,17 +155,8 @@ impl Cluster {
     fn boot(bench: Bench, name: &'static str, vip: &str, count: u8) -> Self {
         let vip: IpAddr = vip.parse().unwrap();
         let segment = Segment::new().unwrap();
-        let lan = bench.lab.namespace();
         for number in 1..=count {
-            // QEMU wants a tap in its own namespace: a cable to it.
-            let [cable, tap, wire] = ["cable", "tap", "wire"].map(|it| format!("{it}{number}"));
-            lan.bridge(&cable, &[]).unwrap();
-            lan.tap(&tap, &cable).unwrap();
-            let mac = format!("52:54:00:56:01:{number:02x}");
-            let port = format!("port{number}");
-            segment.plug(&port, &lan.path(), &wire, &mac).unwrap();
-            lan.ip(&format!("link set {wire} master {cable} up"))
-                .unwrap();
+            wire(&bench, &segment, number);
         }
         let station = segment.station(CLIENT).unwrap();
         let capture = Capture::start(&bench.lab, segment.namespace(), "lan").unwrap();
@@ -445,6 +436,108 @@ impl Cluster {
     }
 }
 
+/// A cable from `tapN` of the bench to `portN` of the network: QEMU wants a tap in its own namespace.
+fn wire(bench: &Bench, segment: &Segment, number: u8) {
+    let lan = bench.lab.namespace();
+    let [cable, tap, wire] = ["cable", "tap", "wire"].map(|it| format!("{it}{number}"));
+    lan.bridge(&cable, &[]).unwrap();
+    lan.tap(&tap, &cable).unwrap();
+    let mac = format!("52:54:00:56:01:{number:02x}");
+    let port = format!("port{number}");
+    segment.plug(&port, &lan.path(), &wire, &mac).unwrap();
+    lan.ip(&format!("link set {wire} master {cable} up"))
+        .unwrap();
+}
+
 fn mac(number: u8) -> [u8; 6] {
     [0x52, 0x54, 0, 0x56, 0, number]
+}
+
+/// Addresses of both families on a bond whose kernel tells no neighbour that another member is active: we do.
+const ON_A_BOND: &str = "\
+apiVersion: v1alpha1
+kind: BondConfig
+name: bond0
+links: [eth0, eth1]
+bondMode: active-backup
+miimon: 100
+numPeerNotif: 0
+addresses: [{address: 10.56.0.1/24}, {address: '2001:db8:56::1/64', noDAD: true}]
+---
+apiVersion: v1alpha1
+kind: Layer2VIPConfig
+name: 10.56.0.100
+link: bond0
+---
+apiVersion: v1alpha1
+kind: Layer2VIPConfig
+name: 2001:db8:56::100
+link: bond0
+";
+
+/// When the last announcement of a machine that got the address has been, the next one is a minute away.
+const ANNOUNCED: Duration = Duration::from_secs(7);
+
+/// Longest time until the announcements of a new member of a bond: the bond looks at its members ten times a second.
+const TOLD: Duration = Duration::from_secs(2);
+
+/// For the announcements that follow the first one within a second.
+const REPEATED: Duration = Duration::from_secs(2);
+
+/// Times at which the neighbours are told within [`REPEATED`].
+const TIMES: usize = 4;
+
+/// The switch sends what is for the bond to the member that it saw last: the other one has to tell it.
+#[test]
+fn another_member_of_a_bond_announces_the_addresses() {
+    let bench = Bench::new("vips-bond");
+    let segment = Segment::new().unwrap();
+    for number in 1..=2 {
+        wire(&bench, &segment, number);
+    }
+    let station = segment.station(CLIENT).unwrap();
+    let vips: [IpAddr; 2] = ["10.56.0.100", "2001:db8:56::100"].map(|it| it.parse().unwrap());
+    let observers = vips.map(|vip| Observer::start(&station, vip, PERIOD).unwrap());
+    let vm = bench.machine(ON_A_BOND).cmdline("initnet.wait=links");
+    let vm = vm.nic("tap1", mac(1)).nic("tap2", mac(2));
+    let mut guest = Guest::of(vm.start(&bench.lab).unwrap());
+    let answer = |seen: &Seen| matches!(seen, Seen::Answer { .. });
+    for observer in &observers {
+        observer
+            .wait_for("an answer", Duration::ZERO, BOOT, answer)
+            .unwrap();
+    }
+    let announced = |seen: &Seen| matches!(seen, Seen::Announced { .. });
+    thread::sleep(ANNOUNCED);
+    let bond = "ip -d -j link show dev bond0";
+    guest.until(bond, "/0/linkinfo/info_data/active_slave", "eth0");
+    let pulled = observers
+        .each_ref()
+        .map(|observer| observer.mark("the cable of eth0 is pulled"));
+    guest.vm.set_carrier(0, false).unwrap();
+    let told = observers.iter().zip(pulled).map(|(observer, pulled)| {
+        let first = observer.wait_for("an announcement", pulled, BUDGET, announced);
+        first.unwrap() - pulled
+    });
+    let told: Vec<Duration> = told.collect();
+    thread::sleep(REPEATED);
+    for ((observer, pulled), told) in observers.iter().zip(pulled).zip(told) {
+        let end = observer.mark("told");
+        let timeline = observer.timeline();
+        let story = timeline.story();
+        assert!(told < TOLD, "{told:?}\n{story}");
+        let times = timeline.events().iter();
+        let times = times.filter(|it| it.at >= pulled && announced(&it.what));
+        assert!(times.count() >= TIMES, "{story}");
+        let gap = timeline.longest_gap(pulled..end).unwrap();
+        println!("told after {told:.1?}, clients wait {gap:.1?}");
+        assert!(gap < TOLD, "{gap:?}\n{story}");
+    }
+    guest.until(bond, "/0/linkinfo/info_data/active_slave", "eth1");
+    // Who has the address had it all the time.
+    let all = guest.ask("init-net get vips -o json");
+    for index in 0..=1 {
+        all.is(&format!("/{index}/state"), "active");
+        all.is(&format!("/{index}/promotions"), 1);
+    }
 }
