@@ -167,19 +167,26 @@ impl Vips {
 
     /// Listens where something is to be heard, and nowhere else.
     fn listen(&mut self, effects: &mut Vec<Effect>) {
-        let mut wanted: BTreeMap<u32, (LinkAt, BTreeSet<IpAddr>, [bool; 2])> = BTreeMap::new();
+        #[derive(Default)]
+        struct Wanted {
+            addresses: BTreeSet<IpAddr>,
+            vrids: BTreeSet<u8>,
+            groups: [bool; 2],
+        }
+        let mut wanted: BTreeMap<u32, (LinkAt, Wanted)> = BTreeMap::new();
         for instance in self.all() {
             let (Some(link), VipElection::Vrrp(election)) =
                 (instance.ear(), &instance.spec.election)
             else {
                 continue;
             };
-            let (_, addresses, groups) = wanted
+            let (_, wanted) = wanted
                 .entry(link.index)
-                .or_insert_with(|| (link.clone(), BTreeSet::new(), [false; 2]));
-            addresses.insert(instance.spec.ip);
+                .or_insert_with(|| (link.clone(), Wanted::default()));
+            wanted.addresses.insert(instance.spec.ip);
+            wanted.vrids.insert(election.vrid);
             if election.peers.is_empty() {
-                groups[usize::from(instance.spec.ip.is_ipv6())] = true;
+                wanted.groups[usize::from(instance.spec.ip.is_ipv6())] = true;
             }
         }
         self.ears.retain(|index, _| {
@@ -189,9 +196,12 @@ impl Vips {
             }
             stays
         });
-        for (index, (link, addresses, [group4, group6])) in wanted {
+        for (index, (link, wanted)) in wanted {
+            let addresses: Vec<IpAddr> = wanted.addresses.into_iter().collect();
+            let vrids: Vec<u8> = wanted.vrids.into_iter().collect();
+            let [group4, group6] = wanted.groups;
             let hearing = Hearing {
-                filter: vrrp::filter(&addresses.into_iter().collect::<Vec<_>>()),
+                filter: vrrp::filter(&addresses, &vrids),
                 group4,
                 group6,
             };
