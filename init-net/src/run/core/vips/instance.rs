@@ -327,6 +327,10 @@ impl Instance {
                         link: place.holder.clone(),
                         frame,
                     },
+                    vrrp::Transmit::Question(frame) => Effect::SendVip {
+                        link: place.link.clone(),
+                        frame,
+                    },
                     vrrp::Transmit::Datagram {
                         from,
                         to,

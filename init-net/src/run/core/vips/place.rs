@@ -48,18 +48,18 @@ impl Place {
         let link = find(&spec.link_name)?;
         let holder = find(&spec.holder)?;
         let up = |link: &LinkStatus| link.is_up() && link.has_carrier();
-        let local = match holder.hardware_addr {
+        let local = match (holder.hardware_addr, link.hardware_addr) {
             _ if !up(link) || !up(holder) => Err("the link has no carrier"),
-            // A machine that asks etcd needs no address on this link.
-            None => Err("the link has no hardware address"),
-            Some(mac) => match source(spec, link, desired, observed) {
-                Some(source) => Ok(Local { source, mac }),
-                None if matches!(spec.election, VipElection::Etcd(_)) => Ok(Local {
-                    source: spec.ip,
-                    mac,
-                }),
-                None => Err("the link has no address to speak from"),
-            },
+            (Some(mac), Some(card)) => {
+                let source = source(spec, link, desired, observed);
+                // A machine that asks etcd needs no address on this link.
+                let by_etcd = matches!(spec.election, VipElection::Etcd(_));
+                match source.or(by_etcd.then_some(spec.ip)) {
+                    Some(source) => Ok(Local { source, mac, card }),
+                    None => Err("the link has no address to speak from"),
+                }
+            }
+            _ => Err("the link has no hardware address"),
         };
         Ok(Self {
             local,
