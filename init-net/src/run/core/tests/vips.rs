@@ -226,6 +226,24 @@ fn what_somebody_takes_away_is_put_back_at_once() {
     assert!(said(&machine).iter().any(|(_, what)| what == "arp"));
 }
 
+/// The kernel has let the address go meanwhile, and another machine has it: nothing brings it back for a moment.
+#[test]
+fn a_machine_that_stood_still_neither_refreshes_nor_announces() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    assert!(has(&machine));
+    machine.done.clear();
+    machine.vips.clear();
+    // Past the next round of announcements.
+    machine.now = machine.now + Duration::from_secs(100);
+    machine.queue.push_back(Event::Tick);
+    machine.run_until(machine.now, |_| false);
+    assert!(!has(&machine));
+    let ops: Vec<String> = ops(&machine).into_iter().map(|(_, op)| op).collect();
+    assert_eq!(ops, ["ip addr del 192.0.2.100/32 dev eth0"]);
+    assert_eq!(machine.vips, []);
+}
+
 #[test]
 fn an_address_that_the_kernel_refuses_is_left_to_others() {
     let mut machine = machine("", None);

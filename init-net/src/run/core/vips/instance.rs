@@ -302,7 +302,10 @@ impl Instance {
         self.turn_provider(now, rng, wires, news);
         // What the provider said may make the referee say something.
         self.turn_referee(drained, now, rng, wires, news);
-        self.turn_holder(now, rng, wires.effects);
+        // Who stood still may have lost it: the referee says so before the address is kept alive and announced once more.
+        if drained || !self.wants_to_act(now) {
+            self.turn_holder(now, rng, wires.effects);
+        }
     }
 
     fn turn_referee(
