@@ -4,7 +4,8 @@ use super::*;
 use crate::config::machine;
 use crate::proto::{EtherType, Frame};
 use crate::run::core::SavedVip;
-use crate::state::VipState;
+use crate::state::{KindStatus, VipState};
+use crate::value::Mac;
 
 /// What was sent for a shared address.
 #[derive(Clone, Debug, PartialEq)]
@@ -242,6 +243,94 @@ fn a_machine_that_stood_still_neither_refreshes_nor_announces() {
     let ops: Vec<String> = ops(&machine).into_iter().map(|(_, op)| op).collect();
     assert_eq!(ops, ["ip addr del 192.0.2.100/32 dev eth0"]);
     assert_eq!(machine.vips, []);
+}
+
+/// A bond takes the hardware address of its active card where it is told so (`fail_over_mac`).
+#[test]
+fn neighbours_learn_the_hardware_address_that_the_link_has_now() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    let other: Mac = "52:54:00:00:00:99".parse().unwrap();
+    let eth0 = machine.kernel.links.get_mut(&2).unwrap();
+    eth0.hardware_addr = Some(other);
+    machine.vips.clear();
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(10);
+    let said = machine.vips.iter();
+    let announced: Vec<Option<Mac>> = said
+        .filter_map(|(_, said)| match said {
+            Said::Frame(_, frame) if frame.kind == EtherType::Arp => {
+                Some(Mac::from_bytes(&frame.packet[8..14]))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(announced.len(), 10, "a burst");
+    assert!(
+        announced.iter().all(|mac| *mac == Some(other)),
+        "{announced:?}"
+    );
+    assert!(has(&machine));
+}
+
+/// The kernel announces what a bond itself has, not what stands on a bridge of it; switches have to learn the other port.
+#[test]
+fn another_card_of_a_bond_below_is_announced() {
+    let mut machine = machine("", None);
+    let bond = |active_index| {
+        Some(KindStatus::Bond {
+            options: Default::default(),
+            primary_index: 0,
+            active_index,
+        })
+    };
+    let link = |index, name, below: u32, master: u32, kind_data| LinkStatus {
+        link_index: below,
+        master_index: master,
+        kind_data,
+        ..card(index, name)
+    };
+    // eth0 in the place of a VLAN on a bridge on a bond.
+    machine.kernel.links.get_mut(&2).unwrap().link_index = 8;
+    let bridge = Some(KindStatus::Bridge(Default::default()));
+    for below in [
+        link(8, "br0", 0, 0, bridge),
+        link(9, "bond0", 0, 8, bond(3)),
+    ] {
+        machine.kernel.links.insert(below.index, below);
+    }
+    machine.run(20);
+    assert!(has(&machine));
+    machine.vips.clear();
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(1);
+    let announced = |machine: &Machine| said(machine).iter().any(|(_, what)| what == "arp");
+    assert!(!announced(&machine));
+    machine.kernel.links.get_mut(&9).unwrap().kind_data = bond(4);
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(1);
+    assert!(announced(&machine));
+}
+
+/// A leftover of somebody else, with a network: it is no reason to announce at each look.
+#[test]
+fn the_same_address_of_somebody_else_is_another_one() {
+    let mut machine = machine("", None);
+    machine.run(20);
+    let foreign = super::ipv6::address(2, "eth0", "192.0.2.100/24", 0);
+    machine.kernel.addresses.insert(0, foreign);
+    machine.vips.clear();
+    machine.done.clear();
+    for _ in 0..5 {
+        machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+        machine.run(1);
+    }
+    assert!(!said(&machine).iter().any(|(_, what)| what == "arp"));
+    let refreshed = ops(&machine).into_iter().map(|(_, op)| op);
+    let others: Vec<String> = refreshed
+        .filter(|op| !op.starts_with("ip addr change"))
+        .collect();
+    assert_eq!(others, Vec::<String>::new());
 }
 
 #[test]

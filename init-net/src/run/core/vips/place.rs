@@ -1,13 +1,17 @@
 //! [`Place`]: where a shared address would be on this machine.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 
 use crate::proto::vrrp::Local;
 use crate::state::{
     AddressStatus, Desired, KindStatus, LinkAt, LinkStatus, OUR_PROTOCOL, Observed, Scope,
     VipElection, VipSpec,
 };
-use crate::value::{LinkName, Mac, SysctlKey};
+use crate::value::{LinkName, Mac, Prefix, SysctlKey};
+
+/// Most links below each other: a macvlan on a VLAN on a bridge on a VLAN on a bond.
+const DEEPEST: usize = 5;
 
 /// The links of a shared address, and this machine on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +26,8 @@ pub(super) struct Place {
     pub(super) local: Result<Local, &'static str>,
     /// Whether it passes packets on for others.
     pub(super) forwards: bool,
-    /// The active member of the holder, where it is a bond: neighbours learn again when it is another.
-    pub(super) active_member: Option<u32>,
+    /// The active members of bonds at or below the holder: neighbours, and switches, learn again when one is another.
+    pub(super) active_members: BTreeSet<u32>,
 }
 
 /// The address as the machine has it.
@@ -65,20 +69,36 @@ impl Place {
             local,
             mac: holder.hardware_addr,
             forwards: forwards(desired, &holder.name),
-            active_member: active_member(holder, link),
+            active_members: active_members(holder.index, observed),
             link: at(link),
             holder: at(holder),
         })
     }
 }
 
-/// The active member of a bond.
-fn active_member(holder: &LinkStatus, link: &LinkStatus) -> Option<u32> {
-    let of = |link: &LinkStatus| match link.kind_data {
-        Some(KindStatus::Bond { active_index, .. }) => Some(active_index),
-        _ => None,
-    };
-    of(holder).or_else(|| of(link))
+/// The active members of the bonds at or below a link: a VLAN or a macvlan stands on one, a bridge has one as its port.
+fn active_members(holder: u32, observed: &Observed) -> BTreeSet<u32> {
+    let (mut level, mut active) = (BTreeSet::from([holder]), BTreeSet::new());
+    for _ in 0..DEEPEST {
+        let mut below = BTreeSet::new();
+        for link in level.iter().filter_map(|index| observed.links.get(index)) {
+            match &link.kind_data {
+                Some(KindStatus::Bond { active_index, .. }) => {
+                    active.insert(*active_index);
+                }
+                Some(KindStatus::Bridge(_)) => {
+                    let ports = observed.links.values();
+                    let ports = ports.filter(|port| port.master_index == link.index);
+                    below.extend(ports.map(|port| port.index));
+                }
+                _ => {
+                    below.insert(link.link_index);
+                }
+            }
+        }
+        level = below;
+    }
+    active
 }
 
 /// Whether the configuration makes the machine a router of IPv6 on `link`, as neighbour advertisements tell.
@@ -114,7 +134,7 @@ pub(super) fn comes_first(spec: &VipSpec, place: &Place, observed: &Observed) ->
     });
     let is_first = on_link
         .next()
-        .is_some_and(|first| first.address.address() == spec.ip);
+        .is_some_and(|first| first.address == Prefix::host(spec.ip));
     is_first
         && on_link
             .any(|other| other.valid_until.is_none() || !is_ours(other) || other.address.len() < 32)
