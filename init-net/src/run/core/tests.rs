@@ -193,7 +193,9 @@ impl Machine {
 
     fn run_until(&mut self, end: Instant, done: impl Fn((&Core, Verdict)) -> bool) {
         for _ in 0..MAX_STEPS {
+            let mut left = MAX_STEPS;
             while let Some(event) = self.queue.pop_front() {
+                left = left.checked_sub(1).expect("it comes to rest");
                 for effect in self.core.step(event, self.now) {
                     self.perform(effect);
                 }

@@ -143,11 +143,6 @@ impl Instance {
         }
     }
 
-    /// The kernel refused a removal: it is tried again.
-    pub(super) fn not_cleared(&mut self) {
-        self.clearing = false;
-    }
-
     /// The kernel has the address: the neighbours are told.
     pub(super) fn confirmed(&mut self, now: Instant) {
         let place = self.place.as_ref();
@@ -166,9 +161,9 @@ impl Instance {
 
     /// The kernel refused the address.
     pub(super) fn refused(&mut self, why: &str, now: Instant) {
-        self.reason = format!("the address was refused: {why}");
-        if let Some(referee) = &mut self.referee {
-            referee.abdicate(INCAPABLE, now);
+        // Of one that was left meanwhile nothing follows.
+        if self.is_held() {
+            self.give_up(format!("the address was refused: {why}"), now);
         }
     }
 }

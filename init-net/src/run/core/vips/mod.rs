@@ -6,6 +6,7 @@
 mod duty;
 mod health;
 mod instance;
+mod moving;
 mod place;
 mod referee;
 mod saved;
@@ -117,7 +118,7 @@ impl Vips {
             self.dismiss(key, now);
         }
         for (key, spec) in &desired.vips {
-            self.employ(key, spec, now);
+            self.employ(key, spec, now, effects);
         }
         let hostname = hostname(desired, observed);
         for instance in self.instances.values_mut() {
@@ -127,7 +128,7 @@ impl Vips {
     }
 
     /// Begins with `spec`, or goes on with it.
-    fn employ(&mut self, key: &Key, spec: &VipSpec, now: Instant) {
+    fn employ(&mut self, key: &Key, spec: &VipSpec, now: Instant, effects: &mut Vec<Effect>) {
         if self.stopping {
             return;
         }
@@ -143,7 +144,9 @@ impl Vips {
                 Instance::new(spec.clone(), self.inherited.remove(&name(key)), now)
             }
         };
-        self.instances.insert(key.clone(), next);
+        if let Some(mut old) = self.instances.insert(key.clone(), next) {
+            old.close(effects);
+        }
     }
 
     /// Lets the instance say farewell.
@@ -288,6 +291,9 @@ impl Vips {
             ear.state = Heard::Unknown;
         }
         let before = self.leaving.len();
+        for (_, instance) in self.leaving.iter_mut().filter(|(_, it)| it.is_done()) {
+            instance.close(effects);
+        }
         self.leaving.retain(|(_, instance)| !instance.is_done());
         if self.leaving.len() != before {
             self.listen(effects);
@@ -298,12 +304,13 @@ impl Vips {
     /// What the kernel said to ops on these addresses.
     fn held(&mut self, outcomes: &[Outcome], now: Instant) {
         for outcome in outcomes {
-            for instance in self.all_mut().filter(|it| it.concerns(&outcome.op)) {
-                match (&outcome.op, &outcome.result) {
-                    (Op::AddressReplace(_), Err((_, why))) => instance.refused(why, now),
-                    (Op::AddressReplace(_), Ok(())) => instance.confirmed(now),
-                    (Op::AddressDel { .. }, Err(_)) => instance.not_cleared(),
-                    _ => {}
+            let Op::AddressReplace(op) = &outcome.op else {
+                continue;
+            };
+            for instance in self.all_mut().filter(|it| it.concerns(op)) {
+                match &outcome.result {
+                    Err((_, why)) => instance.refused(why, now),
+                    Ok(()) => instance.confirmed(now),
                 }
             }
         }
