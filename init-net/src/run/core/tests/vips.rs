@@ -274,6 +274,27 @@ fn nobody_campaigns_for_a_link_without_a_cable() {
     assert_ne!(machine.connected, []);
 }
 
+/// Who hears nobody would take the address beside whoever has it.
+#[test]
+fn a_machine_that_cannot_listen_takes_no_part_until_it_can() {
+    let mut machine = machine("", None);
+    machine.deaf = true;
+    machine.run(20);
+    assert!(!has(&machine));
+    assert_eq!(status(&machine), VipState::Fault);
+    assert_eq!(reason(&machine), "nothing can be heard on the link");
+    machine.deaf = false;
+    machine.run(10);
+    assert!(has(&machine));
+    // One that has it gives it up.
+    machine.deaf = true;
+    machine.run(1);
+    assert!(!has(&machine));
+    let told =
+        format!("vip: this machine has {VIP} on eth0 no more: nothing can be heard on the link");
+    assert!(machine.log.contains(&told), "{:?}", machine.log);
+}
+
 #[test]
 fn what_somebody_takes_away_is_put_back_at_once() {
     let mut machine = machine("", None);

@@ -320,6 +320,22 @@ impl Instance {
         }
     }
 
+    /// Nothing can be heard on the link with that index.
+    pub(super) fn deafen(&mut self, index: u32, now: Instant) {
+        /// What is in the way.
+        const DEAF: &str = "nothing can be heard on the link";
+        if self.ear().is_none_or(|link| link.index != index) {
+            return;
+        }
+        if let Some(place) = &mut self.place {
+            place.local = Err(DEAF);
+        }
+        self.excuse = Some(DEAF.to_owned());
+        if let Some(referee) = &mut self.referee {
+            referee.set_local(None, now);
+        }
+    }
+
     /// Something about a connection.
     pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
         if let Some(referee) = &mut self.referee {

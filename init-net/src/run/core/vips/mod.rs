@@ -22,11 +22,14 @@ use super::record::EventKind;
 use super::{Core, Doubt, Effect, HttpEvent, Outcome};
 use crate::proto::vrrp;
 use crate::state::{Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipStatus};
-use crate::value::{Instant, LinkName, Rng, earliest};
+use crate::value::{Duration, Instant, LinkName, Rng, earliest};
 use instance::{Instance, News};
 
 /// Ids of their connections begin here: they never meet those of what is fetched, or of probes.
 const FIRST_ID: u64 = 1 << 62;
+
+/// How long until it is tried again to listen where that failed.
+const DEAF_PAUSE: Duration = Duration::from_secs(5);
 
 /// Link and address.
 pub type Key = (LinkName, IpAddr);
@@ -52,6 +55,8 @@ pub struct Vips {
     /// What the stage before had, by `link/address`.
     inherited: BTreeMap<String, SavedVip>,
     next: u64,
+    /// When it is tried again to listen.
+    listen_at: Option<Instant>,
     stopping: bool,
 }
 
@@ -76,6 +81,7 @@ impl Default for Vips {
             ears: BTreeMap::new(),
             inherited: BTreeMap::new(),
             next: FIRST_ID,
+            listen_at: None,
             stopping: false,
         }
     }
@@ -240,6 +246,15 @@ impl Vips {
         }
     }
 
+    /// Nothing can be heard on a link: who does not hear others must not believe that there are none.
+    pub(super) fn deaf(&mut self, index: u32, now: Instant) {
+        self.ears.remove(&index);
+        self.listen_at = Some(now + DEAF_PAUSE);
+        for instance in self.all_mut() {
+            instance.deafen(index, now);
+        }
+    }
+
     /// Something about a connection.
     pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
         for instance in self.all_mut() {
@@ -326,7 +341,8 @@ impl Vips {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        earliest(self.all().map(Instance::deadline))
+        let instances = self.all().map(Instance::deadline);
+        earliest(instances.chain([self.listen_at]))
     }
 }
 
@@ -374,6 +390,10 @@ impl Core {
             nameservers: servers,
             trusted: &mut self.trusted,
         };
+        if self.vips.listen_at.is_some_and(|at| at <= now) {
+            self.vips.listen_at = None;
+            self.looks.need(Doubt::LINKS, now);
+        }
         let observed = self.observed.as_ref();
         let told = self
             .vips
