@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use init_net::sys::multicast::Membership;
@@ -123,6 +123,66 @@ fn what_is_for_another_host_is_not_heard() {
         far.send(&[8; 28], &Mac::BROADCAST).unwrap();
         assert_eq!(next(&near, Duration::from_secs(60)).unwrap().0, [8; 28]);
         assert_eq!(next(&near, Duration::ZERO), None);
+    });
+}
+
+/// Sends a whole frame to everybody out of the link with that index: `tag` is that of IEEE 802.1Q, of a priority and a VLAN.
+#[allow(unsafe_code, reason = "sockets of whole frames have no safe address")]
+fn broadcast(index: i32, tag: Option<u16>, packet: &[u8]) {
+    let mut frame = vec![0xff; 6];
+    frame.extend([0x52, 0x54, 0, 0, 0, 0x77]);
+    if let Some(tag) = tag {
+        frame.extend([0x81, 0x00]);
+        frame.extend(tag.to_be_bytes());
+    }
+    frame.extend([0x08, 0x06]);
+    frame.extend(packet);
+    // SAFETY: takes no pointer.
+    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    assert!(socket >= 0);
+    // SAFETY: just opened, and nobody else has it.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // SAFETY: a plain struct of integers, for which all zeros is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_ifindex = index;
+    // SAFETY: frame and address live through the call, and the lengths are theirs.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            frame.as_ptr().cast(),
+            frame.len(),
+            0,
+            (&raw const address).cast(),
+            size_of_val(&address) as libc::socklen_t,
+        )
+    };
+    assert_eq!(usize::try_from(sent), Ok(frame.len()));
+}
+
+/// A group of a VLAN is another one, whatever its number: sockets for all protocols get its frames before the VLAN does.
+#[test]
+fn a_socket_for_all_protocols_hears_no_vlan() {
+    in_namespace(|| {
+        cable();
+        let near = PacketSocket::open(10, Protocol::All, &VRRP_OR_ARP).unwrap();
+        // Two VLANs, a mere priority, and no tag at all.
+        for (tag, sign) in [
+            (Some(7), 7),
+            (Some(0xefff), 8),
+            (Some(0xe000), 9),
+            (None, 10),
+        ] {
+            let mut packet = [sign; 28];
+            packet[..2].copy_from_slice(&[0, 1]);
+            broadcast(11, tag, &packet);
+        }
+        let mut heard = Vec::new();
+        while heard.last() != Some(&10) {
+            let (packet, _) = next(&near, Duration::from_secs(60)).unwrap();
+            heard.push(packet[27]);
+        }
+        assert_eq!(heard, [9, 10]);
     });
 }
 

@@ -70,7 +70,7 @@ pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
         // A link that goes takes its addresses with it.
         let stays = !observed.gone.contains(&status.link_index);
         let goes = status.protocol == OUR_PROTOCOL && !judged.contains(&index);
-        if goes && stays && !is_shared(desired, status) {
+        if goes && stays && !desired.shares(status) {
             let link = LinkAt {
                 index: status.link_index,
                 name: status.link_name.clone(),
@@ -78,12 +78,6 @@ pub(super) fn plan(desired: &Desired, observed: &Look<'_>, ops: &mut Vec<Op>) {
             ops.push(del(link, status));
         }
     }
-}
-
-/// Whether it is a shared address where it belongs: an election decides whether it is here, not a plan.
-fn is_shared(desired: &Desired, status: &AddressStatus) -> bool {
-    let mut vips = desired.vips.values();
-    vips.any(|vip| vip.ip == status.address.address() && vip.holder == status.link_name)
 }
 
 /// The kernel tells IPv4 addresses of a link apart by address and length, IPv6 ones by the address alone

@@ -373,8 +373,7 @@ impl Shell {
             Effect::CloseDhcp6 { index } => self.sockets.close_dhcp6(index),
             Effect::ListenVips { link, hearing } => self.vips.listen(&link, hearing),
             Effect::DrainVips { index } => {
-                self.vips.take(index, &mut self.queue);
-                self.queue.push_back(Event::VipsDrained { index });
+                self.vips.drain(index, &mut self.queue);
             }
             Effect::CloseVips { index } => self.vips.close(index),
             Effect::SendVip { link, frame } => self.vips.send(&link, &frame),

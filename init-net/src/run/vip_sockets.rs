@@ -54,7 +54,10 @@ impl VipSockets {
                 let old = self.listening.insert(link.index, listening);
                 self.closing.extend(old.map(|old| old.socket));
             }
-            Err(error) => log::error!("vip/{}: listen: {error}", link.name),
+            Err(error) => {
+                log::error!("vip/{}: listen: {error}", link.name);
+                self.close(link.index);
+            }
         }
     }
 
@@ -69,6 +72,15 @@ impl VipSockets {
     /// Closing waits for the kernel: there is time now.
     pub(super) fn close_late(&mut self) {
         self.closing.clear();
+    }
+
+    /// Reads all that is there, and says that this was all, or that nothing can be heard.
+    pub(super) fn drain(&self, index: u32, queue: &mut VecDeque<Event>) {
+        self.take(index, queue);
+        queue.push_back(match self.listening.contains_key(&index) {
+            true => Event::VipsDrained { index },
+            false => Event::VipsDeaf { index },
+        });
     }
 
     /// Reads all that is there, as one event.
@@ -155,4 +167,30 @@ fn sender(link: &LinkAt) -> io::Result<PacketSocket> {
     let socket = PacketSocket::open(link.index, Protocol::Arp, &NOTHING)?;
     socket.hurry()?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_can_listen_that_is_said() {
+        let mut sockets = VipSockets::default();
+        let link = LinkAt {
+            index: i32::MAX as u32,
+            name: "gone0".parse().unwrap(),
+        };
+        let hearing = Hearing {
+            filter: vrrp::filter(&[], &[51]),
+            group4: true,
+            group6: true,
+        };
+        sockets.listen(&link, hearing);
+        let mut queue = VecDeque::new();
+        sockets.drain(link.index, &mut queue);
+        let [Event::VipsDeaf { index }] = queue.make_contiguous() else {
+            panic!("{queue:?}");
+        };
+        assert_eq!(*index, link.index);
+    }
 }

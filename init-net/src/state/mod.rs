@@ -182,6 +182,12 @@ impl Desired {
             (None, Unsaid::Remove | Unsaid::Leave) => None,
         }
     }
+
+    /// Whether it is a shared address where it belongs: an election decides whether it is there.
+    pub fn shares(&self, status: &AddressStatus) -> bool {
+        let mut vips = self.vips.values();
+        vips.any(|vip| vip.ip == status.address.address() && vip.holder == status.link_name)
+    }
 }
 
 impl Observed {

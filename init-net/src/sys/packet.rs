@@ -30,6 +30,11 @@ const OUTGOING: u32 = 4;
 const PACKET_TYPE: u32 = 0xffff_f000 + 4;
 /// SKF_AD_OFF + SKF_AD_IFINDEX: the link that it came in by, of a VLAN the VLAN.
 const LINK_INDEX: u32 = 0xffff_f000 + 8;
+/// SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT: whether it still has a tag.
+const TAGGED: u32 = 0xffff_f000 + 48;
+/// SKF_AD_OFF + SKF_AD_VLAN_TAG: that tag, and the VLAN in it (IEEE 802.1Q §9.6); 0 is none, but a priority.
+const TAG: u32 = 0xffff_f000 + 44;
+const VLAN: u32 = 0x0fff;
 
 /// TP_STATUS_CSUMNOTREADY, include/uapi/linux/if_packet.h.
 const CHECKSUM_NOT_READY: u32 = 1 << 3;
@@ -65,8 +70,9 @@ pub struct PacketSocket {
 impl PacketSocket {
     /// Receives what `filter` (classic BPF: code, jt, jf, k; not empty) lets through, of what is for this link and this
     /// machine: the kernel hands frames of a VLAN to the sockets of the link below as well, without their tag, and those of
-    /// a VLAN that is not here as those of another host. The link should be up: binding to one that is
-    /// down leaves ENETDOWN for the first send.
+    /// a VLAN that is not here as those of another host; sockets for [`Protocol::All`] get either before anybody has looked at
+    /// the tag (`__netif_receive_skb_core`, net/core/dev.c). The link should be up: binding to one that is down leaves ENETDOWN
+    /// for the first send.
     ///
     /// The order matters twice: created with protocol 0 it receives nothing, so no packet slips in before the filter; and
     /// binding then costs microseconds, where re-binding a live socket waits for RCU.
@@ -200,10 +206,15 @@ impl PacketSocket {
 }
 
 /// What comes before every filter; jumps are relative, so that it can stand before any.
-fn ours(link_index: u32) -> [(u16, u8, u8, u32); 6] {
+fn ours(link_index: u32) -> [(u16, u8, u8, u32); 11] {
     [
         (0x20, 0, 0, LINK_INDEX),  // A = link
-        (0x15, 0, 3, link_index),  // another one: drop
+        (0x15, 0, 8, link_index),  // another one: drop
+        (0x20, 0, 0, TAGGED),      // A = whether there is a tag
+        (0x15, 3, 0, 0),           // none: on to for whom it is
+        (0x20, 0, 0, TAG),         // A = tag
+        (0x54, 0, 0, VLAN),        // A = VLAN
+        (0x15, 0, 3, 0),           // one of a VLAN: drop
         (0x20, 0, 0, PACKET_TYPE), // A = for whom
         (0x15, 1, 0, OTHER_HOST),  // for another host: drop
         (0x15, 0, 1, OUTGOING),    // not from here: on to the filter

@@ -20,9 +20,11 @@ fuzz_target!(|program: &[u8]| run(program));
 fn run(mut program: &[u8]) {
     let flags = byte(&mut program);
     let settings = settings(flags, byte(&mut program));
+    let card = Mac::ethernet([0x52, 0x54, 0, 0, 0, 1]);
     let local = Local {
         source: if settings.ip.is_ipv4() { v4(1) } else { v6(1) },
-        mac: Mac::ethernet([0x52, 0x54, 0, 0, 0, 1]),
+        mac: card,
+        card,
     };
     let mut now = Instant::from_secs(1000);
     let mut rng = Rng::new(1);

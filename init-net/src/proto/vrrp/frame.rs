@@ -17,7 +17,7 @@ pub(super) const TTL: u8 = ON_LINK;
 pub const TRAFFIC_CLASS: u8 = 0xc0;
 /// A header of IPv4 without options, bytes.
 const HEADER4: usize = 20;
-/// Most addresses in one filter: a jump of classic BPF goes over 255 instructions at most.
+/// Most addresses, or groups, in one filter: a jump of classic BPF goes over 255 instructions at most.
 const MAX_FILTERED: usize = 100;
 
 /// A packet of VRRP.
@@ -124,11 +124,14 @@ fn header4(from: Ipv4Addr, length: u16) -> Vec<u8> {
 }
 
 /// Classic BPF (code, jt, jf, k) for a packet socket of all protocols that starts at the network header: VRRP of both
-/// families, what ARP says of `addresses`, and neighbour advertisements of them; nothing else wakes anybody.
-pub fn filter(addresses: &[IpAddr]) -> Vec<(u16, u8, u8, u32)> {
+/// families in groups with one of `vrids`, what ARP says of `addresses`, and neighbour advertisements of them; nothing else wakes
+/// anybody.
+pub fn filter(addresses: &[IpAddr], vrids: &[u8]) -> Vec<(u16, u8, u8, u32)> {
     const LOAD_WORD: u16 = 0x20;
     const LOAD_HALF: u16 = 0x28;
     const LOAD_BYTE: u16 = 0x30;
+    const LOAD_BYTE_BEHIND_X: u16 = 0x50;
+    const LOAD_HEADER_LENGTH: u16 = 0xb1;
     const AND: u16 = 0x54;
     const JUMP_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
@@ -142,37 +145,39 @@ pub fn filter(addresses: &[IpAddr]) -> Vec<(u16, u8, u8, u32)> {
         IpAddr::V6(v6) => Some(v6.to_bits() as u32),
         IpAddr::V4(_) => None,
     });
-    // Whether A is one of them: take it, or else drop.
-    let one_of = |values: Vec<u32>| {
+    // Loads A. Whether it is one of them: take it, or else drop.
+    let one_of = |load, values: &mut dyn Iterator<Item = u32>| {
+        let values: Vec<u32> = values.take(MAX_FILTERED).collect();
         let count = values.len();
         let jumps = values.into_iter().enumerate();
-        let mut all: Vec<_> = jumps
-            .map(|(at, value)| (JUMP_EQUAL, (count - at) as u8, 0, value))
-            .collect();
+        let jumps = jumps.map(|(at, value)| (JUMP_EQUAL, (count - at) as u8, 0, value));
+        let mut all = vec![load];
+        all.extend(jumps);
         all.extend([DROP, TAKE]);
         all
     };
-    // ARP: the sender's address. Neighbour advertisement: the last 32 bits of the target.
-    let mut arp = vec![(LOAD_WORD, 0, 0, 14)];
-    arp.extend(one_of(four.take(MAX_FILTERED).collect()));
+    let groups = |load| one_of(load, &mut vrids.iter().map(|vrid| u32::from(*vrid)));
+    // ARP: the sender's address.
+    let arp = one_of((LOAD_WORD, 0, 0, 14), &mut { four });
+    // Neighbour advertisement: the last 32 bits of the target.
+    let neighbor = one_of((LOAD_WORD, 0, 0, HEADER6 as u32 + 20), &mut { six });
     let mut ipv6 = vec![
         (LOAD_BYTE, 0, 0, 6),
-        (JUMP_EQUAL, 5, 0, PROTOCOL.into()),
-        (JUMP_EQUAL, 0, 3, 58),
+        (JUMP_EQUAL, 4 + neighbor.len() as u8, 0, PROTOCOL.into()),
+        (JUMP_EQUAL, 0, 2, 58),
         (LOAD_BYTE, 0, 0, HEADER6 as u32),
-        (JUMP_EQUAL, 0, 1, 136),
-        (JUMP_EQUAL, 2, 2, 136),
+        (JUMP_EQUAL, 1, 0, 136),
         DROP,
-        TAKE,
-        (LOAD_WORD, 0, 0, HEADER6 as u32 + 20),
     ];
-    ipv6.extend(one_of(six.take(MAX_FILTERED).collect()));
-    let ipv4 = [
+    ipv6.extend(neighbor);
+    ipv6.extend(groups((LOAD_BYTE, 0, 0, HEADER6 as u32 + 1)));
+    let mut ipv4 = vec![
         (LOAD_BYTE, 0, 0, 9),
-        (JUMP_EQUAL, 0, 1, PROTOCOL.into()),
-        TAKE,
+        (JUMP_EQUAL, 1, 0, PROTOCOL.into()),
         DROP,
+        (LOAD_HEADER_LENGTH, 0, 0, 0),
     ];
+    ipv4.extend(groups((LOAD_BYTE_BEHIND_X, 0, 0, 1)));
     let mut program = vec![(LOAD_HALF, 0, 0, 0), (JUMP_EQUAL, 0, arp.len() as u8, 1)];
     program.extend(arp);
     program.extend([

@@ -129,6 +129,8 @@ pub struct Vrrp {
     interval: Duration,
     /// Whose advertisements were believed last, and when.
     owner: Option<(IpAddr, Instant)>,
+    /// That one has left, or was silent for too long.
+    deserted: bool,
     /// No promotion before this moment.
     hold_until: Instant,
     /// Nor before this one, while another machine has the address.
@@ -165,6 +167,7 @@ impl Vrrp {
             fit,
             state: State::Off,
             owner: None,
+            deserted: false,
             hold_until: Instant::BOOT,
             flap_until: Instant::BOOT,
             flap: Flap::default(),
@@ -242,6 +245,7 @@ impl Vrrp {
     /// Who has the address, as far as is known: the last one that advertised it, while this machine does not have it.
     pub fn owner(&self) -> Option<IpAddr> {
         match self.state {
+            State::Backup { .. } if self.deserted => None,
             State::Backup { .. } => self.owner.map(|(owner, _)| owner),
             State::Active { .. } => self.local.map(|local| local.source),
             State::Off | State::Fault { .. } | State::Stopped => None,
@@ -355,6 +359,7 @@ impl Vrrp {
     fn down(&mut self, guard: Option<Guard>, preempt_at: Option<Instant>, now: Instant) {
         let may = self.fit || self.settings.bootstrap;
         if !may {
+            self.deserted = true;
             // Until it is fit, or somebody advertises.
             self.state = State::Backup {
                 down_at: now + UNFIT_WAIT,
@@ -365,6 +370,7 @@ impl Vrrp {
         }
         let held_until = self.held_until();
         if now < held_until {
+            self.deserted = true;
             let down_at = held_until;
             self.state = State::Backup {
                 down_at,
@@ -510,9 +516,9 @@ impl Machine for Vrrp {
                 if let Some(local) = self.local
                     && guard.asks(now)
                 {
-                    let question = neighbor::question(self.settings.ip, local.mac);
+                    let question = neighbor::question(self.settings.ip, local.card);
                     if let Some(frame) = question {
-                        self.push_item(Item::Message(Transmit::Frame(frame)), now);
+                        self.push_item(Item::Message(Transmit::Question(frame)), now);
                     }
                     self.state = State::Backup {
                         down_at,
@@ -556,7 +562,7 @@ impl Machine for Vrrp {
             return Ok(false);
         };
         send(message.clone())?;
-        let question = matches!(message, Transmit::Frame(frame) if frame::Packet::parse(&frame.packet).is_none());
+        let question = matches!(message, Transmit::Question(_));
         self.counters.sent += u64::from(!question);
         self.queue.pop_front();
         self.queued_at = now;

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use super::frame::{self, Packet, TTL};
+use super::settings::few;
 use super::{
     ANSWER_PAUSE, Advertisement, COLLISION_OVER, Event, FIT, LEAVING, Notice, State, Vrrp,
     VrrpVersion, Why, timing,
@@ -22,10 +23,15 @@ impl Vrrp {
         let from = packet.path.from;
         // Cheap checks first: a flood of what is not ours costs next to nothing.
         if from.is_ipv4() != local.source.is_ipv4()
-            || from == local.source
             || packet.message.get(1) != Some(&self.settings.vrid)
         {
             return;
+        }
+        if from == local.source {
+            self.counters.refused += 1;
+            let why = "it has the address of this machine, or the network brings back what is sent";
+            let from = Some(from);
+            return self.tell(Notice::Refused { from, why });
         }
         let advertisement = match self.check(packet) {
             Ok(advertisement) => advertisement,
@@ -86,12 +92,16 @@ impl Vrrp {
     /// What machines of one group have to agree on. Version 3 goes on with what the Active says (RFC 9568 §7.1); version 2
     /// discards (RFC 3768 §7.1).
     fn compare(&mut self, from: IpAddr, said: &Advertisement) -> Result<(), &'static str> {
-        let mut theirs = said.addresses.clone();
         // The virtual router's link-local address is a matter of taste.
-        theirs.retain(|ip| {
-            !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) || *ip == self.settings.ip
-        });
-        let same_addresses = theirs == [self.settings.ip];
+        let shared = |mut addresses: Vec<IpAddr>| {
+            addresses.retain(|ip| {
+                *ip == self.settings.ip
+                    || !matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
+            });
+            addresses
+        };
+        let theirs = shared(said.addresses.clone());
+        let same_addresses = theirs == shared(self.addresses(from));
         let same_interval = said.interval == self.settings.interval;
         if self.settings.version == VrrpVersion::V2 {
             if !same_interval {
@@ -109,7 +119,7 @@ impl Vrrp {
             self.tell(Notice::Differs { from, what });
         }
         if !same_addresses {
-            let what = format!("other addresses in the group: {theirs:?}");
+            let what = format!("other addresses in the group: {}", few(&theirs));
             self.tell(Notice::Differs { from, what });
         }
         Ok(())
@@ -153,10 +163,14 @@ impl Vrrp {
     ) {
         if said.priority == LEAVING {
             let skew = timing::skew(self.settings.version, self.priority(), self.interval);
+            let down_at = now + skew;
+            // It removes the address before it says so. Of one that did not have it, nothing follows for the one that has it.
+            let left = self.owner.is_some_and(|(owner, _)| owner == from);
+            let guard = if left { None } else { self.guard(down_at, now) };
+            self.deserted |= left;
             self.state = State::Backup {
-                down_at: now + skew,
-                // It removes the address before it says so.
-                guard: None,
+                down_at,
+                guard,
                 preempt_at,
             };
             return;
@@ -165,6 +179,11 @@ impl Vrrp {
         // An unfit machine is no reason to wait; nor is it for another unfit one, or they would take turns.
         let unfit = self.fit && said.priority < FIT && self.settings.priority >= FIT;
         let preempts = less && (unfit || (self.settings.preempt && self.fit));
+        let another = self.owner.is_some_and(|(owner, _)| owner != from);
+        if preempts && another && self.has_owner(now) && !self.deserted {
+            // Two of them have met, and this one yields: the other one is not to be taken from.
+            return;
+        }
         let mut wait_until = preempt_at;
         if preempts {
             let delay = if unfit {
@@ -248,6 +267,7 @@ impl Vrrp {
     /// Another machine has the address. Version 3 goes by its interval from now on.
     fn adopt(&mut self, from: IpAddr, said: &Advertisement, now: Instant) {
         self.owner = Some((from, now));
+        self.deserted = false;
         if self.settings.version == VrrpVersion::V3 {
             self.interval = said.interval;
         }
@@ -258,23 +278,26 @@ impl Vrrp {
 
     /// A neighbour says that it has an address.
     pub(super) fn receive_claim(&mut self, ip: IpAddr, mac: Option<Mac>, now: Instant) {
-        let Some(local) = self.local else { return };
-        let mac = mac.filter(|mac| *mac != local.mac);
-        let (Some(mac), true) = (mac, ip == self.settings.ip) else {
+        let (Some(local), Some(mac)) = (self.local, mac) else {
             return;
         };
+        if ip != self.settings.ip {
+            return;
+        }
         match &mut self.state {
+            // Who has the hardware address of the group is another machine: this one does not, as long as it waits.
             State::Backup {
                 guard: Some(guard), ..
-            } => guard.answer(mac),
-            State::Active { answered, .. } => {
+            } if mac != local.card => guard.answer(mac),
+            State::Active { answered, .. } if mac != local.mac => {
                 let rested = answered.is_none_or(|at| at + super::CLAIM_PAUSE <= now);
                 if rested {
                     *answered = Some(now);
                     self.push_event(Event::Contested);
                 }
             }
-            State::Backup { guard: None, .. }
+            State::Backup { .. }
+            | State::Active { .. }
             | State::Off
             | State::Fault { .. }
             | State::Stopped => {}

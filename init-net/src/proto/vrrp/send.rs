@@ -1,6 +1,6 @@
 //! What this machine says.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Advertisement, Item, LEAVING, Path, Transmit, Vrrp, frame};
 use crate::value::Instant;
@@ -49,11 +49,16 @@ impl Vrrp {
     }
 
     /// What an advertisement lists. Over IPv6 a link-local address stands first (RFC 9568 §5.2.9): that of the virtual router,
-    /// from its hardware address (§7.3), which needs not be there.
+    /// from its hardware address (§7.3), which needs not be there. Peers of a cloud may speak the other family, in which the shared
+    /// address has no form (over IPv4) or a mapped one (RFC 4291 §2.5.5.2): what stands for it is the same on all machines.
     pub(super) fn addresses(&self, source: IpAddr) -> Vec<IpAddr> {
-        let ip = self.settings.ip;
-        match (source, ip) {
-            (IpAddr::V6(_), IpAddr::V6(v6)) if !v6.is_unicast_link_local() => {
+        let ip = match (source, self.settings.ip) {
+            (IpAddr::V4(_), IpAddr::V6(_)) => Ipv4Addr::UNSPECIFIED.into(),
+            (IpAddr::V6(_), IpAddr::V4(v4)) => v4.to_ipv6_mapped().into(),
+            (_, ip) => ip,
+        };
+        match ip {
+            IpAddr::V6(v6) if !v6.is_unicast_link_local() => {
                 let last = 0x0200 | u16::from(self.settings.vrid);
                 let router = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x0200, 0x5eff, 0xfe00, last);
                 vec![router.into(), ip]

@@ -43,15 +43,20 @@ pub struct Settings {
 pub struct Local {
     /// Where advertisements come from: the primary address of the link, of IPv6 its link-local one.
     pub source: IpAddr,
-    /// The hardware address that answers for the shared address.
+    /// The hardware address that answers for the shared address: of the link, or of the group (RFC 9568 §7.3).
     pub mac: Mac,
+    /// The hardware address of the link.
+    pub card: Mac,
 }
 
 /// One thing to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transmit {
-    /// A frame: an advertisement for the group, or a question who has the address.
+    /// A frame: an advertisement for the group.
     Frame(Frame),
+    /// The question who has the address. It leaves by the link itself: one from the hardware address of the group would lead the
+    /// switch, and with it what is for who has the address, to this machine; and the answer would be for that one, too.
+    Question(Frame),
     /// An advertisement for one peer; the kernel finds the way. Protocol 112, type of service 0xc0.
     Datagram {
         /// Where it comes from.
@@ -138,6 +143,23 @@ pub enum Notice {
     },
 }
 
+/// Most addresses of one advertisement that are shown: a stranger may list 255.
+const MAX_SHOWN: usize = 4;
+
+/// The first of them, and how many more there are.
+pub(super) fn few(addresses: &[IpAddr]) -> String {
+    let shown = addresses.iter().take(MAX_SHOWN).map(IpAddr::to_string);
+    let mut text = shown.collect::<Vec<_>>().join(" ");
+    if let Some(more) = addresses
+        .len()
+        .checked_sub(MAX_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -162,11 +184,9 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Collision { from, addresses } => {
-                write!(f, "{from} uses the same vrid for")?;
-                addresses
-                    .iter()
-                    .try_for_each(|address| write!(f, " {address}"))?;
-                f.write_str(": give one of the groups another vrid; this one waits")
+                let addresses = few(addresses);
+                let fix = "give one of the groups another vrid; this one waits";
+                write!(f, "{from} uses the same vrid for {addresses}: {fix}")
             }
             Self::CollisionOver => f.write_str("no other group uses the vrid any more"),
             Self::StillAnswered { mac } => write!(

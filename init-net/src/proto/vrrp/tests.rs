@@ -8,9 +8,11 @@ use crate::value::{Mac, VrrpChecksum};
 
 /// Where machine number `n` speaks from, and its card.
 fn local(n: u8) -> Local {
+    let card = Mac::ethernet([0x52, 0x54, 0, 0, 0, n]);
     Local {
         source: IpAddr::from([192, 0, 2, n]),
-        mac: Mac::ethernet([0x52, 0x54, 0, 0, 0, n]),
+        mac: card,
+        card,
     }
 }
 
@@ -92,10 +94,8 @@ impl Line {
             let (now, log) = (self.now, &mut self.log);
             let sent = self.vrrp.transmit(at(now), &mut Rng::new(1), |message| {
                 let text = match message {
-                    Transmit::Frame(frame) if frame.packet[0] >> 4 == 4 => {
-                        format!("adv {}", frame.packet[22])
-                    }
-                    Transmit::Frame(_) => "who has".to_owned(),
+                    Transmit::Frame(frame) => format!("adv {}", frame.packet[22]),
+                    Transmit::Question(_) => "who has".to_owned(),
                     Transmit::Datagram { to, payload, .. } => format!("adv {} to {to}", payload[2]),
                 };
                 log.push(format!("{now} {text}"));
@@ -197,11 +197,34 @@ fn who_leaves_is_followed_after_the_skew() {
     // 156/256 × 200 ms after it said so, and nobody is asked.
     let mut line = Line::new(settings(100));
     line.hear(&advert(2, 100)).to(100).hear(&advert(2, 0));
+    assert_eq!(line.vrrp.owner(), None);
     line.to(300).check(&["222 adv 100", "222 Won"]);
     // More priority, less skew.
     let mut line = Line::new(settings(254));
     line.hear(&advert(2, 100)).to(100).hear(&advert(2, 0));
     line.to(110).check(&["102 adv 254", "102 Won"]);
+}
+
+/// Whoever says so: one that has the address answers for it.
+#[test]
+fn who_leaves_without_having_it_is_no_reason_to_take_it() {
+    let mut line = Line::new(settings(100));
+    line.hear(&advert(2, 100)).to(100).hear(&advert(3, 0));
+    line.to(110).check(&["100 who has"]).hear(&claim(2));
+    line.to(300);
+    assert!(!line.vrrp.is_active(), "{:?}", line.log);
+}
+
+/// Two machines with one address never see an advertisement of another.
+#[test]
+fn an_advertisement_from_our_own_address_is_told() {
+    let mut line = Line::active(settings(100));
+    for _ in 0..3 {
+        line.hear(&advert(1, 100));
+    }
+    assert_eq!(line.log.len(), 1, "{:?}", line.log);
+    assert!(line.log[0].contains("the address of this machine"));
+    assert!(line.vrrp.is_active());
 }
 
 #[test]
@@ -234,6 +257,25 @@ fn preemption_waits_for_its_delay_and_needs_more_priority() {
         line.to(time).hear(&advert(2, 150));
     }
     line.check(&[]);
+}
+
+/// After a partition: the one yields, and says once more that it was there.
+#[test]
+fn the_last_word_of_who_yields_is_no_reason_to_take_it_from_the_other() {
+    let mut eager = settings(120);
+    eager.preempt = true;
+    eager.preempt_delay = Duration::ZERO;
+    for (settings, last) in [(eager, advert(3, 100)), (settings(100), advert(3, 12))] {
+        let mut line = Line::new(settings);
+        line.hear(&advert(2, 150)).to(10).hear(&last);
+        line.to(200).hear(&advert(2, 150)).check(&[]);
+        assert_eq!(line.vrrp.owner(), Some(local(2).source));
+        // The one that yields goes on nevertheless, and the other one is gone.
+        for time in (400..1200).step_by(200) {
+            line.to(time).hear(&last);
+        }
+        assert!(line.vrrp.is_active(), "{:?}", line.log);
+    }
 }
 
 #[test]
@@ -320,6 +362,28 @@ fn our_own_answers_are_none() {
     assert!(line.vrrp.is_active());
 }
 
+/// All machines of a group have its hardware address, and one of them answers.
+#[test]
+fn the_hardware_address_of_the_group_is_another_machines_while_this_one_waits() {
+    let group = Mac::ethernet([0, 0, 0x5e, 0, 1, 51]);
+    let mut line = Line::new(settings(100));
+    line.vrrp.set_local(
+        Some(Local {
+            mac: group,
+            ..local(1)
+        }),
+        at(0),
+    );
+    let claim = neighbor::announcement(vip(), group, false).remove(1).packet;
+    line.hear(&advert(2, 100)).to(530).forget().hear(&claim);
+    line.to(730).forget();
+    assert!(!line.vrrp.is_active());
+    // Once it is its own it contests nothing.
+    line.to(1500).forget();
+    assert!(line.vrrp.is_active());
+    line.hear(&claim).check(&[]);
+}
+
 #[test]
 fn a_machine_that_stood_still_steps_back_in_silence() {
     let mut line = Line::active(settings(100));
@@ -384,8 +448,12 @@ fn without_bootstrap_only_a_fit_machine_takes_it() {
     strict.bootstrap = false;
     let mut line = Line::new(strict);
     line.vrrp.set_fit(false, at(0));
+    line.hear(&advert(2, 100)).to(600);
+    assert_eq!(line.vrrp.owner(), Some(local(2).source));
+    // That one has gone: nobody has it.
     line.to(100_000).forget();
     assert!(!line.vrrp.is_active());
+    assert_eq!(line.vrrp.owner(), None);
     line.vrrp.set_fit(true, at(100_000));
     line.to(100_800);
     assert!(line.vrrp.is_active());
@@ -496,6 +564,48 @@ fn unicast_knows_its_peers_and_nobody_else() {
         "10 adv 100 to 192.0.2.2",
         "10 adv 100 to 192.0.2.3",
     ]);
+}
+
+/// Machines of a cloud share addresses of one family and speak the other.
+#[test]
+fn peers_of_the_other_family_understand_each_other() {
+    let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
+    for (vip, peers) in [
+        ("2001:db8::100", ["10.0.0.1", "10.0.0.2"]),
+        ("192.0.2.100", ["fe80::1", "fe80::2"]),
+        ("192.0.2.100", ["2001:db8::1", "2001:db8::2"]),
+    ] {
+        let machine = |n: u8| {
+            let [own, other] = [usize::from(n - 1), usize::from(2 - n)].map(|at| ip(peers[at]));
+            let settings = Settings {
+                ip: ip(vip),
+                peers: vec![other],
+                ..settings(100)
+            };
+            let local = Local {
+                source: own,
+                ..local(n)
+            };
+            Vrrp::new(settings, local, true, at(0))
+        };
+        let (mut one, mut other) = (machine(1), machine(2));
+        one.advertise(100, at(0));
+        let mut packet = Vec::new();
+        one.transmit_all(at(0), &mut Rng::new(1), |message| {
+            let Transmit::Datagram { from, payload, .. } = message else {
+                panic!("{message:?}");
+            };
+            packet = frame::multicast(from, &payload).packet;
+        });
+        // To the peer, as the kernel sends it.
+        match ip(peers[1]) {
+            IpAddr::V4(to) => packet[16..20].copy_from_slice(&to.octets()),
+            IpAddr::V6(to) => packet[24..40].copy_from_slice(&to.octets()),
+        }
+        other.receive(&packet, at(1));
+        assert_eq!(other.event(), None, "{vip}");
+        assert_eq!(other.owner(), Some(ip(peers[0])), "{vip}");
+    }
 }
 
 #[test]
@@ -620,6 +730,21 @@ fn a_paused_machine_hears_who_is_there_before_it_takes_the_address() {
     // And takes it when nobody is.
     line.to(60_700);
     assert!(line.vrrp.is_active(), "{:?}", line.log);
+}
+
+#[test]
+fn what_a_stranger_lists_is_shown_in_part() {
+    let all: Vec<IpAddr> = (1..=255).map(|n| IpAddr::from([10, 0, 0, n])).collect();
+    let mut line = Line::new(settings(100));
+    let ours: Vec<IpAddr> = [&[vip()], &all[..200]].concat();
+    line.hear(&advert_of(2, 100, &settings(100), &ours));
+    let shown = "192.0.2.100 10.0.0.1 10.0.0.2 10.0.0.3 and 197 more";
+    assert!(line.log[0].contains(shown), "{:?}", line.log);
+    let (from, addresses) = (local(2).source, all);
+    let text = Notice::Collision { from, addresses }.to_string();
+    let shown =
+        "192.0.2.2 uses the same vrid for 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 and 251 more: ";
+    assert!(text.starts_with(shown), "{text}");
 }
 
 #[test]

@@ -69,6 +69,11 @@ pub enum Event {
         /// Kernel index of the link.
         index: u32,
     },
+    /// In place of that: nothing can be heard on the link, [`Effect::ListenVips`] failed.
+    VipsDeaf {
+        /// Kernel index of the link.
+        index: u32,
+    },
     /// The ops of an [`Effect::Hold`], each with its result.
     Held(Vec<Outcome>),
     /// This process is about to end: others are told what they need to go on without it.
@@ -221,7 +226,8 @@ pub enum Effect {
         /// What.
         hearing: Hearing,
     },
-    /// Read all that has arrived on the link; answer with [`Event::Vip`] and then [`Event::VipsDrained`].
+    /// Read all that has arrived on the link; answer with [`Event::Vip`] and then [`Event::VipsDrained`], or with
+    /// [`Event::VipsDeaf`].
     DrainVips {
         /// Kernel index of the link.
         index: u32,

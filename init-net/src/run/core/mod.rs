@@ -166,6 +166,7 @@ impl Core {
                 | Event::Sampled { .. }
                 | Event::Vip { .. }
                 | Event::VipsDrained { .. }
+                | Event::VipsDeaf { .. }
                 | Event::Held(_)
         );
         match event {
@@ -203,6 +204,7 @@ impl Core {
             }
             Event::Vip { index, packets } => self.vips.receive_packets(index, &packets, now),
             Event::VipsDrained { index } => self.vips.drained(index),
+            Event::VipsDeaf { index } => self.vips.deaf(index, now),
             Event::Held(outcomes) => self.held(&outcomes, now),
             Event::Stop => self.stop_vips(now),
             Event::Trust(trust) => self.trusted.set(trust),

@@ -96,6 +96,8 @@ struct Machine {
     open: BTreeSet<u64>,
     /// Links on which shared addresses are heard of.
     ears: BTreeSet<u32>,
+    /// Nothing is.
+    deaf: bool,
     /// What was sent for shared addresses, with the time since the start in milliseconds.
     vips: Vec<(u64, vips::Said)>,
     /// How changes ended, with the time since the start in milliseconds.
@@ -158,6 +160,7 @@ impl Machine {
             peer: Peer::Silent,
             open: BTreeSet::new(),
             ears: BTreeSet::new(),
+            deaf: false,
             vips: Vec::new(),
             endings: Vec::new(),
             pushed: Vec::new(),
@@ -193,7 +196,9 @@ impl Machine {
 
     fn run_until(&mut self, end: Instant, done: impl Fn((&Core, Verdict)) -> bool) {
         for _ in 0..MAX_STEPS {
+            let mut left = MAX_STEPS;
             while let Some(event) = self.queue.pop_front() {
+                left = left.checked_sub(1).expect("it comes to rest");
                 for effect in self.core.step(event, self.now) {
                     self.perform(effect);
                 }
@@ -314,7 +319,10 @@ impl Machine {
             }
             Effect::DrainVips { index } => {
                 assert!(self.ears.contains(&index), "nothing is heard of {index}");
-                self.queue.push_back(Event::VipsDrained { index });
+                self.queue.push_back(match self.deaf {
+                    true => Event::VipsDeaf { index },
+                    false => Event::VipsDrained { index },
+                });
             }
             Effect::SendVip { link, frame } => {
                 self.vips

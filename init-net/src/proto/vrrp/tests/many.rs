@@ -207,7 +207,7 @@ impl World {
                 Ok::<(), ()>(())
             });
             match sent {
-                Some(Transmit::Frame(frame)) => out.push(frame.packet),
+                Some(Transmit::Frame(frame) | Transmit::Question(frame)) => out.push(frame.packet),
                 Some(Transmit::Datagram { .. }) => panic!("no peers are said"),
                 None => {}
             }

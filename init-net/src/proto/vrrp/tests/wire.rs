@@ -190,7 +190,7 @@ fn faults_have_names() {
 
 /// What the filter does with a packet, as the kernel runs it: code, jt, jf, k.
 fn passes(program: &[(u16, u8, u8, u32)], packet: &[u8]) -> bool {
-    let (mut a, mut at) = (0_u32, 0);
+    let (mut a, mut x, mut at) = (0_u32, 0, 0);
     let load = |k: u32, size: usize| -> Option<u32> {
         let bytes = packet.get(k as usize..k as usize + size)?;
         Some(
@@ -205,6 +205,14 @@ fn passes(program: &[(u16, u8, u8, u32)], packet: &[u8]) -> bool {
         match code {
             0x20 | 0x28 | 0x30 => match load(k, [4, 2, 1][usize::from(code >> 3 & 3)]) {
                 Some(value) => a = value,
+                None => return false,
+            },
+            0x50 => match load(x + k, 1) {
+                Some(value) => a = value,
+                None => return false,
+            },
+            0xb1 => match load(k, 1) {
+                Some(value) => x = 4 * (value & 0xf),
                 None => return false,
             },
             0x54 => a &= k,
@@ -224,10 +232,24 @@ fn the_filter_lets_through_what_concerns_the_addresses() {
         ip("2001:db8::101"),
     ];
     let mac = local(2).mac;
-    for program in [filter(&mine), filter(&mine[..1]), filter(&mine[1..2])] {
+    let vrids = [7, 51, 255];
+    for program in [&mine[..], &mine[..1], &mine[1..2]].map(|mine| filter(mine, &vrids)) {
         assert!(passes(&program, &advert(2, 100)));
-        let six = frame::multicast(ip("fe80::1"), b"12345678").packet;
+        let six = frame::multicast(ip("fe80::1"), &[0x31, 51, 0, 0, 0, 0, 0, 0]).packet;
         assert!(passes(&program, &six));
+        // Behind options of the header, too.
+        let mut long = advert(2, 100);
+        long[0] = 0x46;
+        long.splice(20..20, [1; 4]);
+        assert!(passes(&program, &long));
+        // Groups of others wake nobody.
+        for vrid in [0, 1, 50, 52, 254] {
+            let four = [advert(2, 100), long.clone(), six.clone()];
+            for (mut other, at) in four.into_iter().zip([21, 25, 41]) {
+                other[at] = vrid;
+                assert!(!passes(&program, &other), "{vrid} at {at}");
+            }
+        }
         for kind in [1, 6, 17] {
             let mut other = advert(2, 100);
             other[9] = kind;
@@ -240,16 +262,18 @@ fn the_filter_lets_through_what_concerns_the_addresses() {
         assert!(!passes(&program, &[0x45; 9]));
     }
     let says = |ip: IpAddr| neighbor::announcement(ip, mac, false).remove(0).packet;
-    let all = filter(&mine);
+    let all = filter(&mine, &vrids);
     for ip in mine {
         assert!(passes(&all, &says(ip)), "{ip}");
         assert!(!passes(&all, &neighbor::question(ip, mac).unwrap().packet));
     }
     assert!(!passes(&all, &says(ip("192.0.2.102"))));
     assert!(!passes(&all, &says(ip("2001:db8::102"))));
-    assert!(!passes(&filter(&mine[..1]), &says(mine[1])));
+    assert!(!passes(&filter(&mine[..1], &vrids), &says(mine[1])));
     let many: Vec<IpAddr> = (0..250).map(|n| IpAddr::from([10, 0, 0, n])).collect();
-    let many = filter(&many);
+    let numbers: Vec<u8> = (1..=255).collect();
+    let many = filter(&many, &numbers);
+    assert!(passes(&many, &advert(2, 100)));
     assert!(passes(&many, &says(ip("10.0.0.0"))) && passes(&many, &says(ip("10.0.0.99"))));
     assert!(!passes(&many, &says(ip("10.0.0.250"))));
 }

@@ -75,6 +75,13 @@ impl Job {
             bootstrap: None,
         }
     }
+
+    /// Gives up what is under way.
+    fn close(&mut self, effects: &mut Vec<Effect>) {
+        for mut running in core::mem::take(&mut self.running).into_values() {
+            running.close(effects);
+        }
+    }
 }
 
 impl Fetches {
@@ -137,12 +144,9 @@ impl Fetches {
 
     /// Other jobs in place of the present ones, less those whose bodies are here already.
     pub(super) fn replace(&mut self, sources: Vec<Box<dyn Source>>, effects: &mut Vec<Effect>) {
-        let open = self.jobs.iter().flat_map(|job| job.running.values());
-        effects.extend(
-            open.filter_map(|running| running.connection)
-                .map(|id| Effect::Close { id }),
-        );
-        self.jobs.clear();
+        for mut job in core::mem::take(&mut self.jobs) {
+            job.close(effects);
+        }
         self.faults.clear();
         if self.reading != Reading::Idle {
             // What was read before is told to nobody again: whoever comes now wants it from the beginning.
@@ -338,14 +342,7 @@ impl Fetches {
             }
             if let Some(result) = job.source.finished() {
                 job.done = true;
-                for id in job
-                    .running
-                    .values()
-                    .filter_map(|running| running.connection)
-                {
-                    effects.push(Effect::Close { id });
-                }
-                job.running.clear();
+                job.close(effects);
                 following.extend(job.source.next(&result));
                 let name = job.source.name();
                 if job.source.is_report() {

@@ -18,7 +18,7 @@ pub(in crate::run::core) type Answer = Result<Response, FetchError>;
 /// One request under way: the machine, its connection and its name look-up.
 pub(in crate::run::core) struct Running {
     fetch: Fetch,
-    pub(super) connection: Option<u64>,
+    connection: Option<u64>,
     lookup: Option<Lookup>,
     /// Whether the machine waits to be told whom to believe.
     trusting: bool,
@@ -102,12 +102,15 @@ impl Running {
             }
         }
         let answer = self.fetch.event();
-        if answer.is_some()
-            && let Some(id) = self.connection.take()
-        {
-            wires.effects.push(Effect::Close { id });
+        if answer.is_some() {
+            self.close(wires.effects);
         }
         answer
+    }
+
+    /// Leaves no connection open.
+    pub(in crate::run::core) fn close(&mut self, effects: &mut Vec<Effect>) {
+        effects.extend(self.connection.take().map(|id| Effect::Close { id }));
     }
 
     fn trust(&mut self, wires: &mut Wires<'_>) {
@@ -154,11 +157,7 @@ impl Running {
                     wires.effects.push(Effect::Write { id, bytes });
                 }
             }
-            Command::Close => {
-                if let Some(id) = self.connection.take() {
-                    wires.effects.push(Effect::Close { id });
-                }
-            }
+            Command::Close => self.close(wires.effects),
         }
     }
 }

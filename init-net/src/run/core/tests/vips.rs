@@ -4,7 +4,8 @@ use super::*;
 use crate::config::machine;
 use crate::proto::{EtherType, Frame};
 use crate::run::core::SavedVip;
-use crate::state::VipState;
+use crate::state::{KindStatus, VipState, VipStatus};
+use crate::value::Mac;
 
 /// What was sent for a shared address.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +37,11 @@ fn machine(more: &str, inherited: Option<SavedVip>) -> Machine {
 }
 
 fn configure(machine: &mut Machine, text: &str) {
-    let (line, _) = cmdline::parse(STATIC, "test");
+    configure_with(machine, STATIC, text);
+}
+
+fn configure_with(machine: &mut Machine, line: &str, text: &str) {
+    let (line, _) = cmdline::parse(line, "test");
     let mut documents = vec![line];
     if !text.is_empty() {
         let (config, faults) = machine::parse(text, "vip.yaml");
@@ -72,9 +77,17 @@ fn ops(machine: &Machine) -> Vec<(u64, String)> {
     ops.cloned().collect()
 }
 
-fn status(machine: &Machine) -> VipState {
+fn fares(machine: &Machine) -> VipStatus {
     let ip = VIP.parse().unwrap();
-    machine.core.vips().statuses()[&("eth0".parse().unwrap(), ip)].state
+    machine.core.vips().statuses()[&("eth0".parse().unwrap(), ip)].clone()
+}
+
+fn status(machine: &Machine) -> VipState {
+    fares(machine).state
+}
+
+fn reason(machine: &Machine) -> String {
+    fares(machine).reason
 }
 
 #[test]
@@ -126,6 +139,23 @@ fn an_address_of_a_former_run_is_removed_before_anything_is_said() {
         let removed = [(0, "ip addr del 192.0.2.100/32 dev eth0".to_owned())];
         assert_eq!(ops(&machine), if gone { &removed[..] } else { &[] });
     }
+}
+
+#[test]
+fn an_address_of_a_former_run_that_the_kernel_keeps_is_tried_in_peace() {
+    let mut machine = machine("advertInterval: 10s\n", None);
+    let mut old = super::ipv6::address(2, "eth0", "192.0.2.100/32", 0);
+    old.protocol = OUR_PROTOCOL;
+    machine.kernel.addresses.push(old);
+    machine.refused = Some("ip addr del 192.0.2.100");
+    for _ in 0..50 {
+        machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+        let end = machine.now + Duration::from_millis(100);
+        machine.run_until(end, |_| false);
+    }
+    let removals = ops(&machine).into_iter();
+    let removals = removals.filter(|(_, op)| op.contains("del")).count();
+    assert!((4..=6).contains(&removals), "{removals}");
 }
 
 #[test]
@@ -194,6 +224,24 @@ fn an_address_that_is_configured_no_more_goes() {
     assert!(machine.ears.is_empty());
 }
 
+/// Whoever is tried does not answer: what was asked is given up with the document, and with each other one.
+#[test]
+fn a_check_that_is_configured_no_more_leaves_no_connection() {
+    let mut machine = machine("check: {tcp: '192.0.2.9:6443', timeout: 60s}\n", None);
+    machine.run(2);
+    assert!(has(&machine));
+    assert_eq!(machine.open.len(), 1);
+    configure(
+        &mut machine,
+        &config("check: {tcp: '192.0.2.8:6443', timeout: 60s}\n"),
+    );
+    machine.run(2);
+    assert_eq!(machine.open.len(), 1);
+    configure(&mut machine, "");
+    machine.run(2);
+    assert_eq!(machine.open.len(), 0);
+}
+
 #[test]
 fn without_a_carrier_nobody_has_it() {
     let mut machine = machine("", None);
@@ -207,6 +255,44 @@ fn without_a_carrier_nobody_has_it() {
     machine.run(1);
     assert!(!has(&machine));
     assert_eq!(status(&machine), VipState::Fault);
+}
+
+/// The cluster may be reached by another link.
+#[test]
+fn nobody_campaigns_for_a_link_without_a_cable() {
+    let mut machine = Machine::new(STATIC);
+    machine.cables.clear();
+    let etcd = "election: etcd\netcd: {endpoints: ['http://198.51.100.1:2379']}\n";
+    configure(&mut machine, &config(etcd).replace("priority: 100\n", ""));
+    machine.run(5);
+    assert_eq!(status(&machine), VipState::Fault);
+    assert_eq!(machine.connected, []);
+    machine.cables.insert(2);
+    machine.kernel.links.get_mut(&2).unwrap().flags = iff::UP | iff::LOWER_UP;
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(1);
+    assert_ne!(machine.connected, []);
+}
+
+/// Who hears nobody would take the address beside whoever has it.
+#[test]
+fn a_machine_that_cannot_listen_takes_no_part_until_it_can() {
+    let mut machine = machine("", None);
+    machine.deaf = true;
+    machine.run(20);
+    assert!(!has(&machine));
+    assert_eq!(status(&machine), VipState::Fault);
+    assert_eq!(reason(&machine), "nothing can be heard on the link");
+    machine.deaf = false;
+    machine.run(10);
+    assert!(has(&machine));
+    // One that has it gives it up.
+    machine.deaf = true;
+    machine.run(1);
+    assert!(!has(&machine));
+    let told =
+        format!("vip: this machine has {VIP} on eth0 no more: nothing can be heard on the link");
+    assert!(machine.log.contains(&told), "{:?}", machine.log);
 }
 
 #[test]
@@ -226,6 +312,140 @@ fn what_somebody_takes_away_is_put_back_at_once() {
     assert!(said(&machine).iter().any(|(_, what)| what == "arp"));
 }
 
+/// The kernel has let the address go meanwhile, and another machine has it: nothing brings it back for a moment.
+#[test]
+fn a_machine_that_stood_still_neither_refreshes_nor_announces() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    assert!(has(&machine));
+    machine.done.clear();
+    machine.vips.clear();
+    // Past the next round of announcements.
+    machine.now = machine.now + Duration::from_secs(100);
+    machine.queue.push_back(Event::Tick);
+    machine.run_until(machine.now, |_| false);
+    assert!(!has(&machine));
+    let ops: Vec<String> = ops(&machine).into_iter().map(|(_, op)| op).collect();
+    assert_eq!(ops, ["ip addr del 192.0.2.100/32 dev eth0"]);
+    assert_eq!(machine.vips, []);
+}
+
+/// A bond takes the hardware address of its active card where it is told so (`fail_over_mac`).
+#[test]
+fn neighbours_learn_the_hardware_address_that_the_link_has_now() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    let other: Mac = "52:54:00:00:00:99".parse().unwrap();
+    let eth0 = machine.kernel.links.get_mut(&2).unwrap();
+    eth0.hardware_addr = Some(other);
+    machine.vips.clear();
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(10);
+    let said = machine.vips.iter();
+    let announced: Vec<Option<Mac>> = said
+        .filter_map(|(_, said)| match said {
+            Said::Frame(_, frame) if frame.kind == EtherType::Arp => {
+                Some(Mac::from_bytes(&frame.packet[8..14]))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(announced.len(), 10, "a burst");
+    assert!(
+        announced.iter().all(|mac| *mac == Some(other)),
+        "{announced:?}"
+    );
+    assert!(has(&machine));
+}
+
+/// A selector may be about several links, each with an election of its own.
+#[test]
+fn one_address_on_two_links_is_no_leftover_of_either() {
+    let line = format!("{STATIC} ip=198.51.100.1:::255.255.255.0::eth1:none");
+    let mut machine = Machine::new(&line);
+    machine.cables.insert(3);
+    let on = |link: &str| format!("{{interface: {link}, vip: {{ip: {VIP}}}}}");
+    let all = format!("{}, {}", on("eth0"), on("eth1"));
+    let text = format!("machine: {{type: controlplane, network: {{interfaces: [{all}]}}}}\n");
+    configure_with(&mut machine, &line, &text);
+    machine.run(5);
+    let there = machine.kernel.addresses.iter();
+    let links: Vec<u32> = there
+        .filter(|status| status.address.address().to_string() == VIP)
+        .map(|status| status.link_index)
+        .collect();
+    assert_eq!(links.len(), 2, "{:?}", ops(&machine));
+    let removed: Vec<_> = ops(&machine)
+        .into_iter()
+        .filter(|(_, op)| op.contains("del"))
+        .collect();
+    assert_eq!(removed, []);
+    // What the kernel says to the one is nothing to the other.
+    machine.refused = Some("192.0.2.100/32 dev eth1");
+    machine.run(1);
+    assert_eq!(status(&machine), VipState::Active);
+}
+
+/// The kernel announces what a bond itself has, not what stands on a bridge of it; switches have to learn the other port.
+#[test]
+fn another_card_of_a_bond_below_is_announced() {
+    let mut machine = machine("", None);
+    let bond = |active_index| {
+        Some(KindStatus::Bond {
+            options: Default::default(),
+            primary_index: 0,
+            active_index,
+        })
+    };
+    let link = |index, name, below: u32, master: u32, kind_data| LinkStatus {
+        link_index: below,
+        master_index: master,
+        kind_data,
+        ..card(index, name)
+    };
+    // eth0 in the place of a VLAN on a bridge on a bond.
+    machine.kernel.links.get_mut(&2).unwrap().link_index = 8;
+    let bridge = Some(KindStatus::Bridge(Default::default()));
+    for below in [
+        link(8, "br0", 0, 0, bridge),
+        link(9, "bond0", 0, 8, bond(3)),
+    ] {
+        machine.kernel.links.insert(below.index, below);
+    }
+    machine.run(20);
+    assert!(has(&machine));
+    machine.vips.clear();
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(1);
+    let announced = |machine: &Machine| said(machine).iter().any(|(_, what)| what == "arp");
+    assert!(!announced(&machine));
+    machine.kernel.links.get_mut(&9).unwrap().kind_data = bond(4);
+    machine.queue.push_back(Event::Changed(Doubt::LINKS));
+    machine.run(1);
+    assert!(announced(&machine));
+}
+
+/// A leftover of somebody else, with a network: it is no reason to announce at each look.
+#[test]
+fn the_same_address_of_somebody_else_is_another_one() {
+    let mut machine = machine("", None);
+    machine.run(20);
+    let foreign = super::ipv6::address(2, "eth0", "192.0.2.100/24", 0);
+    machine.kernel.addresses.insert(0, foreign);
+    machine.vips.clear();
+    machine.done.clear();
+    for _ in 0..5 {
+        machine.queue.push_back(Event::Changed(Doubt::ADDRESSES));
+        machine.run(1);
+    }
+    assert!(!said(&machine).iter().any(|(_, what)| what == "arp"));
+    let refreshed = ops(&machine).into_iter().map(|(_, op)| op);
+    let others: Vec<String> = refreshed
+        .filter(|op| !op.starts_with("ip addr change"))
+        .collect();
+    assert_eq!(others, Vec::<String>::new());
+}
+
 #[test]
 fn an_address_that_the_kernel_refuses_is_left_to_others() {
     let mut machine = machine("", None);
@@ -240,6 +460,35 @@ fn an_address_that_the_kernel_refuses_is_left_to_others() {
         "{said:?}"
     );
     assert!(said.contains(&"0".to_owned()), "{said:?}");
+    // And it says why, not only that it did.
+    let why = "the address was refused: refused";
+    assert_eq!(reason(&machine), why);
+    let told = format!("vip: this machine has {VIP} on eth0 no more: {why}");
+    assert!(machine.log.contains(&told), "{:?}", machine.log);
+}
+
+#[test]
+fn a_link_that_goes_takes_the_address_along_and_that_is_told() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    let eth0 = machine.kernel.links.remove(&2).unwrap();
+    machine.kernel.addresses.clear();
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
+    machine.run(1);
+    assert_eq!(status(&machine), VipState::Waiting);
+    let why = "link eth0 is not there";
+    assert_eq!(reason(&machine), why);
+    let told = format!("vip: this machine has {VIP} on eth0 no more: {why}");
+    let count = machine.log.iter().filter(|line| **line == told).count();
+    assert_eq!(count, 1, "{:?}", machine.log);
+    // Once the link is back it is no reason any more.
+    machine.kernel.links.insert(2, eth0);
+    machine.queue.push_back(Event::Changed(Doubt::EVERYTHING));
+    machine.run(0);
+    let end = machine.now + Duration::from_millis(100);
+    machine.run_until(end, |_| false);
+    assert_eq!(status(&machine), VipState::Backup);
+    assert_eq!(reason(&machine), "");
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub(super) const INCAPABLE: Duration = Duration::from_secs(10);
 
 impl Instance {
     /// An address that somebody took away, or whose lifetime somebody changed, is put back. One that stands before the
-    /// machine's own (a lease brought another one) is put behind it. Neighbours that see another card of a bond now are told.
+    /// machine's own (a lease brought another one) is put behind it. Neighbours that see another card of a bond now are told,
+    /// with the hardware address that the link has now: some bonds take that of the card.
     pub(super) fn keep(
         &mut self,
         place: &Place,
@@ -27,12 +28,15 @@ impl Instance {
         if !self.is_held() {
             return;
         }
-        let another = |old: &Place| old.active_member != place.active_member;
+        let another = |old: &Place| old.active_members != place.active_members;
         let member_changed = self.place.as_ref().is_some_and(another);
+        let other_words = |old: &Place| (old.mac, old.forwards) != (place.mac, place.forwards);
+        let words_changed = self.place.as_ref().is_some_and(other_words);
         let again = [
             self.removal(&place.holder),
             self.address(&place.holder, false),
         ];
+        let anew = self.announcer(place, now);
         let Duty::Held {
             refresh_at,
             announcer,
@@ -40,15 +44,18 @@ impl Instance {
         else {
             return;
         };
-        let here =
-            place::there(&self.spec, observed).find(|there| there.link.index == place.holder.index);
-        let gone = here.is_none_or(|there| there.status.valid_until.is_none());
+        // One without a lifetime is somebody else's.
+        let gone = place::there(&self.spec, observed)
+            .filter(|there| there.link.index == place.holder.index)
+            .all(|there| there.status.valid_until.is_none());
         if gone {
             *refresh_at = now;
         } else if place::comes_first(&self.spec, place, observed) {
             effects.push(Effect::Hold(again.into()));
         }
-        if gone || member_changed {
+        if words_changed && announcer.is_some() {
+            *announcer = anew;
+        } else if gone || member_changed {
             announcer
                 .iter_mut()
                 .for_each(|announcer| announcer.again(now));
@@ -136,11 +143,6 @@ impl Instance {
         }
     }
 
-    /// The kernel refused a removal: it is tried again.
-    pub(super) fn not_cleared(&mut self) {
-        self.clearing = false;
-    }
-
     /// The kernel has the address: the neighbours are told.
     pub(super) fn confirmed(&mut self, now: Instant) {
         let place = self.place.as_ref();
@@ -159,9 +161,9 @@ impl Instance {
 
     /// The kernel refused the address.
     pub(super) fn refused(&mut self, why: &str, now: Instant) {
-        self.reason = format!("the address was refused: {why}");
-        if let Some(referee) = &mut self.referee {
-            referee.abdicate(INCAPABLE, now);
+        // Of one that was left meanwhile nothing follows.
+        if self.is_held() {
+            self.give_up(format!("the address was refused: {why}"), now, now);
         }
     }
 }

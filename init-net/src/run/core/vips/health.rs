@@ -1,9 +1,9 @@
 //! [`Health`]: whether this machine is fit to have a shared address, as its check says.
 
 use crate::proto::tls::Trust;
-use crate::run::core::HttpEvent;
 use crate::run::core::attempt::Attempt;
 use crate::run::core::fetches::Wires;
+use crate::run::core::{Effect, HttpEvent};
 use crate::state::VipCheck;
 use crate::value::{Duration, Instant, Rng};
 
@@ -53,6 +53,13 @@ impl Health {
     pub(super) fn receive(&mut self, event: &HttpEvent, now: Instant) {
         if let Some(attempt) = &mut self.attempt {
             attempt.receive(event, now);
+        }
+    }
+
+    /// Gives up the try under way.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.close(effects);
         }
     }
 

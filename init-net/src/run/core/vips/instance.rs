@@ -11,22 +11,27 @@
 
 use super::duty::INCAPABLE;
 use super::health::Health;
+use super::moving::provider;
 use super::place::{self, Place};
 use super::referee::{Referee, Ruling, Start};
 use super::saved::SavedVip;
 use super::talk::Talk;
 use crate::proto::announce::Announcer;
-use crate::proto::assign::{self, Assignment};
+use crate::proto::assign::Assignment;
 use crate::proto::etcd::Lease;
-use crate::proto::tls::Trust;
-use crate::proto::{Dialogue as _, Machine as _, vrrp};
+use crate::proto::{Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
-use crate::state::{Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus};
+use crate::state::{
+    AddressOp, Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus,
+};
 use crate::value::{Duration, Instant, Rng, earliest};
 
 /// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.
 const MAX_ROUNDS: usize = 32;
+
+/// Between two removals of an address of a former run.
+const CLEAR_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the instance tells about itself.
 pub(super) enum News {
@@ -43,7 +48,7 @@ pub(super) struct Instance {
     pub(super) spec: VipSpec,
     pub(super) place: Option<Place>,
     pub(super) referee: Option<Referee>,
-    health: Option<Health>,
+    pub(super) health: Option<Health>,
     /// Who moves it in the network around; `None`: the neighbours learn it.
     pub(super) provider: Option<Talk<Assignment>>,
     pub(super) duty: Duty,
@@ -51,12 +56,16 @@ pub(super) struct Instance {
     pub(super) promotions: u32,
     /// What is in the way, or was last.
     pub(super) reason: String,
+    /// Why this machine gives the address up by itself: the referee knows only that it was told to.
+    excuse: Option<String>,
+    /// It lost the address with its place, which is still to be told.
+    untold: Option<String>,
     /// Configuration that cannot be used.
     broken: Option<String>,
     /// What the stage before had, until this one has begun.
     inherited: Option<SavedVip>,
-    /// An address of a former run is being removed.
-    pub(super) clearing: bool,
+    /// When the address of a former run was last taken away.
+    cleared: Option<Instant>,
     stopping: bool,
 }
 
@@ -90,9 +99,11 @@ impl Instance {
             since: now,
             promotions: 0,
             reason: String::new(),
+            excuse: None,
+            untold: None,
             broken,
             inherited,
-            clearing: false,
+            cleared: None,
             stopping: false,
         }
     }
@@ -127,9 +138,12 @@ impl Instance {
                 return;
             }
         };
+        if self.place.is_none() {
+            self.reason.clear();
+        }
         let resumes = self.resumes(&place, observed, now);
         if resumes.is_none() {
-            self.remove_stale(&place, observed, effects);
+            self.remove_stale(&place, desired, observed, now, effects);
         }
         let moved = self
             .place
@@ -167,18 +181,26 @@ impl Instance {
     }
 
     /// An address of a former run, or on another link: it is taken away before anything else. What somebody else gave this
-    /// machine stays, and is told.
-    fn remove_stale(&mut self, place: &Place, observed: &Observed, effects: &mut Vec<Effect>) {
+    /// machine stays, and is told. So does one on a link that has an election of its own.
+    fn remove_stale(
+        &mut self,
+        place: &Place,
+        desired: &Desired,
+        observed: &Observed,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         let (mut foreign, mut stale) = (None, false);
         for there in place::there(&self.spec, observed) {
-            let held = self.is_held() && there.link.index == place.holder.index;
-            if held {
+            let here = there.link.index == place.holder.index;
+            let another = !here && desired.shares(there.status);
+            if another || (here && self.is_held()) {
                 continue;
             }
             if there.status.is_shared_by_us() {
                 stale = true;
-                // It may have gone since it was seen.
-                if self.clearing {
+                // It may have gone since it was seen; and what the kernel refuses it refuses again.
+                if self.cleared.is_some_and(|at| now < at + CLEAR_PAUSE) {
                     continue;
                 }
                 effects.push(Effect::Hold(vec![Op::AddressDel {
@@ -190,7 +212,11 @@ impl Instance {
                 foreign = Some(there.link.name);
             }
         }
-        self.clearing = stale;
+        if !stale {
+            self.cleared = None;
+        } else if self.cleared.is_none_or(|at| at + CLEAR_PAUSE <= now) {
+            self.cleared = Some(now);
+        }
         if let Some(link) = foreign {
             self.reason = format!("somebody else gave the address to {link} of this machine");
         }
@@ -247,11 +273,43 @@ impl Instance {
         if let Some(referee) = &mut self.referee {
             referee.set_local(None, now);
         }
+        if !matches!(self.duty, Duty::Without) {
+            self.since = now;
+            self.untold = Some(why.clone());
+        }
         self.drop_address(effects);
+        self.close_talks(effects);
         self.place = None;
         self.referee = None;
         self.provider = None;
         self.reason = why;
+    }
+
+    /// Before it is gone: it leaves no connection open.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        self.close_talks(effects);
+        if let Some(health) = &mut self.health {
+            health.close(effects);
+        }
+    }
+
+    fn close_talks(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(referee) = &mut self.referee {
+            referee.close(effects);
+        }
+        if let Some(provider) = &mut self.provider {
+            provider.close(effects);
+        }
+    }
+
+    /// This machine cannot do its duty until `until`: others may have the address, until then or for [`INCAPABLE`].
+    pub(super) fn give_up(&mut self, why: String, until: Instant, now: Instant) {
+        if let Some(referee) = &mut self.referee {
+            let hold = until.saturating_since(now).max(INCAPABLE);
+            referee.abdicate(hold, now);
+        }
+        self.reason.clone_from(&why);
+        self.excuse = Some(why);
     }
 
     /// What was said on the link.
@@ -263,6 +321,22 @@ impl Instance {
             && let Some(referee) = &mut self.referee
         {
             referee.receive_packet(packet, now);
+        }
+    }
+
+    /// Nothing can be heard on the link with that index.
+    pub(super) fn deafen(&mut self, index: u32, now: Instant) {
+        /// What is in the way.
+        const DEAF: &str = "nothing can be heard on the link";
+        if self.ear().is_none_or(|link| link.index != index) {
+            return;
+        }
+        if let Some(place) = &mut self.place {
+            place.local = Err(DEAF);
+        }
+        self.excuse = Some(DEAF.to_owned());
+        if let Some(referee) = &mut self.referee {
+            referee.set_local(None, now);
         }
     }
 
@@ -288,6 +362,7 @@ impl Instance {
         wires: &mut Wires<'_>,
         news: &mut Vec<News>,
     ) {
+        news.extend(self.untold.take().map(News::Lost));
         if let Some(health) = &mut self.health
             && !self.stopping
             && health.turn(now, rng, wires)
@@ -304,7 +379,10 @@ impl Instance {
         self.turn_provider(now, rng, wires, news);
         // What the provider said may make the referee say something.
         self.turn_referee(drained, now, rng, wires, news);
-        self.turn_holder(now, rng, wires.effects);
+        // Who stood still may have lost it: the referee says so before the address is kept alive and announced once more.
+        if drained || !self.wants_to_act(now) {
+            self.turn_holder(now, rng, wires.effects);
+        }
     }
 
     fn turn_referee(
@@ -327,6 +405,10 @@ impl Instance {
                 wires.effects.push(match message {
                     vrrp::Transmit::Frame(frame) => Effect::SendVip {
                         link: place.holder.clone(),
+                        frame,
+                    },
+                    vrrp::Transmit::Question(frame) => Effect::SendVip {
+                        link: place.link.clone(),
                         frame,
                     },
                     vrrp::Transmit::Datagram {
@@ -364,15 +446,19 @@ impl Instance {
         news: &mut Vec<News>,
     ) {
         match ruling {
-            Ruling::Won => match &mut self.provider {
-                Some(provider) => {
-                    provider.dialogue.acquire(now);
-                    self.duty = Duty::Acquiring;
-                    self.since = now;
+            Ruling::Won => {
+                self.excuse = None;
+                match &mut self.provider {
+                    Some(provider) => {
+                        provider.dialogue.acquire(now);
+                        self.duty = Duty::Acquiring;
+                        self.since = now;
+                    }
+                    None => self.hold(now, effects, news),
                 }
-                None => self.hold(now, effects, news),
-            },
+            }
             Ruling::Lost(why) => {
+                let why = self.excuse.take().unwrap_or(why);
                 let had = !matches!(self.duty, Duty::Without);
                 self.drop_address(effects);
                 if let Some(provider) = &mut self.provider {
@@ -400,54 +486,10 @@ impl Instance {
         }
     }
 
-    fn turn_provider(
-        &mut self,
-        now: Instant,
-        rng: &mut Rng,
-        wires: &mut Wires<'_>,
-        news: &mut Vec<News>,
-    ) {
-        let Some(provider) = &mut self.provider else {
-            return;
-        };
-        provider.turn(now, rng, wires);
-        while let Some(event) = self.provider.as_mut().and_then(|it| it.dialogue.event()) {
-            match event {
-                assign::Event::Held => match self.duty {
-                    Duty::Acquiring => self.hold(now, wires.effects, news),
-                    Duty::Held { .. } | Duty::Without => {}
-                },
-                assign::Event::Failed { why, retry_at } => {
-                    let hold = retry_at.saturating_since(now).max(INCAPABLE);
-                    self.step_back(why, hold, now, news);
-                }
-                assign::Event::LostTo(why) => self.step_back(why, INCAPABLE, now, news),
-                assign::Event::Nobody => {
-                    let text = "nobody has the address any more: it is acquired again".to_owned();
-                    news.push(News::Notice(log::Level::Warn, text));
-                }
-                assign::Event::Note(text) => news.push(News::Notice(log::Level::Info, text)),
-            }
-        }
-    }
-
-    /// The API gave it to nobody here: others may have it for `hold`.
-    fn step_back(&mut self, why: String, hold: Duration, now: Instant, news: &mut Vec<News>) {
-        news.push(News::Notice(log::Level::Warn, why.clone()));
-        if let Some(referee) = &mut self.referee {
-            referee.abdicate(hold, now);
-        }
-        self.reason = why;
-    }
-
-    /// Whether an op is about this address.
-    pub(super) fn concerns(&self, op: &Op) -> bool {
-        let address = match op {
-            Op::AddressReplace(op) => op.address,
-            Op::AddressDel { address, .. } => *address,
-            _ => return false,
-        };
-        address.address() == self.spec.ip
+    /// Whether the op puts this address on its link.
+    pub(super) fn concerns(&self, op: &AddressOp) -> bool {
+        let holder = self.place.as_ref().map(|place| place.holder.index);
+        op.address.address() == self.spec.ip && Some(op.link.index) == holder
     }
 
     /// Ends well: who comes next is told.
@@ -514,20 +556,6 @@ impl Instance {
         ])
     }
 
-    /// What the next stage goes on from; `None`: this machine does not have the address.
-    pub(super) fn saved(&self, now: Instant) -> Option<SavedVip> {
-        let (patience, lease) = self
-            .referee
-            .as_ref()
-            .filter(|_| self.is_held())?
-            .patience(now);
-        Some(SavedVip {
-            until: now + patience,
-            fit: self.health.as_ref().and_then(Health::fit),
-            lease,
-        })
-    }
-
     /// How it fares.
     pub(super) fn status(&self) -> VipStatus {
         let fault = self.referee.as_ref().and_then(Referee::fault);
@@ -554,22 +582,4 @@ impl Instance {
             promotions: self.promotions,
         }
     }
-}
-
-/// Who moves the address in the network around. `Err`: it cannot be asked, and why.
-fn provider(
-    spec: &VipSpec,
-    place: &Place,
-    hostname: &str,
-    now: Instant,
-) -> Result<Option<Talk<Assignment>>, String> {
-    let target = assign::Target {
-        ip: spec.ip,
-        hostname: hostname.to_owned(),
-        mac: place.mac,
-    };
-    let trust = spec.provider.ca().map(Trust::only).transpose();
-    let trust = trust.map_err(|error| format!("{}: {error}", spec.provider.name()))?;
-    let assignment = Assignment::new(&spec.provider, target, now);
-    Ok(assignment.map(|assignment| Talk::new(assignment, trust)))
 }

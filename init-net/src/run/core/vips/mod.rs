@@ -6,6 +6,7 @@
 mod duty;
 mod health;
 mod instance;
+mod moving;
 mod place;
 mod referee;
 mod saved;
@@ -21,11 +22,14 @@ use super::record::EventKind;
 use super::{Core, Doubt, Effect, HttpEvent, Outcome};
 use crate::proto::vrrp;
 use crate::state::{Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipStatus};
-use crate::value::{Instant, LinkName, Rng, earliest};
+use crate::value::{Duration, Instant, LinkName, Rng, earliest};
 use instance::{Instance, News};
 
 /// Ids of their connections begin here: they never meet those of what is fetched, or of probes.
 const FIRST_ID: u64 = 1 << 62;
+
+/// How long until it is tried again to listen where that failed.
+const DEAF_PAUSE: Duration = Duration::from_secs(5);
 
 /// Link and address.
 pub type Key = (LinkName, IpAddr);
@@ -51,6 +55,8 @@ pub struct Vips {
     /// What the stage before had, by `link/address`.
     inherited: BTreeMap<String, SavedVip>,
     next: u64,
+    /// When it is tried again to listen.
+    listen_at: Option<Instant>,
     stopping: bool,
 }
 
@@ -75,6 +81,7 @@ impl Default for Vips {
             ears: BTreeMap::new(),
             inherited: BTreeMap::new(),
             next: FIRST_ID,
+            listen_at: None,
             stopping: false,
         }
     }
@@ -117,7 +124,7 @@ impl Vips {
             self.dismiss(key, now);
         }
         for (key, spec) in &desired.vips {
-            self.employ(key, spec, now);
+            self.employ(key, spec, now, effects);
         }
         let hostname = hostname(desired, observed);
         for instance in self.instances.values_mut() {
@@ -127,7 +134,7 @@ impl Vips {
     }
 
     /// Begins with `spec`, or goes on with it.
-    fn employ(&mut self, key: &Key, spec: &VipSpec, now: Instant) {
+    fn employ(&mut self, key: &Key, spec: &VipSpec, now: Instant, effects: &mut Vec<Effect>) {
         if self.stopping {
             return;
         }
@@ -143,7 +150,9 @@ impl Vips {
                 Instance::new(spec.clone(), self.inherited.remove(&name(key)), now)
             }
         };
-        self.instances.insert(key.clone(), next);
+        if let Some(mut old) = self.instances.insert(key.clone(), next) {
+            old.close(effects);
+        }
     }
 
     /// Lets the instance say farewell.
@@ -167,19 +176,26 @@ impl Vips {
 
     /// Listens where something is to be heard, and nowhere else.
     fn listen(&mut self, effects: &mut Vec<Effect>) {
-        let mut wanted: BTreeMap<u32, (LinkAt, BTreeSet<IpAddr>, [bool; 2])> = BTreeMap::new();
+        #[derive(Default)]
+        struct Wanted {
+            addresses: BTreeSet<IpAddr>,
+            vrids: BTreeSet<u8>,
+            groups: [bool; 2],
+        }
+        let mut wanted: BTreeMap<u32, (LinkAt, Wanted)> = BTreeMap::new();
         for instance in self.all() {
             let (Some(link), VipElection::Vrrp(election)) =
                 (instance.ear(), &instance.spec.election)
             else {
                 continue;
             };
-            let (_, addresses, groups) = wanted
+            let (_, wanted) = wanted
                 .entry(link.index)
-                .or_insert_with(|| (link.clone(), BTreeSet::new(), [false; 2]));
-            addresses.insert(instance.spec.ip);
+                .or_insert_with(|| (link.clone(), Wanted::default()));
+            wanted.addresses.insert(instance.spec.ip);
+            wanted.vrids.insert(election.vrid);
             if election.peers.is_empty() {
-                groups[usize::from(instance.spec.ip.is_ipv6())] = true;
+                wanted.groups[usize::from(instance.spec.ip.is_ipv6())] = true;
             }
         }
         self.ears.retain(|index, _| {
@@ -189,9 +205,12 @@ impl Vips {
             }
             stays
         });
-        for (index, (link, addresses, [group4, group6])) in wanted {
+        for (index, (link, wanted)) in wanted {
+            let addresses: Vec<IpAddr> = wanted.addresses.into_iter().collect();
+            let vrids: Vec<u8> = wanted.vrids.into_iter().collect();
+            let [group4, group6] = wanted.groups;
             let hearing = Hearing {
-                filter: vrrp::filter(&addresses.into_iter().collect::<Vec<_>>()),
+                filter: vrrp::filter(&addresses, &vrids),
                 group4,
                 group6,
             };
@@ -224,6 +243,15 @@ impl Vips {
     pub(super) fn drained(&mut self, index: u32) {
         if let Some(ear) = self.ears.get_mut(&index) {
             ear.state = Heard::All;
+        }
+    }
+
+    /// Nothing can be heard on a link: who does not hear others must not believe that there are none.
+    pub(super) fn deaf(&mut self, index: u32, now: Instant) {
+        self.ears.remove(&index);
+        self.listen_at = Some(now + DEAF_PAUSE);
+        for instance in self.all_mut() {
+            instance.deafen(index, now);
         }
     }
 
@@ -278,6 +306,9 @@ impl Vips {
             ear.state = Heard::Unknown;
         }
         let before = self.leaving.len();
+        for (_, instance) in self.leaving.iter_mut().filter(|(_, it)| it.is_done()) {
+            instance.close(effects);
+        }
         self.leaving.retain(|(_, instance)| !instance.is_done());
         if self.leaving.len() != before {
             self.listen(effects);
@@ -288,12 +319,13 @@ impl Vips {
     /// What the kernel said to ops on these addresses.
     fn held(&mut self, outcomes: &[Outcome], now: Instant) {
         for outcome in outcomes {
-            for instance in self.all_mut().filter(|it| it.concerns(&outcome.op)) {
-                match (&outcome.op, &outcome.result) {
-                    (Op::AddressReplace(_), Err((_, why))) => instance.refused(why, now),
-                    (Op::AddressReplace(_), Ok(())) => instance.confirmed(now),
-                    (Op::AddressDel { .. }, Err(_)) => instance.not_cleared(),
-                    _ => {}
+            let Op::AddressReplace(op) = &outcome.op else {
+                continue;
+            };
+            for instance in self.all_mut().filter(|it| it.concerns(op)) {
+                match &outcome.result {
+                    Err((_, why)) => instance.refused(why, now),
+                    Ok(()) => instance.confirmed(now),
                 }
             }
         }
@@ -309,7 +341,8 @@ impl Vips {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        earliest(self.all().map(Instance::deadline))
+        let instances = self.all().map(Instance::deadline);
+        earliest(instances.chain([self.listen_at]))
     }
 }
 
@@ -357,6 +390,10 @@ impl Core {
             nameservers: servers,
             trusted: &mut self.trusted,
         };
+        if self.vips.listen_at.is_some_and(|at| at <= now) {
+            self.vips.listen_at = None;
+            self.looks.need(Doubt::LINKS, now);
+        }
         let observed = self.observed.as_ref();
         let told = self
             .vips

@@ -1,12 +1,16 @@
 //! [`Place`]: where a shared address would be on this machine.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 
 use crate::proto::vrrp::Local;
 use crate::state::{
     AddressStatus, Desired, KindStatus, LinkAt, LinkStatus, Observed, Scope, VipElection, VipSpec,
 };
-use crate::value::{LinkName, Mac, SysctlKey};
+use crate::value::{LinkName, Mac, Prefix, SysctlKey};
+
+/// Most links below each other: a macvlan on a VLAN on a bridge on a VLAN on a bond.
+const DEEPEST: usize = 5;
 
 /// The links of a shared address, and this machine on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +25,8 @@ pub(super) struct Place {
     pub(super) local: Result<Local, &'static str>,
     /// Whether it passes packets on for others.
     pub(super) forwards: bool,
-    /// The active member of the holder, where it is a bond: neighbours learn again when it is another.
-    pub(super) active_member: Option<u32>,
+    /// The active members of bonds at or below the holder: neighbours, and switches, learn again when one is another.
+    pub(super) active_members: BTreeSet<u32>,
 }
 
 /// The address as the machine has it.
@@ -47,37 +51,53 @@ impl Place {
         let link = find(&spec.link_name)?;
         let holder = find(&spec.holder)?;
         let up = |link: &LinkStatus| link.is_up() && link.has_carrier();
-        let local = match holder.hardware_addr {
+        let local = match (holder.hardware_addr, link.hardware_addr) {
             _ if !up(link) || !up(holder) => Err("the link has no carrier"),
-            // A machine that asks etcd needs no address on this link.
-            None => Err("the link has no hardware address"),
-            Some(mac) => match source(spec, link, desired, observed) {
-                Some(source) => Ok(Local { source, mac }),
-                None if matches!(spec.election, VipElection::Etcd(_)) => Ok(Local {
-                    source: spec.ip,
-                    mac,
-                }),
-                None => Err("the link has no address to speak from"),
-            },
+            (Some(mac), Some(card)) => {
+                let source = source(spec, link, desired, observed);
+                // A machine that asks etcd needs no address on this link.
+                let by_etcd = matches!(spec.election, VipElection::Etcd(_));
+                match source.or(by_etcd.then_some(spec.ip)) {
+                    Some(source) => Ok(Local { source, mac, card }),
+                    None => Err("the link has no address to speak from"),
+                }
+            }
+            _ => Err("the link has no hardware address"),
         };
         Ok(Self {
             local,
             mac: holder.hardware_addr,
             forwards: forwards(desired, &holder.name),
-            active_member: active_member(holder, link),
+            active_members: active_members(holder.index, observed),
             link: at(link),
             holder: at(holder),
         })
     }
 }
 
-/// The active member of a bond.
-fn active_member(holder: &LinkStatus, link: &LinkStatus) -> Option<u32> {
-    let of = |link: &LinkStatus| match link.kind_data {
-        Some(KindStatus::Bond { active_index, .. }) => Some(active_index),
-        _ => None,
-    };
-    of(holder).or_else(|| of(link))
+/// The active members of the bonds at or below a link: a VLAN or a macvlan stands on one, a bridge has one as its port.
+fn active_members(holder: u32, observed: &Observed) -> BTreeSet<u32> {
+    let (mut level, mut active) = (BTreeSet::from([holder]), BTreeSet::new());
+    for _ in 0..DEEPEST {
+        let mut below = BTreeSet::new();
+        for link in level.iter().filter_map(|index| observed.links.get(index)) {
+            match &link.kind_data {
+                Some(KindStatus::Bond { active_index, .. }) => {
+                    active.insert(*active_index);
+                }
+                Some(KindStatus::Bridge(_)) => {
+                    let ports = observed.links.values();
+                    let ports = ports.filter(|port| port.master_index == link.index);
+                    below.extend(ports.map(|port| port.index));
+                }
+                _ => {
+                    below.insert(link.link_index);
+                }
+            }
+        }
+        level = below;
+    }
+    active
 }
 
 /// Whether the configuration makes the machine a router of IPv6 on `link`, as neighbour advertisements tell.
@@ -113,7 +133,7 @@ pub(super) fn comes_first(spec: &VipSpec, place: &Place, observed: &Observed) ->
     });
     let is_first = on_link
         .next()
-        .is_some_and(|first| first.address.address() == spec.ip);
+        .is_some_and(|first| first.address == Prefix::host(spec.ip));
     is_first
         && on_link.any(|other| {
             other.valid_until.is_none() || !other.is_shared_by_us() || other.address.len() < 32

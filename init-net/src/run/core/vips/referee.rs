@@ -5,8 +5,8 @@ use crate::proto::etcd::{self, Campaign, Lease};
 use crate::proto::tls::Trust;
 use crate::proto::vrrp::{self, Local, Vrrp};
 use crate::proto::{Dialogue as _, Machine as _};
-use crate::run::core::HttpEvent;
 use crate::run::core::fetches::Wires;
+use crate::run::core::{Effect, HttpEvent};
 use crate::state::{EtcdElection, VipElection, VipSpec, VrrpElection};
 use crate::value::{Duration, Instant, Rng};
 
@@ -49,16 +49,18 @@ impl Referee {
         start: &Start<'_>,
         now: Instant,
     ) -> Result<Option<Self>, String> {
+        // One that is asked over another link would give the address to a link without a cable, too.
+        let Some(local) = start.local else {
+            return Ok(None);
+        };
         match &spec.election {
             VipElection::Vrrp(election) => {
                 let settings = settings(spec, election);
-                Ok(start.local.map(|local| {
-                    let vrrp = match start.resumes {
-                        Some(_) => Vrrp::resume(settings, local, start.fit, now),
-                        None => Vrrp::new(settings, local, start.fit, now),
-                    };
-                    Self::Vrrp(Box::new(vrrp))
-                }))
+                let vrrp = match start.resumes {
+                    Some(_) => Vrrp::resume(settings, local, start.fit, now),
+                    None => Vrrp::new(settings, local, start.fit, now),
+                };
+                Ok(Some(Self::Vrrp(Box::new(vrrp))))
             }
             VipElection::Etcd(election) => {
                 let settings = campaign(election, start.hostname, spec.bootstrap)?;
@@ -180,6 +182,14 @@ impl Referee {
         match self {
             Self::Vrrp(vrrp) => vrrp.is_done(),
             Self::Etcd(talk) => talk.dialogue.is_done(),
+        }
+    }
+
+    /// Gives up the request under way.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        match self {
+            Self::Vrrp(_) => {}
+            Self::Etcd(talk) => talk.close(effects),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::health::Health;
+use super::instance::Instance;
 use crate::value::Instant;
 
 /// A shared address that this machine has.
@@ -16,4 +18,20 @@ pub struct SavedVip {
     /// The lease of etcd that it has it by.
     #[serde(default)]
     pub lease: Option<i64>,
+}
+
+impl Instance {
+    /// What the next stage goes on from; `None`: this machine does not have the address.
+    pub(super) fn saved(&self, now: Instant) -> Option<SavedVip> {
+        let (patience, lease) = self
+            .referee
+            .as_ref()
+            .filter(|_| self.is_held())?
+            .patience(now);
+        Some(SavedVip {
+            until: now + patience,
+            fit: self.health.as_ref().and_then(Health::fit),
+            lease,
+        })
+    }
 }
