@@ -33,8 +33,8 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Listens on `address` in `namespace` with the certificate `name` that `authority` has issued, and asks `server`, which is in
-    /// the same namespace.
+    /// Listens on `address` in `namespace` with the certificate `name` that `authority` has issued, and asks `server`, which is
+    /// in the same namespace.
     ///
     /// # Errors
     /// There is no such certificate, the address is not on an interface there, or the port is taken.

@@ -10,9 +10,8 @@ use super::super::stage::{Stage, V4};
 use super::{API, FLOATING, Place, Provider, api, assert_no_secret, until_reason};
 
 /// Who is not the API gets no token and costs the address alone; the API itself is asked as soon as it is there.
-#[test]
-fn only_an_api_with_the_right_certificate_is_asked() {
-    let stage = Stage::new("vip-cloud-tls");
+fn only_the_right_certificate_counts(test: &'static str, provider: Provider) {
+    let stage = Stage::new(test);
     let station = stage.station(API);
     let api = api(&stage, &station);
     let folder = stage.lab.folder().join("tls");
@@ -42,7 +41,7 @@ fn only_an_api_with_the_right_certificate_is_asked() {
         base: format!("https://{}", station.v4()),
         ca: Some(fs::read_to_string(authority.file("ca.pem")).unwrap()),
     };
-    let config = |number| Provider::HCloud.config(number, &[FLOATING], &place);
+    let config = |number| provider.config(number, &[FLOATING], &place);
     let (a, b) = (stage.ours(2), stage.ours(3));
 
     let no_api = front(&strangers, "stranger");
@@ -63,7 +62,7 @@ fn only_an_api_with_the_right_certificate_is_asked() {
     );
     drop(no_api);
     assert_eq!((a.has(V4), a.has(FLOATING)), (true, false));
-    let asked = api.log().count("floating_ips");
+    let asked = api.log().count(provider.reads());
     assert_eq!(asked, 0, "{:#?}", api.log().lines());
 
     let _front = front(&authority, "api");
@@ -75,4 +74,14 @@ fn only_an_api_with_the_right_certificate_is_asked() {
     b.until_of(FLOATING, "active");
     assert_eq!((api.owner(FLOATING), b.has(FLOATING)), (Some(3), true));
     assert_no_secret(&b, FLOATING);
+}
+
+#[test]
+fn only_an_api_with_the_right_certificate_is_asked() {
+    only_the_right_certificate_counts("vip-hcloud-tls", Provider::HCloud);
+}
+
+#[test]
+fn only_a_hook_with_the_right_certificate_is_asked() {
+    only_the_right_certificate_counts("vip-hook-tls", Provider::Hook);
 }
