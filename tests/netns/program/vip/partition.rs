@@ -93,7 +93,9 @@ fn one_keeps_it(
     heals: Moment,
 ) {
     let keeps = winner(vip, had);
-    stage.owned_by_of(vip, keeps.mac(), heals);
+    let everybody: Vec<&Member<'_>> = all.iter().collect();
+    let has = one_of(stage, vip, &everybody, heals);
+    assert_eq!(has.mac(), keeps.mac(), "{vip}\n{}", stage.story());
     let timeline = stage.timeline(vip);
     for other in had.iter().filter(|it| it.mac() != keeps.mac()) {
         let spans = timeline.spans();
@@ -112,9 +114,6 @@ fn one_keeps_it(
         "{vip}: {reached:?}\n{}",
         stage.timeline(vip).story()
     );
-    for member in all {
-        assert_eq!(member.has(vip), member.mac() == keeps.mac(), "{vip}");
-    }
 }
 
 /// What the three go through; the first of them has the addresses to begin with.
