@@ -12,12 +12,12 @@ use core::mem;
 use std::collections::VecDeque;
 
 use super::gateway::{self, Ask, Candidate, MAX_CANDIDATES, Said, key_of};
-use super::lease::{Granted, margin};
+use super::lease::Granted;
 use super::namesake::Namesake;
 use super::{Event, Lease, Settings, Why};
 use crate::proto::Dialogue;
 use crate::proto::http::{FetchError, Request, Response, Url};
-use crate::value::{Duration, Instant, Rng, earliest};
+use crate::value::{Duration, Instant, LEAST_LEASE, Rng, earliest, lease_margin, lease_use};
 
 /// Most members that are asked in turn: a cluster has seven at most.
 const MAX_ENDPOINTS: usize = 16;
@@ -129,7 +129,7 @@ impl Campaign {
             lease: Some(Granted {
                 id: lease.id,
                 ttl,
-                ends: lease.until + margin(ttl),
+                ends: lease.until + lease_margin(ttl),
                 renew_at: now,
             }),
             place: Place::Asked,
@@ -434,7 +434,7 @@ impl Dialogue for Campaign {
             self.fail(None, "there is no endpoint", now);
             return None;
         };
-        let mut deadline = now + PATIENCE.min(self.settings.ttl / 4);
+        let mut deadline = now + PATIENCE.min(lease_use(self.settings.ttl) / 4);
         if let Some(lease) = self.lease.filter(|_| self.active) {
             deadline = deadline.min(lease.gives_up());
         }
@@ -464,7 +464,7 @@ impl Dialogue for Campaign {
             Ok(response) => gateway::read(&ask, response),
             Err(error) => Err(error.cause.to_string()),
         };
-        match said {
+        match said.and_then(usable) {
             Ok(said) => {
                 self.failed = 0;
                 self.retry = RETRY_FIRST;
@@ -492,5 +492,15 @@ impl Dialogue for Campaign {
             None => self.next().map(|(_, at)| at),
         };
         earliest([gives_up, next])
+    }
+}
+
+/// A lease that is too short for its margin is none.
+fn usable(said: Said) -> Result<Said, String> {
+    match said {
+        Said::Granted(_, ttl) | Said::Renewed(ttl) if ttl < LEAST_LEASE => Err(format!(
+            "it grants {ttl:?}, and a lease is {LEAST_LEASE:?} at least"
+        )),
+        said => Ok(said),
     }
 }

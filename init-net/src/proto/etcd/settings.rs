@@ -16,8 +16,8 @@ pub struct Settings {
     pub key: String,
     /// What this machine is called there: its host name, which no other machine has.
     pub candidate: String,
-    /// For how long an owner that is gone keeps the key; etcd counts whole seconds, and grants no less than it takes to elect a
-    /// leader of its own (two seconds as it comes).
+    /// For how long an owner that is gone keeps the key, [`crate::value::LEAST_LEASE`] at least; etcd counts whole seconds, and
+    /// may grant more.
     pub ttl: Duration,
     /// Whether a machine that is not fit takes the key when nobody else campaigns.
     pub bootstrap: bool,

@@ -11,8 +11,8 @@ use super::super::machine::PATIENCE;
 use super::ours::{LINK, Ours};
 use super::stage::{Moment, Stage, V4};
 
-/// The lease: long enough for a busy host.
-const TTL: Duration = Duration::from_secs(6);
+/// The lease, as it comes: long enough for a busy host.
+const TTL: Duration = Duration::from_secs(10);
 
 /// As long as the kernel keeps an address that nobody refreshes, and what a second of the kernel's takes.
 const LIFETIME: Duration = Duration::from_secs(4);
