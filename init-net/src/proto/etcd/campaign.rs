@@ -121,8 +121,8 @@ impl Campaign {
         }
     }
 
-    /// A campaign that goes on with the lease of one that had the key: [`Campaign::lease`] of then. It has the key at once, without
-    /// a word, when the lease cannot have ended meanwhile; otherwise it asks first.
+    /// A campaign that goes on with the lease of another one: [`Campaign::lease`] of then. It has the key at once, without a word,
+    /// when the other one had it and the lease cannot have ended meanwhile; otherwise it asks first.
     pub fn resume(settings: Settings, lease: Lease, fit: bool, now: Instant) -> Self {
         let ttl = settings.ttl;
         Self {
@@ -180,12 +180,18 @@ impl Campaign {
         self.fault.as_deref()
     }
 
-    /// The lease that it has the key by, for [`Campaign::resume`].
+    /// The lease that it has the key by, or waits with, for [`Campaign::resume`].
     pub fn lease(&self) -> Option<Lease> {
-        let lease = self.lease.filter(|_| self.active)?;
+        let stays = !self.leaving && self.farewells.is_none();
+        let lease = self.lease.filter(|_| stays)?;
+        let until = if self.active {
+            lease.gives_up()
+        } else {
+            Instant::BOOT
+        };
         Some(Lease {
             id: lease.id,
-            until: lease.gives_up(),
+            until,
         })
     }
 
@@ -371,8 +377,9 @@ impl Campaign {
             }
             self.place = Place::Out;
         }
-        if position != Some(0) {
-            self.lose(Why::Deleted);
+        if self.active && position != Some(0) {
+            // Without its lease, so that nothing else that this may hold is kept by it: the next process may have another key.
+            self.leave(Why::Deleted);
         }
         self.leave_if_unfit();
         let (false, Some(position), Some(lease)) = (self.leaving, position, &mut self.lease) else {

@@ -28,7 +28,7 @@ pub struct Settings {
 pub struct Lease {
     /// Its number.
     pub id: i64,
-    /// Until when etcd gives its keys to nobody else, whatever happens.
+    /// Until when the key is its owner's, whatever happens; [`Instant::BOOT`]: it waits with it.
     pub until: Instant,
 }
 

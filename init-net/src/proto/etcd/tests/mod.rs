@@ -476,6 +476,43 @@ fn the_next_process_goes_on_with_the_lease() {
     assert_eq!(lab.etcd.names(), ["b", "a"]);
 }
 
+/// A place in the queue goes over as well: what the old process left there would be in the way of the new one.
+#[test]
+fn the_next_process_waits_where_the_last_one_did() {
+    let mut lab = Lab::new();
+    let (mut a, mut b) = (lab.campaign("a"), lab.campaign("b"));
+    lab.pass(&mut [&mut a, &mut b], seconds(5));
+    let lease = b.lease().unwrap();
+    assert_eq!(lease.until, Instant::BOOT);
+    let mut next = Campaign::resume(settings("b", TTL), lease, true, lab.now);
+    assert!(!next.is_active());
+    let told = lab.pass(&mut [&mut a, &mut next], seconds(30));
+    assert_eq!(told, [(1, owner("a"))]);
+    assert_eq!(lab.etcd.names(), ["a", "b"]);
+    assert_eq!(next.lease(), Some(lease));
+    a.stop(lab.now);
+    assert_eq!(a.lease(), None);
+    lab.pass(&mut [&mut a, &mut next], seconds(1));
+    assert!(next.is_active());
+}
+
+/// The configuration changed between two processes: the old key is not kept alive by the lease that goes over.
+#[test]
+fn the_next_process_with_another_key_leaves_the_old_one() {
+    let mut lab = Lab::new();
+    let mut a = lab.campaign("a");
+    lab.pass(&mut [&mut a], seconds(5));
+    let elsewhere = Settings {
+        key: "elsewhere".into(),
+        ..settings("a", TTL)
+    };
+    let mut next = Campaign::resume(elsewhere, a.lease().unwrap(), true, lab.now);
+    let told = lab.pass(&mut [&mut next], seconds(2));
+    assert_eq!(told.first(), Some(&(0, Event::Lost(Why::Deleted))));
+    assert!(next.is_active());
+    assert_eq!((lab.etcd.names().len(), lab.etcd.lease_count()), (1, 1));
+}
+
 #[test]
 fn without_an_endpoint_it_says_so() {
     let none = Settings {

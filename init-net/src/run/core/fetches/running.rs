@@ -102,12 +102,15 @@ impl Running {
             }
         }
         let answer = self.fetch.event();
-        if answer.is_some()
-            && let Some(id) = self.connection.take()
-        {
-            wires.effects.push(Effect::Close { id });
+        if answer.is_some() {
+            self.close(wires.effects);
         }
         answer
+    }
+
+    /// Closes its connection, if there is one.
+    pub(in crate::run::core) fn close(&mut self, effects: &mut Vec<Effect>) {
+        effects.extend(self.connection.take().map(|id| Effect::Close { id }));
     }
 
     fn trust(&mut self, wires: &mut Wires<'_>) {

@@ -195,6 +195,24 @@ fn an_address_that_is_configured_no_more_goes() {
 }
 
 #[test]
+fn a_check_that_is_under_way_ends_with_what_it_was_for() {
+    let check = |timeout: &str| {
+        format!("check: {{tcp: '192.0.2.9:80', interval: 1s, timeout: {timeout}}}\n")
+    };
+    let mut machine = machine(&check("60s"), None);
+    machine.run(2);
+    assert!(has(&machine));
+    assert_eq!(machine.open.len(), 1);
+    configure(&mut machine, &config(&check("50s")));
+    machine.run(2);
+    assert!(has(&machine));
+    assert_eq!(machine.open.len(), 1);
+    configure(&mut machine, "");
+    machine.run(2);
+    assert_eq!(machine.open.len(), 0);
+}
+
+#[test]
 fn without_a_carrier_nobody_has_it() {
     let mut machine = machine("", None);
     machine.run(2);
@@ -207,6 +225,28 @@ fn without_a_carrier_nobody_has_it() {
     machine.run(1);
     assert!(!has(&machine));
     assert_eq!(status(&machine), VipState::Fault);
+}
+
+/// People are told of an address that went with its link, as of any other that was lost.
+#[test]
+fn without_a_link_nobody_has_it() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    assert!(has(&machine));
+    machine.kernel.links.remove(&2);
+    machine.kernel.addresses.retain(|a| a.link_index != 2);
+    machine
+        .queue
+        .push_back(Event::Changed(Doubt::LINKS | Doubt::ADDRESSES));
+    machine.run(1);
+    assert_eq!(status(&machine), VipState::Waiting);
+    let lost = "vip: this machine has 192.0.2.100 on eth0 no more: link eth0 is not there";
+    assert_eq!(
+        machine.log.iter().filter(|line| *line == lost).count(),
+        1,
+        "{:?}",
+        machine.log
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! [`Health`]: whether this machine is fit to have a shared address, as its check says.
 
 use crate::proto::tls::Trust;
-use crate::run::core::HttpEvent;
 use crate::run::core::attempt::Attempt;
 use crate::run::core::fetches::Wires;
+use crate::run::core::{Effect, HttpEvent};
 use crate::state::VipCheck;
 use crate::value::{Duration, Instant, Rng};
 
@@ -89,6 +89,13 @@ impl Health {
         }
         self.fit = Some(good);
         true
+    }
+
+    /// Gives up what is open.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.close(effects);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -12,7 +12,7 @@
 use super::duty::INCAPABLE;
 use super::health::Health;
 use super::place::{self, Place};
-use super::referee::{Referee, Ruling, Start};
+use super::referee::{Referee, Ruling, Start, same_election};
 use super::saved::SavedVip;
 use super::talk::Talk;
 use crate::proto::announce::Announcer;
@@ -56,6 +56,8 @@ pub(super) struct Instance {
     inherited: Option<SavedVip>,
     /// An address of a former run is being removed.
     pub(super) clearing: bool,
+    /// By what name others know this machine.
+    hostname: String,
     stopping: bool,
 }
 
@@ -92,6 +94,7 @@ impl Instance {
             broken,
             inherited,
             clearing: false,
+            hostname: String::new(),
             stopping: false,
         }
     }
@@ -102,8 +105,7 @@ impl Instance {
         let saved = self.saved(now).filter(|_| {
             self.spec.holder == spec.holder
                 && self.spec.provider == spec.provider
-                && core::mem::discriminant(&self.spec.election)
-                    == core::mem::discriminant(&spec.election)
+                && same_election(&self.spec.election, &spec.election)
         })?;
         let mut next = Self::new(spec.clone(), Some(saved), now);
         next.promotions = self.promotions;
@@ -118,16 +120,18 @@ impl Instance {
         hostname: &str,
         now: Instant,
         effects: &mut Vec<Effect>,
+        news: &mut Vec<News>,
     ) {
+        hostname.clone_into(&mut self.hostname);
         let place = match Place::find(&self.spec, desired, observed) {
             Ok(place) => place,
             Err(why) => {
-                self.lose_place(why, now, effects);
+                self.lose_place(why, now, effects, news);
                 return;
             }
         };
         let resumes = self.resumes(&place, observed, now);
-        if resumes.is_none() {
+        if !resumes {
             self.remove_stale(&place, observed, effects);
         }
         let moved = self
@@ -135,7 +139,7 @@ impl Instance {
             .as_ref()
             .is_some_and(|old| old.link != place.link || old.holder != place.holder);
         if moved {
-            self.lose_place("the link is another one".into(), now, effects);
+            self.lose_place("the link is another one".into(), now, effects, news);
         }
         if let Some(referee) = &mut self.referee
             && self
@@ -145,24 +149,23 @@ impl Instance {
         {
             referee.set_local(place.local.ok(), now);
         }
-        self.begin(&place, resumes, hostname, now);
+        self.begin(&place, resumes, now);
         self.keep(&place, observed, now, effects);
         self.place = Some(place);
         self.inherited = None;
     }
 
-    /// With which lease (of etcd) it goes on where the stage before stopped; `None`: it does not.
-    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> Option<Option<Lease>> {
-        let saved = self.inherited.as_ref().filter(|saved| now < saved.until)?;
+    /// Whether it goes on where the stage before stopped.
+    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> bool {
+        let saved = self.inherited.as_ref();
+        let Some(saved) = saved.filter(|saved| now < saved.until) else {
+            return false;
+        };
         let here = place::there(&self.spec, observed)
             .any(|there| there.link.index == place.holder.index && place::is_ours(there.status));
-        let lease = saved.lease.map(|id| Lease {
-            id,
-            until: saved.until,
-        });
         // What was had by another kind of election is nothing to go on from.
-        let same = lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
-        (same && here && place.local.is_ok()).then_some(lease)
+        let same = saved.lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
+        same && here && place.local.is_ok()
     }
 
     /// An address of a former run, or on another link: it is taken away before anything else. What somebody else gave this
@@ -195,32 +198,37 @@ impl Instance {
         }
     }
 
-    fn begin(
-        &mut self,
-        place: &Place,
-        resumes: Option<Option<Lease>>,
-        hostname: &str,
-        now: Instant,
-    ) {
-        // A campaign ended with the carrier, and begins anew with it.
-        if self.referee.as_ref().is_some_and(Referee::is_done) && place.local.is_ok() {
+    /// A campaign that ended with the carrier or the link begins anew with it.
+    fn begin_anew(&mut self, now: Instant) {
+        let ended = self.referee.as_ref().is_some_and(Referee::is_done) && !self.stopping;
+        let place = self.place.as_ref().filter(|place| place.local.is_ok());
+        if ended && let Some(place) = place.cloned() {
             self.referee = None;
+            self.begin(&place, false, now);
         }
+    }
+
+    fn begin(&mut self, place: &Place, resumes: bool, now: Instant) {
         if self.referee.is_some() || self.broken.is_some() || self.stopping {
             return;
         }
+        let lease = |saved: &SavedVip| {
+            let until = if resumes { saved.until } else { Instant::BOOT };
+            saved.lease.map(|id| Lease { id, until })
+        };
         let start = Start {
             local: place.local.ok(),
-            hostname,
+            hostname: &self.hostname,
             fit: self.is_fit(),
             resumes,
+            lease: self.inherited.as_ref().and_then(lease),
         };
         match Referee::new(&self.spec, &start, now) {
             Ok(None) => {}
             Ok(Some(referee)) => {
                 self.referee = Some(referee);
-                self.provider = provider(&self.spec, place, hostname, now);
-                if resumes.is_some() {
+                self.provider = provider(&self.spec, place, &self.hostname, now);
+                if resumes {
                     self.resume(now);
                 }
             }
@@ -239,14 +247,27 @@ impl Instance {
         self.since = now;
     }
 
-    fn lose_place(&mut self, why: String, now: Instant, effects: &mut Vec<Effect>) {
+    fn lose_place(
+        &mut self,
+        why: String,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+        news: &mut Vec<News>,
+    ) {
+        if !matches!(self.duty, Duty::Without) {
+            self.since = now;
+            news.push(News::Lost(why.clone()));
+        }
         if let Some(referee) = &mut self.referee {
             referee.set_local(None, now);
         }
         self.drop_address(effects);
         self.place = None;
-        self.referee = None;
-        self.provider = None;
+        // Who speaks on the link has nobody to speak to; a cluster is told that the key is left.
+        self.referee = self.referee.take_if(|referee| !referee.hears_packets());
+        if let Some(mut provider) = self.provider.take() {
+            provider.close(effects);
+        }
         self.reason = why;
     }
 
@@ -302,6 +323,7 @@ impl Instance {
         self.turn_provider(now, rng, wires, news);
         // What the provider said may make the referee say something.
         self.turn_referee(drained, now, rng, wires, news);
+        self.begin_anew(now);
         self.turn_holder(now, rng, wires.effects);
     }
 
@@ -315,13 +337,15 @@ impl Instance {
     ) {
         for _ in 0..MAX_ROUNDS {
             self.obey_all(now, wires.effects, news);
-            let (Some(referee), Some(place)) = (&mut self.referee, &self.place) else {
+            let Some(referee) = &mut self.referee else {
                 return;
             };
             if referee.hears_packets() && !drained {
                 return;
             }
+            let place = self.place.as_ref();
             let more = referee.turn(now, rng, wires, |wires, message| {
+                let Some(place) = place else { return };
                 wires.effects.push(match message {
                     vrrp::Transmit::Frame(frame) => Effect::SendVip {
                         link: place.holder.clone(),
@@ -457,6 +481,14 @@ impl Instance {
         told && self.provider.as_ref().is_none_or(left)
     }
 
+    /// Gives up what is open: nothing is left to be said, or the next one says it.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        let (referee, provider) = (self.referee.as_mut(), self.provider.as_mut());
+        referee.into_iter().for_each(|it| it.close(effects));
+        provider.into_iter().for_each(|it| it.close(effects));
+        self.health.iter_mut().for_each(|it| it.close(effects));
+    }
+
     fn is_fit(&self) -> bool {
         self.health
             .as_ref()
@@ -505,15 +537,12 @@ impl Instance {
         ])
     }
 
-    /// What the next stage goes on from; `None`: this machine does not have the address.
+    /// What the next stage goes on from; `None`: this machine does not have the address, and has no place in a queue.
     pub(super) fn saved(&self, now: Instant) -> Option<SavedVip> {
-        let (patience, lease) = self
-            .referee
-            .as_ref()
-            .filter(|_| self.is_held())?
-            .patience(now);
-        Some(SavedVip {
-            until: now + patience,
+        let (patience, lease) = self.referee.as_ref()?.patience(now);
+        let held = self.is_held();
+        (held || lease.is_some()).then(|| SavedVip {
+            until: if held { now + patience } else { now },
             fit: self.health.as_ref().and_then(Health::fit),
             lease,
         })

@@ -5,8 +5,8 @@ use crate::proto::etcd::{self, Campaign, Lease};
 use crate::proto::tls::Trust;
 use crate::proto::vrrp::{self, Local, Vrrp};
 use crate::proto::{Dialogue as _, Machine as _};
-use crate::run::core::HttpEvent;
 use crate::run::core::fetches::Wires;
+use crate::run::core::{Effect, HttpEvent};
 use crate::state::{EtcdElection, VipElection, VipSpec, VrrpElection};
 use crate::value::{Duration, Instant, Rng};
 
@@ -38,8 +38,10 @@ pub(super) struct Start<'a> {
     pub(super) hostname: &'a str,
     /// Whether it is fit.
     pub(super) fit: bool,
-    /// The stage before had the address: with this lease, of etcd.
-    pub(super) resumes: Option<Option<Lease>>,
+    /// Whether the stage before had the address, and this one goes on.
+    pub(super) resumes: bool,
+    /// The lease of etcd that the stage before had it by, or waited with.
+    pub(super) lease: Option<Lease>,
 }
 
 impl Referee {
@@ -54,17 +56,19 @@ impl Referee {
                 let settings = settings(spec, election);
                 Ok(start.local.map(|local| {
                     let vrrp = match start.resumes {
-                        Some(_) => Vrrp::resume(settings, local, start.fit, now),
-                        None => Vrrp::new(settings, local, start.fit, now),
+                        true => Vrrp::resume(settings, local, start.fit, now),
+                        false => Vrrp::new(settings, local, start.fit, now),
                     };
                     Self::Vrrp(Box::new(vrrp))
                 }))
             }
+            // Who could not have the address does not campaign.
+            VipElection::Etcd(_) if start.local.is_none() => Ok(None),
             VipElection::Etcd(election) => {
                 let settings = campaign(election, start.hostname, spec.bootstrap)?;
-                let campaign = match start.resumes {
-                    Some(Some(lease)) => Campaign::resume(settings, lease, start.fit, now),
-                    _ => Campaign::new(settings, start.fit, now),
+                let campaign = match start.lease {
+                    Some(lease) => Campaign::resume(settings, lease, start.fit, now),
+                    None => Campaign::new(settings, start.fit, now),
                 };
                 let trust = trust(election).map_err(|error| format!("etcd: {error}"))?;
                 Ok(Some(Self::Etcd(Box::new(Talk::new(campaign, trust)))))
@@ -217,11 +221,29 @@ impl Referee {
         }
     }
 
+    /// Gives up what is open.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        match self {
+            Self::Vrrp(_) => {}
+            Self::Etcd(talk) => talk.close(effects),
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Vrrp(vrrp) => vrrp.deadline(),
             Self::Etcd(talk) => talk.deadline(),
         }
+    }
+}
+
+/// Whether what was won in the one is had in the other.
+pub(super) fn same_election(one: &VipElection, other: &VipElection) -> bool {
+    match (one, other) {
+        (VipElection::Vrrp(_), VipElection::Vrrp(_)) => true,
+        (VipElection::Etcd(one), VipElection::Etcd(other)) => one.key == other.key,
+        (VipElection::Vrrp(_), VipElection::Etcd(_))
+        | (VipElection::Etcd(_), VipElection::Vrrp(_)) => false,
     }
 }
 

@@ -1,19 +1,19 @@
-//! What the next stage needs to know of shared addresses: it goes on with those that this one has.
+//! What the next stage needs to know of shared addresses: it goes on with those that this one has, or waits for in a queue.
 
 use serde::{Deserialize, Serialize};
 
 use crate::value::Instant;
 
-/// A shared address that this machine has.
+/// A shared address that this machine has, or waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedVip {
-    /// Until when the others wait for it to say something: later somebody else may have the address.
+    /// Until when the others wait for it to say something: later somebody else may have the address. Over: this machine waits.
     pub until: Instant,
     /// Whether its check has said that it is fit.
     #[serde(default)]
     pub fit: Option<bool>,
-    /// The lease of etcd that it has it by.
+    /// The lease of etcd that it has it by, or waits with.
     #[serde(default)]
     pub lease: Option<i64>,
 }

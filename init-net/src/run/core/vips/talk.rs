@@ -3,8 +3,8 @@
 use crate::proto::Dialogue;
 use crate::proto::http::Fetch;
 use crate::proto::tls::Trust;
-use crate::run::core::HttpEvent;
 use crate::run::core::fetches::{Running, Wires};
+use crate::run::core::{Effect, HttpEvent};
 use crate::value::{Instant, Rng, earliest};
 
 /// A dialogue, its request under way, and whom it believes.
@@ -47,6 +47,13 @@ impl<D: Dialogue> Talk<D> {
             };
             let fetch = Fetch::new(request, None, now).once();
             self.running = Some(Running::new(fetch).believing(self.trust.clone()));
+        }
+    }
+
+    /// Gives up what is open.
+    pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(mut running) = self.running.take() {
+            running.close(effects);
         }
     }
 
