@@ -352,6 +352,47 @@ fn it_waits_for_candidates_of_the_other_kind_and_they_for_it() {
     assert!(!ours.has(V4));
 }
 
+/// Somebody deletes the owner's key, again and again: the other machine has it at once, though it looks every few seconds only.
+#[test]
+fn who_waits_is_told() {
+    const ROUNDS: usize = 6;
+    const TOLD: Duration = Duration::from_secs(2);
+    let stage = Stage::new("vip-etcd-watch");
+    let stations = stations(&stage);
+    let cluster = Etcd::start(&stage.lab, stations.each_ref()).unwrap();
+    let (a, b) = (stage.ours(2), stage.ours(3));
+    let start = stage.mark("a boots");
+    a.boot_with(config(2, &cluster, Identity::Known));
+    stage.owned_by_of(V4, a.mac(), start);
+    b.boot_with(config(3, &cluster, Identity::Known));
+    let mut took = Vec::new();
+    for round in 0..ROUNDS {
+        let (from, to) = if round % 2 == 0 { (&a, &b) } else { (&b, &a) };
+        let names = [from, to].map(|ours| format!("ours-{}", ours.number()));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        until_candidates(&cluster, KEY, &names, PATIENCE);
+        to.until_of(V4, "backup");
+        let below = format!("{KEY}/");
+        let keys = [
+            "get",
+            "--prefix",
+            &below,
+            "--keys-only",
+            "--sort-by=CREATE",
+            "--order=ASCEND",
+            "--limit=1",
+        ];
+        let first = cluster.ctl(&keys).unwrap();
+        // Longer than between two looks that follow each other at once.
+        std::thread::sleep(Duration::from_secs(1));
+        let deleted = stage.mark("the key is deleted");
+        cluster.ctl(&["del", first.trim()]).unwrap();
+        took.push(takes_over(&stage, to, deleted));
+    }
+    eprintln!("told after {took:?}");
+    assert!(took.iter().all(|took| *took < TOLD), "{took:?}");
+}
+
 /// The link of the address is not the one to the cluster. Without its cable nobody campaigns; it is pulled, pulled out whole, and
 /// the key goes with it each time. So it does with the document, and with another key in it.
 #[test]

@@ -43,6 +43,8 @@ struct World {
     down_until: Instant,
     machines: Vec<Machine>,
     flights: Vec<Flight>,
+    /// Watches that wait at etcd.
+    watches: Vec<Flight>,
     answers: Vec<(Instant, usize, u32, u64, Response)>,
     number: u64,
     next_chaos: Instant,
@@ -70,6 +72,7 @@ impl World {
             down_until: now,
             machines: (0..3).map(machine).collect(),
             flights: Vec::new(),
+            watches: Vec::new(),
             answers: Vec::new(),
             number: 0,
             next_chaos: now,
@@ -152,6 +155,11 @@ impl World {
             if let Some(at) = flight.done_at.iter().position(|at| now >= *at) {
                 flight.done_at.remove(at);
                 let (path, body) = sent(&flight.request);
+                if path == "/v3/watch" {
+                    let flight = self.flights.swap_remove(index);
+                    self.watches.push(flight);
+                    continue;
+                }
                 let (status, body) = self.etcd.serve(&path, &body, fast(now));
                 if let Some(back) = flight.back.take() {
                     let response = received(&flight.request, status, &body);
@@ -163,6 +171,19 @@ impl World {
                 self.flights.swap_remove(index);
             } else {
                 index += 1;
+            }
+        }
+        self.etcd.expire(fast(now));
+        for flight in core::mem::take(&mut self.watches) {
+            match self.etcd.watched(&sent(&flight.request).1) {
+                None => self.watches.push(flight),
+                Some(body) => {
+                    let response = received(&flight.request, 200, &body);
+                    let (which, run, number) = (flight.machine, flight.run, flight.number);
+                    let answer = flight.back;
+                    let answer = answer.map(|back| (now + back, which, run, number, response));
+                    self.answers.extend(answer);
+                }
             }
         }
         let (due, later) = (self.answers.drain(..)).partition(|(at, ..)| now >= *at);
@@ -180,6 +201,9 @@ impl World {
         let now = self.now;
         loop {
             let machine = &mut self.machines[which];
+            if machine.campaign.abandons(now) {
+                machine.asked = None;
+            }
             if let Some((number, request)) = &machine.asked {
                 let came = machine.inbox.iter().position(|(other, _)| other == number);
                 if let Some(at) = came {

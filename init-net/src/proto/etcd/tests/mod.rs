@@ -1,5 +1,7 @@
 //! Campaigns against a model of etcd on a virtual clock.
 
+use std::collections::BTreeMap;
+
 use super::gateway::{self, Ask, Said};
 use super::*;
 use crate::proto::Dialogue as _;
@@ -21,6 +23,9 @@ fn settings(name: &str, ttl: Duration) -> Settings {
         bootstrap: true,
     }
 }
+
+/// How often a candidate looks that has no watch: between this and twice as long.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// When everything begins.
 const START: Instant = Instant::from_secs(100);
@@ -45,6 +50,21 @@ fn late(request: &Request) -> FetchError {
 struct Lab {
     etcd: model::Etcd,
     now: Instant,
+    /// Watches that wait, by campaign.
+    watches: BTreeMap<*const Campaign, Request>,
+}
+
+/// What is watched for; `None`: `request` is no watch.
+fn watch_of(request: &Request) -> Option<serde_json::Value> {
+    let (path, body) = model::sent(request);
+    (path == "/v3/watch").then_some(body)
+}
+
+/// What is asked now. Of watches nothing comes.
+fn asks(campaign: &mut Campaign, now: Instant) -> Option<Request> {
+    campaign.abandons(now);
+    let request = campaign.request(now)?;
+    watch_of(&request).is_none().then_some(request)
 }
 
 impl Lab {
@@ -52,6 +72,7 @@ impl Lab {
         Self {
             etcd: model::Etcd::default(),
             now: START,
+            watches: BTreeMap::new(),
         }
     }
 
@@ -62,12 +83,27 @@ impl Lab {
     /// Everything that is due for `campaign` now: what it asked, and what it told.
     fn turn(&mut self, campaign: &mut Campaign) -> (Vec<String>, Vec<Event>) {
         let (mut asked, mut told) = (Vec::new(), Vec::new());
+        let whose = core::ptr::from_ref(campaign);
+        self.etcd.expire(fast(self.now));
+        if let Some(request) = self.watches.remove(&whose)
+            && !campaign.abandons(self.now)
+        {
+            let said = watch_of(&request).and_then(|watch| self.etcd.watched(&watch));
+            match said {
+                Some(body) => campaign.answer(Ok(model::received(&request, 200, &body)), self.now),
+                None => drop(self.watches.insert(whose, request)),
+            }
+        }
         loop {
             let request = campaign.request(self.now);
             told.extend(core::iter::from_fn(|| campaign.event()));
             let Some(request) = request else {
                 return (asked, told);
             };
+            if watch_of(&request).is_some() {
+                self.watches.insert(whose, request);
+                continue;
+            }
             let (path, body) = model::sent(&request);
             let (status, body) = self.etcd.serve(&path, &body, fast(self.now));
             asked.push(path);
@@ -81,13 +117,23 @@ impl Lab {
         let until = self.now + time;
         let mut told = Vec::new();
         loop {
+            let mut quiet = true;
             for (number, campaign) in campaigns.iter_mut().enumerate() {
-                let (_, events) = self.turn(campaign);
+                let (asked, events) = self.turn(campaign);
+                quiet &= asked.is_empty();
                 told.extend(events.into_iter().map(|event| (number, event)));
             }
+            if !quiet {
+                // What one did another one may have watched.
+                continue;
+            }
             let next = earliest(campaigns.iter().map(|campaign| campaign.deadline()));
-            match next.filter(|next| *next < until) {
-                Some(next) => self.now = next.max(self.now + Duration::from_millis(1)),
+            match next.filter(|_| self.now < until) {
+                // A lease may end between what is due.
+                Some(next) => {
+                    let step = (self.now + LOOK).min(until);
+                    self.now = next.max(self.now + Duration::from_millis(1)).min(step);
+                }
                 None => break,
             }
         }
@@ -114,8 +160,14 @@ fn what_is_asked_on_the_way_to_the_key() {
     let mut bodies = Vec::new();
     while let Some(request) = campaign.request(lab.now) {
         assert_eq!(request.url.host_field(), "192.0.2.1:2379");
-        assert_eq!(request.deadline, lab.now + seconds(1));
         let (path, body) = model::sent(&request);
+        if path == "/v3/watch" {
+            // Until something is due: the lease.
+            assert_eq!(request.deadline, lab.now + lease_use(TTL) / 3);
+            bodies.push(format!("{path} {body}"));
+            break;
+        }
+        assert_eq!(request.deadline, lab.now + seconds(1));
         let (status, answer) = lab.etcd.serve(&path, &body, lab.now);
         bodies.push(format!("{path} {body}"));
         campaign.answer(Ok(model::received(&request, status, &answer)), lab.now);
@@ -131,6 +183,9 @@ fn what_is_asked_on_the_way_to_the_key() {
             ),
             format!(
                 r#"/v3/kv/range {{"key":"{base}Lw==","limit":"64","range_end":"{base}MA==","sort_order":"ASCEND","sort_target":"CREATE"}}"#
+            ),
+            format!(
+                r#"/v3/watch {{"create_request":{{"key":"{base}Lw==","range_end":"{base}MA==","start_revision":"2"}}}}"#
             ),
         ]
     );
@@ -162,6 +217,99 @@ fn the_first_has_it_and_the_next_gets_it_at_once_when_it_is_let_go() {
     assert_eq!((a.owner(), a.is_active()), (Some("b"), false));
 }
 
+/// Whoever waits is told, and asks nobody meanwhile but that its lease goes on.
+#[test]
+fn a_watch_tells_at_once() {
+    let mut lab = Lab::new();
+    let (mut a, mut b) = (lab.campaign("a"), lab.campaign("b"));
+    lab.pass(&mut [&mut a, &mut b], seconds(5));
+    let mut asked = Vec::new();
+    let until = lab.now + seconds(60);
+    while lab.now < until {
+        asked.extend(lab.turn(&mut b).0);
+        lab.turn(&mut a);
+        lab.now = b
+            .deadline()
+            .unwrap()
+            .max(lab.now + Duration::from_millis(1));
+    }
+    let looks = asked.iter().filter(|path| *path == "/v3/kv/range").count();
+    let renewals = asked
+        .iter()
+        .filter(|path| *path == "/v3/lease/keepalive")
+        .count();
+    assert_eq!(looks + renewals, asked.len());
+    assert!((10..=20).contains(&looks), "{looks}");
+    assert!((33..=34).contains(&renewals), "{renewals}");
+
+    // Neither a farewell nor a key that somebody deletes waits for the next look.
+    a.stop(lab.now);
+    lab.pass(&mut [&mut a, &mut b], Duration::from_millis(1));
+    assert!(b.is_active());
+    lab.pass(&mut [&mut b], seconds(1));
+    lab.etcd.wipe();
+    let told = lab.pass(&mut [&mut b], Duration::from_millis(1));
+    assert!(told.contains(&(0, Event::Lost(Why::Deleted))), "{told:?}");
+}
+
+/// A watch that ends without having seen anything is followed by looks, and tried again later.
+#[test]
+fn without_a_watch_it_looks() {
+    let mut lab = Lab::new();
+    let mut a = lab.campaign("a");
+    let (mut looks, mut watches) = (Vec::new(), Vec::new());
+    let until = lab.now + Duration::from_millis(11_500);
+    while lab.now < until {
+        let Some(request) = a.request(lab.now) else {
+            lab.now = a.deadline().unwrap();
+            continue;
+        };
+        let (path, body) = model::sent(&request);
+        match path.as_str() {
+            "/v3/watch" => {
+                watches.push(lab.now - START);
+                a.answer(Err(late(&request)), lab.now);
+                continue;
+            }
+            "/v3/kv/range" => looks.push(lab.now - START),
+            _ => {}
+        }
+        let (status, body) = lab.etcd.serve(&path, &body, fast(lab.now));
+        a.answer(Ok(model::received(&request, status, &body)), lab.now);
+    }
+    assert_eq!(a.fault(), None);
+    assert_eq!(watches.len(), 3, "{watches:?}");
+    assert!(
+        watches
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] >= seconds(5)),
+        "{watches:?}"
+    );
+    assert!(
+        looks.windows(2).all(|pair| pair[1] - pair[0] <= 2 * LOOK),
+        "{looks:?}"
+    );
+    assert!(looks.len() < 50, "{looks:?}");
+}
+
+/// An election that never rests is looked at ten times a second, and no more.
+#[test]
+fn a_busy_election_is_looked_at_now_and_then() {
+    let mut lab = Lab::new();
+    let mut a = lab.campaign("a");
+    let (mut looks, until) = (0, lab.now + seconds(10));
+    let mut lease = 7;
+    while lab.now < until {
+        lab.etcd
+            .put(&format!("{KEY}/other"), lease, "other", TTL, fast(lab.now));
+        lease += 1;
+        let (asked, _) = lab.turn(&mut a);
+        looks += asked.iter().filter(|path| *path == "/v3/kv/range").count();
+        lab.now = lab.now + Duration::from_millis(10);
+    }
+    assert!((50..=110).contains(&looks), "{looks}");
+}
+
 #[test]
 fn it_gives_the_key_up_before_etcd_gives_it_away() {
     let mut lab = Lab::new();
@@ -171,7 +319,7 @@ fn it_gives_the_key_up_before_etcd_gives_it_away() {
     let since = lab.now;
     let mut told = Vec::new();
     while a.is_active() {
-        match a.request(lab.now) {
+        match asks(&mut a, lab.now) {
             Some(request) => {
                 assert!(request.deadline <= lease.until);
                 lab.now = request.deadline;
@@ -203,9 +351,9 @@ fn who_hangs_has_lost_the_address_when_another_one_gets_the_key() {
         let (mut a, mut b) = (of("a"), of("b"));
         lab.pass(&mut [&mut a, &mut b], seconds(20));
         let given_up = a.lease().unwrap().until;
-        let begins = lab.now;
+        let (begins, step) = (lab.now, ttl / 1_000);
         while !b.is_active() {
-            lab.pass(&mut [&mut b], Duration::from_millis(10));
+            lab.pass(&mut [&mut b], step);
         }
         let gone = given_up + late + kernel;
         assert!(lab.now >= gone, "{ttl:?}: {} {gone}", lab.now);
@@ -222,7 +370,7 @@ fn an_owner_outlives_members_that_say_nothing() {
     let (mut silent, mut unanswered) = (vec!["192.0.2.1:2379", "192.0.2.2:2379"], 0);
     let until = lab.now + seconds(60);
     while lab.now < until {
-        match a.request(lab.now) {
+        match asks(&mut a, lab.now) {
             Some(request) if silent.contains(&request.url.host_field().as_str()) => {
                 unanswered += 1;
                 lab.now = request.deadline;
@@ -251,13 +399,13 @@ fn a_lease_that_is_too_short_is_trouble() {
     let mut a = lab.campaign("a");
     let (mut now, mut asked) = (lab.now, 0);
     while now < lab.now + seconds(10) {
-        match a.request(now) {
+        match asks(&mut a, now) {
             Some(request) => {
                 asked += 1;
                 let body = r#"{"header":{},"ID":"7","TTL":"7"}"#;
                 let answer = match model::sent(&request).0.as_str() {
                     "/v3/lease/grant" => body,
-                    _ => r#"{"header":{}}"#,
+                    _ => r#"{"header":{"revision":"1"}}"#,
                 };
                 a.answer(Ok(model::received(&request, 200, answer)), now);
             }
@@ -316,7 +464,7 @@ fn two_that_are_not_fit_and_see_nobody_at_once_are_not_in_each_others_way() {
     }
     for turn in 0..6 {
         for campaign in &mut both {
-            let Some(request) = campaign.request(lab.now) else {
+            let Some(request) = asks(campaign, lab.now) else {
                 continue;
             };
             let (path, body) = model::sent(&request);
@@ -340,7 +488,7 @@ fn a_key_that_somebody_deletes_is_lost_and_asked_for_again() {
     // All of etcd is new: it knows no lease.
     lab.etcd = model::Etcd::default();
     let told = lab.pass(&mut [&mut a], seconds(5));
-    assert!(told.contains(&(0, Event::Lost(Why::Deleted))), "{told:?}");
+    assert!(told.contains(&(0, Event::Lost(Why::Expired))), "{told:?}");
     assert!(a.is_active());
     let id = a.lease().unwrap().id;
     lab.etcd.renew(id, Instant::BOOT);
@@ -393,9 +541,9 @@ fn farewell_is_one_attempt_a_member() {
     lab.pass(&mut [&mut a], seconds(2));
     // Something else is on its way, and fails: that is no farewell.
     lab.now = a.deadline().unwrap();
-    let look = a.request(lab.now).unwrap();
+    let other = asks(&mut a, lab.now).unwrap();
     a.stop(lab.now);
-    let error = late(&look);
+    let error = late(&other);
     a.answer(Err(error), lab.now);
     let mut asked = Vec::new();
     while let Some(request) = a.request(lab.now) {
@@ -557,6 +705,15 @@ fn what_members_say() {
     assert_eq!(said, Ok(Said::Renewed(seconds(10))));
     let other = read(&Ask::Renew(8), 200, renewed);
     assert_eq!(other, Err("the answer is not etcd's".into()));
+    let created = r#"{"result":{"header":{"revision":"5"},"created":true}}"#;
+    let event = r#"{"result":{"header":{"revision":"6"},"events":[{"type":"DELETE","kv":{"key":"azEvNw==","mod_revision":"6"}}]}}"#;
+    let cancelled =
+        r#"{"result":{"header":{"revision":"9"},"canceled":true,"compact_revision":"8"}}"#;
+    let watch = |second: &str| read(&Ask::Watch(6), 200, &format!("{created}\n{second}\n"));
+    assert_eq!(watch(event), Ok(Said::Done));
+    for second in [cancelled, "", "{}", r#"{"error":{"message":"no"}}"#] {
+        assert_eq!(watch(second), Err("the answer is not etcd's".into()));
+    }
     let ended = r#"{"result":{"header":{"revision":"1"},"ID":"7"}}"#;
     assert_eq!(read(&Ask::Renew(7), 200, ended), Ok(Said::NoLease));
     assert_eq!(read(&put, 404, "Not Found\n"), Err("status 404".into()));
@@ -582,13 +739,17 @@ proptest::proptest! {
         lab.pass(&mut [&mut a], seconds(1));
         let mut deadline = a.deadline().unwrap();
         for turn in 0..6 {
+            a.abandons(deadline);
             let Some(request) = a.request(deadline) else {
                 deadline = a.deadline().unwrap().max(deadline + Duration::from_millis(1));
                 continue;
             };
             // Of no use, and of use but for one byte.
             let (path, asked) = model::sent(&request);
-            let (_, fine) = lab.etcd.serve(&path, &asked, now);
+            let fine = match path.as_str() {
+                "/v3/watch" => lab.etcd.watched(&asked).unwrap_or_else(|| "{}\n{}\n".into()),
+                _ => lab.etcd.serve(&path, &asked, now).1,
+            };
             let mut fine = fine.into_bytes();
             let length = fine.len();
             fine[mutate % length] = byte;
