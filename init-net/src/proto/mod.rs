@@ -93,6 +93,12 @@ pub trait Dialogue {
     /// What to ask now; `None`: nothing, or the last request has not been answered yet.
     fn request(&mut self, now: Instant) -> Option<http::Request>;
 
+    /// Whether the last request is to be waited for no longer, as there is something else to ask: the owner ends it, and gives
+    /// nothing back.
+    fn abandons(&mut self, _now: Instant) -> bool {
+        false
+    }
+
     /// What came of the last request: any status is an answer.
     fn answer(&mut self, answer: Result<http::Response, http::FetchError>, now: Instant);
 

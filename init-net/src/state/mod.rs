@@ -54,9 +54,7 @@ pub use resolver::{MAX_NAMESERVERS, ResolverSpec, TimeServerSpec, render_resolv_
 pub use route::{NextHopSpec, NextHopStatus, RouteId, RouteSpec, RouteStatus};
 pub use rule::{RuleId, RuleSpec, RuleStatus};
 pub use sysctl::SysctlSpec;
-pub use vip::{
-    EtcdElection, VIP_LIFETIME, VipCheck, VipElection, VipSpec, VipState, VipStatus, VrrpElection,
-};
+pub use vip::{EtcdElection, VipCheck, VipElection, VipSpec, VipState, VipStatus, VrrpElection};
 pub use wireguard::PeerTraffic;
 
 use crate::value::{

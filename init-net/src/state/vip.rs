@@ -9,10 +9,6 @@ use crate::value::{
     VrrpVersion,
 };
 
-/// How long the kernel keeps a shared address that nobody refreshes, seconds: a machine whose supervisor hangs or died has it
-/// no longer than that.
-pub const VIP_LIFETIME: u32 = 3;
-
 /// An address that one of several machines has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

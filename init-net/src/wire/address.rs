@@ -10,8 +10,8 @@ use netlink_packet_route::address::{
 
 use super::attribute::{address_of, attributes, u8_of, u32_of};
 use super::message::{WireError, kind, request};
-use crate::state::{AddressOp, AddressStatus, Family, LinkAt, OUR_PROTOCOL, Scope, VIP_LIFETIME};
-use crate::value::{Duration, Instant, Prefix};
+use crate::state::{AddressOp, AddressStatus, Family, LinkAt, OUR_PROTOCOL, Scope};
+use crate::value::{Duration, Instant, Prefix, VIP_LIFETIME};
 
 /// IFA_*, include/uapi/linux/if_addr.h.
 mod ifa {

@@ -7,24 +7,38 @@
 //! ```
 //!
 //! To let the key go is to revoke its lease: whatever was asked before and comes late at etcd is about a lease that is no more.
+//!
+//! While nothing is to be asked the election is watched, from the revision on that was looked at: what happens there is looked at
+//! at once. A watch proves nothing (its member may have lost the others), so there is a look now and then as well.
 
 use core::mem;
 use std::collections::VecDeque;
 
 use super::gateway::{self, Ask, Candidate, MAX_CANDIDATES, Said, key_of};
-use super::lease::{Granted, margin};
+use super::lease::Granted;
 use super::namesake::Namesake;
 use super::{Event, Lease, Settings, Why};
 use crate::proto::Dialogue;
 use crate::proto::http::{FetchError, Request, Response, Url};
-use crate::value::{Duration, Instant, Rng, earliest};
+use crate::value::{Duration, Instant, LEAST_LEASE, Rng, earliest, lease_margin, lease_use};
 
 /// Most members that are asked in turn: a cluster has seven at most.
 const MAX_ENDPOINTS: usize = 16;
 
-/// How often a candidate looks who campaigns: between this and twice as long. A standby takes over no later than that after the
-/// key was let go.
+/// How often a candidate that cannot watch looks who campaigns: between this and twice as long.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// The same while it watches: a watch is silent for that long, which is less than [`crate::proto::http::READ_TIMEOUT`].
+const LOOK_BESIDE_WATCH: Duration = Duration::from_secs(3);
+
+/// Between two looks, whatever is seen: an election that somebody keeps busy must not keep its machines busy.
+const LOOK_REST: Duration = Duration::from_millis(100);
+
+/// Shortest watch: for less the connection is not worth it.
+const WATCH_LEAST: Duration = Duration::from_millis(200);
+
+/// How long nothing is watched after a watch has failed.
+const WATCH_PAUSE: Duration = Duration::from_secs(5);
 
 /// Longest wait for one answer: a member that is there answers in milliseconds, and there are others.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -63,6 +77,10 @@ pub struct Campaign {
     /// This machine has the key.
     active: bool,
     look_at: Instant,
+    /// The revision that was looked at last, and when; `None`: what is there may be older.
+    seen: Option<(i64, Instant)>,
+    /// Nothing is watched before.
+    watch_from: Instant,
     /// Whether others campaigned when it looked last; `None`: it has not looked since it left.
     others: Option<bool>,
     /// A candidate of our own name that is before us.
@@ -111,6 +129,8 @@ impl Campaign {
             leaving: false,
             active: false,
             look_at: now,
+            seen: None,
+            watch_from: now,
             others: None,
             namesake: None,
             hold_until: now,
@@ -121,15 +141,15 @@ impl Campaign {
         }
     }
 
-    /// A campaign that goes on with the lease of one that had the key: [`Campaign::lease`] of then. It has the key at once, without
-    /// a word, when the lease cannot have ended meanwhile; otherwise it asks first.
+    /// A campaign that goes on with the lease of another one: [`Campaign::lease`] of then. It has the key at once, without a word,
+    /// when the other one had it and the lease cannot have ended meanwhile; otherwise it asks first.
     pub fn resume(settings: Settings, lease: Lease, fit: bool, now: Instant) -> Self {
         let ttl = settings.ttl;
         Self {
             lease: Some(Granted {
                 id: lease.id,
                 ttl,
-                ends: lease.until + margin(ttl),
+                ends: lease.until + lease_margin(ttl),
                 renew_at: now,
             }),
             place: Place::Asked,
@@ -180,12 +200,18 @@ impl Campaign {
         self.fault.as_deref()
     }
 
-    /// The lease that it has the key by, for [`Campaign::resume`].
+    /// The lease that it has the key by, or waits with, for [`Campaign::resume`].
     pub fn lease(&self) -> Option<Lease> {
-        let lease = self.lease.filter(|_| self.active)?;
+        let stays = !self.leaving && self.farewells.is_none();
+        let lease = self.lease.filter(|_| stays)?;
+        let until = if self.active {
+            lease.gives_up()
+        } else {
+            Instant::BOOT
+        };
         Some(Lease {
             id: lease.id,
-            until: lease.gives_up(),
+            until,
         })
     }
 
@@ -264,10 +290,40 @@ impl Campaign {
         Some((ask, at.max(self.quiet_until)))
     }
 
+    /// What is asked while nothing else is to be, until then.
+    fn watch(&self, now: Instant, until: Instant) -> Option<Ask> {
+        let worth = until.saturating_since(now) >= WATCH_LEAST;
+        let (revision, _) = self.seen.filter(|_| worth && self.may_watch(now))?;
+        Some(Ask::Watch(revision.saturating_add(1)))
+    }
+
+    /// Whoever is to leave, or waits for a namesake to be judged, looks.
+    fn may_watch(&self, now: Instant) -> bool {
+        let idle = !self.leaving && self.farewells.is_none() && self.namesake.is_none();
+        idle && self.failed == 0 && now >= self.watch_from && self.seen.is_some()
+    }
+
+    /// The watch is over; `event`: by what it was there for.
+    fn watched(&mut self, event: bool, now: Instant) {
+        if !event {
+            self.watch_from = now + WATCH_PAUSE;
+        }
+        let looked = self.seen.map_or(now, |(_, at)| at);
+        self.look_at = now.max(looked + LOOK_REST);
+    }
+
+    /// Between `period` and twice as long.
+    fn draw(&mut self, period: Duration) -> Duration {
+        period + Duration::from_millis(self.rng.below(period.as_millis() as u64 + 1))
+    }
+
     /// The member, or all of them in turn, did not do it.
     fn fail(&mut self, endpoint: Option<&Url>, text: &str, now: Instant) {
         let count = self.settings.endpoints.len().max(1);
         self.failed += 1;
+        // The next one may be behind this one.
+        self.seen = None;
+        self.look_at = self.look_at.min(now);
         self.endpoint = (self.endpoint + 1) % count;
         self.quiet_until = now;
         if self.farewells.is_some() {
@@ -325,7 +381,13 @@ impl Campaign {
                 self.lose(Why::Expired);
                 self.end_lease();
             }
-            Said::Candidates(candidates) => self.look(&candidates, now),
+            Said::Candidates(candidates, revision) => {
+                self.look(&candidates, now);
+                self.seen = Some((revision, now));
+                if self.may_watch(now) {
+                    self.look_at = now + self.draw(LOOK_BESIDE_WATCH);
+                }
+            }
             Said::Age(age) => self.judge(age, now),
             Said::Done => match ask {
                 Ask::Enter { .. } if ours => {
@@ -348,8 +410,7 @@ impl Campaign {
     }
 
     fn look(&mut self, candidates: &[Candidate], now: Instant) {
-        let jitter = Duration::from_millis(self.rng.below(LOOK.as_millis() as u64 + 1));
-        self.look_at = now + LOOK + jitter;
+        self.look_at = now + self.draw(LOOK);
         self.set_owner(candidates.first().map(|first| first.name.clone()));
         if self.leaving || self.farewells.is_some() {
             return;
@@ -371,8 +432,9 @@ impl Campaign {
             }
             self.place = Place::Out;
         }
-        if position != Some(0) {
-            self.lose(Why::Deleted);
+        if self.active && position != Some(0) {
+            // Without its lease, so that nothing else that this may hold is kept by it: the next process may have another key.
+            self.leave(Why::Deleted);
         }
         self.leave_if_unfit();
         let (false, Some(position), Some(lease)) = (self.leaving, position, &mut self.lease) else {
@@ -426,15 +488,18 @@ impl Dialogue for Campaign {
             return None;
         }
         let (ask, at) = self.next()?;
-        if now < at {
-            return None;
-        }
+        let watch = match now < at {
+            true => Some(self.watch(now, at)?),
+            false => None,
+        };
         let Some(endpoint) = self.settings.endpoints.get(self.endpoint).cloned() else {
             self.end_lease();
             self.fail(None, "there is no endpoint", now);
             return None;
         };
-        let mut deadline = now + PATIENCE.min(self.settings.ttl / 4);
+        let patience = PATIENCE.min(lease_use(self.settings.ttl) / 4);
+        let mut deadline = watch.as_ref().map_or(now + patience, |_| at);
+        let ask = watch.unwrap_or(ask);
         if let Some(lease) = self.lease.filter(|_| self.active) {
             deadline = deadline.min(lease.gives_up());
         }
@@ -456,6 +521,15 @@ impl Dialogue for Campaign {
         }
     }
 
+    fn abandons(&mut self, now: Instant) -> bool {
+        let watches = matches!(self.pending, Some((Ask::Watch(_), _)));
+        let due = self.farewells.is_some() || self.next().is_some_and(|(_, at)| at <= now);
+        if watches && due {
+            self.pending = None;
+        }
+        watches && due
+    }
+
     fn answer(&mut self, answer: Result<Response, FetchError>, now: Instant) {
         let Some((ask, asked)) = self.pending.take() else {
             return;
@@ -464,7 +538,8 @@ impl Dialogue for Campaign {
             Ok(response) => gateway::read(&ask, response),
             Err(error) => Err(error.cause.to_string()),
         };
-        match said {
+        match said.and_then(usable) {
+            said if matches!(ask, Ask::Watch(_)) => self.watched(said == Ok(Said::Done), now),
             Ok(said) => {
                 self.failed = 0;
                 self.retry = RETRY_FIRST;
@@ -488,9 +563,19 @@ impl Dialogue for Campaign {
         let gives_up = self.lease.filter(|_| self.active);
         let gives_up = gives_up.map(|lease| lease.gives_up());
         let next = match self.pending {
+            None | Some((Ask::Watch(_), _)) => self.next().map(|(_, at)| at),
             Some(_) => None,
-            None => self.next().map(|(_, at)| at),
         };
         earliest([gives_up, next])
+    }
+}
+
+/// A lease that is too short for its margin is none.
+fn usable(said: Said) -> Result<Said, String> {
+    match said {
+        Said::Granted(_, ttl) | Said::Renewed(ttl) if ttl < LEAST_LEASE => Err(format!(
+            "it grants {ttl:?}, and a lease is {LEAST_LEASE:?} at least"
+        )),
+        said => Ok(said),
     }
 }

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::proto::http::{Request, Response, Url, UrlError};
@@ -14,6 +15,9 @@ pub(super) const MAX_CANDIDATES: usize = 64;
 
 /// Largest answer, bytes: that many candidates with names of a kilobyte.
 const MAX_ANSWER: usize = 256 * 1024;
+
+/// Lines of a watch that are waited for: that it is there, and what it saw first.
+const WATCH_LINES: usize = 2;
 
 /// Longest text of others that is told, characters: that of a host name.
 const MAX_TEXT: usize = 253;
@@ -40,6 +44,8 @@ pub(super) enum Ask {
     },
     /// Who campaigns.
     Look,
+    /// That somebody begins or ends to campaign, from that revision on: the answer comes when it is so.
+    Watch(i64),
     /// How long the lease of another candidate still is.
     Age(i64),
     /// That the key of another candidate goes, if it is the one that was created then.
@@ -60,8 +66,8 @@ pub(super) enum Said {
     Granted(i64, Duration),
     /// To [`Ask::Renew`]: how long it is from now on.
     Renewed(Duration),
-    /// To [`Ask::Look`]: who campaigns, in order.
-    Candidates(Vec<Candidate>),
+    /// To [`Ask::Look`]: who campaigns, in order, and as of which revision.
+    Candidates(Vec<Candidate>, i64),
     /// To [`Ask::Age`]: how long it still is, and how long it was granted for; `None`: it is gone.
     Age(Option<(Duration, Duration)>),
     /// It is so.
@@ -131,6 +137,11 @@ pub(super) fn request(
             let delete = json!({"request_delete_range": {"key": other}});
             ("kv/txn", json!({"compare": [guard], "success": [delete]}))
         }
+        Ask::Watch(revision) => {
+            let range =
+                json!({"key": first, "range_end": end, "start_revision": revision.to_string()});
+            ("watch", json!({"create_request": range}))
+        }
         Ask::Look => (
             "kv/range",
             json!({
@@ -150,6 +161,7 @@ pub(super) fn request(
         deadline,
     );
     request.body_limit = MAX_ANSWER;
+    request.lines = matches!(ask, Ask::Watch(_)).then_some(WATCH_LINES);
     Ok(request)
 }
 
@@ -178,18 +190,30 @@ struct Lease {
     granted: Number,
 }
 
+/// One message of a stream.
 #[derive(Deserialize)]
-struct Stream {
-    result: Lease,
+struct Stream<T> {
+    result: T,
 }
 
 #[derive(Deserialize)]
 struct Range {
     /// Every answer has it: what has none is no answer of etcd.
-    #[serde(rename = "header")]
-    _header: Value,
+    header: Header,
     #[serde(default)]
     kvs: Vec<Pair>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Header {
+    revision: Number,
+}
+
+#[derive(Deserialize)]
+struct Watched {
+    #[serde(default)]
+    events: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -228,7 +252,8 @@ fn said(ask: &Ask, body: &[u8]) -> Option<Said> {
         }
         Ask::Renew(asked) => {
             // A stream of messages, of which one is asked for.
-            let mut stream = serde_json::Deserializer::from_slice(body).into_iter::<Stream>();
+            let mut stream =
+                serde_json::Deserializer::from_slice(body).into_iter::<Stream<Lease>>();
             let lease = stream.next()?.ok()?.result;
             if lease.id.0 != Some(*asked) {
                 return None;
@@ -252,7 +277,16 @@ fn said(ask: &Ask, body: &[u8]) -> Option<Said> {
         Ask::Look => {
             let range: Range = serde_json::from_slice(body).ok()?;
             let pairs = range.kvs.into_iter().take(MAX_CANDIDATES);
-            Said::Candidates(pairs.map(candidate).collect::<Option<_>>()?)
+            let candidates = pairs.map(candidate).collect::<Option<_>>()?;
+            Said::Candidates(candidates, range.header.revision.0?)
+        }
+        Ask::Watch(_) => {
+            let stream = serde_json::Deserializer::from_slice(body);
+            // One that is cancelled says so without an event: what it would begin with is forgotten there.
+            let event = |message: Result<Stream<Watched>, _>| {
+                message.is_ok_and(|message| !message.result.events.is_empty())
+            };
+            stream.into_iter().any(event).then_some(Said::Done)?
         }
         Ask::Enter { .. } | Ask::Evict { .. } | Ask::Revoke(_) => {
             let _: Range = serde_json::from_slice(body).ok()?;

@@ -1,10 +1,6 @@
 //! [`Granted`]: how long a lease may be relied on.
 
-use crate::value::{Duration, Instant};
-
-/// Longest time before the end of its lease at which an owner gives the key up: for as long the kernel keeps an address that nobody
-/// refreshes, and clocks drift less. A short lease has less.
-const MARGIN: Duration = Duration::from_secs(3);
+use crate::value::{Duration, Instant, lease_margin, lease_use};
 
 /// A lease of ours.
 #[derive(Clone, Copy, Debug)]
@@ -26,17 +22,12 @@ impl Granted {
             id,
             ttl,
             ends: asked + ttl,
-            renew_at: asked + ttl / 3,
+            renew_at: asked + lease_use(ttl) / 3,
         }
     }
 
     /// When the key has to be let go if etcd says nothing more.
     pub(super) fn gives_up(&self) -> Instant {
-        self.ends.before(margin(self.ttl))
+        self.ends.before(lease_margin(self.ttl))
     }
-}
-
-/// How long before the end of a lease of `ttl` the key is given up.
-pub(super) fn margin(ttl: Duration) -> Duration {
-    MARGIN.min(ttl / 3)
 }

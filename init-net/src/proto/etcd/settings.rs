@@ -16,8 +16,8 @@ pub struct Settings {
     pub key: String,
     /// What this machine is called there: its host name, which no other machine has.
     pub candidate: String,
-    /// For how long an owner that is gone keeps the key; etcd counts whole seconds, and grants no less than it takes to elect a
-    /// leader of its own (two seconds as it comes).
+    /// For how long an owner that is gone keeps the key, [`crate::value::LEAST_LEASE`] at least; etcd counts whole seconds, and
+    /// may grant more.
     pub ttl: Duration,
     /// Whether a machine that is not fit takes the key when nobody else campaigns.
     pub bootstrap: bool,
@@ -28,7 +28,7 @@ pub struct Settings {
 pub struct Lease {
     /// Its number.
     pub id: i64,
-    /// Until when etcd gives its keys to nobody else, whatever happens.
+    /// Until when the key is its owner's, whatever happens; [`Instant::BOOT`]: it waits with it.
     pub until: Instant,
 }
 

@@ -65,6 +65,11 @@ impl Body {
         done
     }
 
+    /// Whether so many lines have come.
+    pub(super) fn has_lines(&self, count: usize) -> bool {
+        self.bytes.iter().filter(|byte| **byte == b'\n').count() >= count
+    }
+
     /// The peer closed: the body, when that is a legal end.
     pub(super) fn end(self) -> Result<Vec<u8>, Error> {
         match self.framing {

@@ -241,7 +241,12 @@ impl Client {
                     }
                 }
                 State::Body { body, .. } => {
-                    if body.take(&mut self.input)?
+                    let whole = body.take(&mut self.input)?;
+                    let enough = self
+                        .request
+                        .lines
+                        .is_some_and(|lines| body.has_lines(lines));
+                    if (whole || enough)
                         && let State::Body { head, body, .. } =
                             mem::replace(&mut self.state, State::Done)
                     {

@@ -51,6 +51,8 @@ pub struct Request {
     pub deadline: Instant,
     /// The status is all that is wanted: the answer ends with its head.
     pub head_only: bool,
+    /// The answer ends with so many lines of its body, though more may follow: of a stream without an end.
+    pub lines: Option<usize>,
     /// The connection comes from a port below 1024, which only a privileged program has: some services answer no other.
     pub low_port: bool,
     /// Media type and bytes of what is written.
@@ -77,6 +79,7 @@ impl Request {
             body_limit: MAX_BODY,
             deadline,
             head_only: false,
+            lines: None,
             low_port: false,
             body: None,
             headers: Vec::new(),

@@ -55,6 +55,32 @@ fn check(answer: &str, expect: Result<&str, Error>) {
     }
 }
 
+/// A stream without an end is answered when so many lines have come, in whatever pieces; less is no answer.
+#[test]
+fn lines_of_a_stream() {
+    let stream = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n3\r\ntwo\r\n1\r\n\n\r\n2\r\nth\r\n";
+    let second = stream.find("\r\n2\r\n").unwrap();
+    for size in [1, 3, second] {
+        let mut request = request(URL);
+        request.lines = Some(2);
+        let mut client = Client::new(request, Instant::BOOT);
+        client.connected(Instant::BOOT);
+        client.transmit_all(Instant::BOOT, &mut Rng::new(1), |_| {});
+        for (number, piece) in stream.as_bytes().chunks(size).enumerate() {
+            if (number + 1) * size < second {
+                client.receive(piece, Instant::BOOT);
+                assert_eq!(client.event(), None);
+            } else {
+                client.receive(piece, Instant::BOOT);
+            }
+        }
+        let Some(Outcome::Done(response)) = client.event() else {
+            panic!("no answer in pieces of {size}");
+        };
+        assert!(response.body.starts_with(b"one\ntwo\n"), "{size}");
+    }
+}
+
 #[test]
 fn bodies() {
     check(

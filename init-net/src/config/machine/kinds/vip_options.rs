@@ -10,7 +10,9 @@ use crate::config::machine::source::Source;
 use crate::config::{
     CheckConfig, Document, ElectionConfig, EtcdConfig, LinkRef, VipConfig, VrrpConfig,
 };
-use crate::value::{Duration, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum, VrrpVersion};
+use crate::value::{
+    Duration, LEAST_LEASE, Origin, ProbeTarget, Secret, VipProvider, VrrpChecksum, VrrpVersion,
+};
 
 /// Most peers: an advertisement goes to each of them.
 const MAX_PEERS: usize = 32;
@@ -23,9 +25,6 @@ const MOST_INTERVAL: Duration = Duration::from_millis(40_950);
 const SECOND: Duration = Duration::from_secs(1);
 /// Most seconds of the interval of version 2 (RFC 3768 §5.3.7).
 const MOST_SECONDS: u64 = 255;
-/// Shortest lease of etcd: it is refreshed thrice in that time, by machines far apart.
-const LEAST_TTL: Duration = Duration::from_secs(2);
-
 /// Shortest interval and timeout of a check: an interval of 0 would keep a processor busy.
 const LEAST_RHYTHM: Duration = Duration::from_millis(10);
 /// What a certificate and a private key begin with in PEM (RFC 7468), of whatever kind the key is.
@@ -100,7 +99,7 @@ keys! {
         "key" key: Secret,
         /// The key that is campaigned for.
         "electionKey" election_key: String,
-        /// How long an owner that is gone keeps the address; 10s unless said otherwise.
+        /// How long an owner that is gone keeps the address, 8s at least; 10s unless said otherwise.
         "ttl" ttl: Duration,
     }
 }
@@ -414,8 +413,12 @@ impl VipOptionKeys {
             return None;
         }
         let ttl = keys.ttl.as_ref().map(|said| said.value);
-        if ttl.is_some_and(|ttl| ttl < LEAST_TTL) {
-            self.refuse(source, &keys.ttl, "a lease lives for 2s at least", None);
+        if ttl.is_some_and(|ttl| ttl < LEAST_LEASE) {
+            let rule = format!(
+                "a lease is {LEAST_LEASE:?} at least: an owner that hangs has lost the address by its end"
+            );
+            let fix = format!("say ttl: {LEAST_LEASE:?}, or more");
+            self.refuse(source, &keys.ttl, &rule, Some(&fix));
             return None;
         }
         Some(EtcdConfig {

@@ -3,10 +3,8 @@
 use super::model::{Etcd, received, sent};
 use super::*;
 
-const TTL: Duration = Duration::from_secs(10);
-
-/// For how long the kernel keeps an address that nobody refreshes.
-const LIFETIME: Duration = Duration::from_secs(3);
+/// For how long the kernel keeps an address that nobody refreshes, when it is late.
+const LIFETIME: Duration = Duration::from_secs(VIP_LIFETIME as u64 + 1);
 
 /// What was asked, on its way.
 struct Flight {
@@ -38,12 +36,15 @@ struct Machine {
 }
 
 struct World {
+    ttl: Duration,
     now: Instant,
     rng: Rng,
     etcd: Etcd,
     down_until: Instant,
     machines: Vec<Machine>,
     flights: Vec<Flight>,
+    /// Watches that wait at etcd.
+    watches: Vec<Flight>,
     answers: Vec<(Instant, usize, u32, u64, Response)>,
     number: u64,
     next_chaos: Instant,
@@ -51,10 +52,10 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
-        let now = Instant::from_secs(100);
+    fn new(seed: u64, ttl: Duration) -> Self {
+        let now = START;
         let machine = |number: usize| Machine {
-            campaign: Campaign::new(settings(&format!("m{number}"), TTL), true, now),
+            campaign: Campaign::new(settings(&format!("m{number}"), ttl), true, now),
             run: 0,
             asked: None,
             inbox: Vec::new(),
@@ -64,12 +65,14 @@ impl World {
             wins: 0,
         };
         Self {
+            ttl,
             now,
             rng: Rng::new(seed),
             etcd: Etcd::default(),
             down_until: now,
             machines: (0..3).map(machine).collect(),
             flights: Vec::new(),
+            watches: Vec::new(),
             answers: Vec::new(),
             number: 0,
             next_chaos: now,
@@ -88,6 +91,7 @@ impl World {
         let kind = self.rng.below(8);
         let fit = self.rng.below(3) > 0;
         let hold = self.millis(5_000);
+        let settings = settings(&format!("m{which}"), self.ttl);
         let machine = &mut self.machines[which];
         match kind {
             0 | 1 => machine.cut_until = long,
@@ -97,7 +101,7 @@ impl World {
             5 => machine.campaign.abdicate(hold, now),
             6 => {
                 // It is killed and starts anew, which takes the old address away first.
-                machine.campaign = Campaign::new(settings(&format!("m{which}"), TTL), true, now);
+                machine.campaign = Campaign::new(settings, true, now);
                 machine.run += 1;
                 machine.asked = None;
                 machine.address_until = now;
@@ -105,7 +109,6 @@ impl World {
             _ => {
                 // Handed over to the next process.
                 if let Some(lease) = machine.campaign.lease() {
-                    let settings = settings(&format!("m{which}"), TTL);
                     machine.campaign = Campaign::resume(settings, lease, true, now);
                     machine.run += 1;
                     machine.asked = None;
@@ -152,7 +155,12 @@ impl World {
             if let Some(at) = flight.done_at.iter().position(|at| now >= *at) {
                 flight.done_at.remove(at);
                 let (path, body) = sent(&flight.request);
-                let (status, body) = self.etcd.serve(&path, &body, now);
+                if path == "/v3/watch" {
+                    let flight = self.flights.swap_remove(index);
+                    self.watches.push(flight);
+                    continue;
+                }
+                let (status, body) = self.etcd.serve(&path, &body, fast(now));
                 if let Some(back) = flight.back.take() {
                     let response = received(&flight.request, status, &body);
                     let (machine, run, number) = (flight.machine, flight.run, flight.number);
@@ -163,6 +171,19 @@ impl World {
                 self.flights.swap_remove(index);
             } else {
                 index += 1;
+            }
+        }
+        self.etcd.expire(fast(now));
+        for flight in core::mem::take(&mut self.watches) {
+            match self.etcd.watched(&sent(&flight.request).1) {
+                None => self.watches.push(flight),
+                Some(body) => {
+                    let response = received(&flight.request, 200, &body);
+                    let (which, run, number) = (flight.machine, flight.run, flight.number);
+                    let answer = flight.back;
+                    let answer = answer.map(|back| (now + back, which, run, number, response));
+                    self.answers.extend(answer);
+                }
             }
         }
         let (due, later) = (self.answers.drain(..)).partition(|(at, ..)| now >= *at);
@@ -180,6 +201,9 @@ impl World {
         let now = self.now;
         loop {
             let machine = &mut self.machines[which];
+            if machine.campaign.abandons(now) {
+                machine.asked = None;
+            }
             if let Some((number, request)) = &machine.asked {
                 let came = machine.inbox.iter().position(|(other, _)| other == number);
                 if let Some(at) = came {
@@ -256,7 +280,7 @@ impl World {
 fn never_two_owners_and_one_again() {
     let mut wins = 0;
     for seed in 0..40 {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, if seed % 2 == 0 { TTL } else { LEAST_LEASE });
         world.run(Duration::from_secs(600));
         world.calm = true;
         let now = world.now;

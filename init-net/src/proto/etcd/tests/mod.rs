@@ -1,10 +1,12 @@
 //! Campaigns against a model of etcd on a virtual clock.
 
+use std::collections::BTreeMap;
+
 use super::gateway::{self, Ask, Said};
 use super::*;
 use crate::proto::Dialogue as _;
 use crate::proto::http::{Cause, Error, FetchError, Request, Response};
-use crate::value::{Duration, Instant, Rng, earliest};
+use crate::value::{Duration, Instant, LEAST_LEASE, Rng, VIP_LIFETIME, earliest, lease_use};
 
 mod chaos;
 mod model;
@@ -22,6 +24,18 @@ fn settings(name: &str, ttl: Duration) -> Settings {
     }
 }
 
+/// How often a candidate looks that has no watch: between this and twice as long.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// When everything begins.
+const START: Instant = Instant::from_secs(100);
+
+/// The clock of etcd, which runs as fast as it may: a hundredth faster.
+fn fast(now: Instant) -> Instant {
+    let since = now.saturating_since(START);
+    START + since + since / 100
+}
+
 /// No answer in time.
 fn late(request: &Request) -> FetchError {
     FetchError {
@@ -36,13 +50,29 @@ fn late(request: &Request) -> FetchError {
 struct Lab {
     etcd: model::Etcd,
     now: Instant,
+    /// Watches that wait, by campaign.
+    watches: BTreeMap<*const Campaign, Request>,
+}
+
+/// What is watched for; `None`: `request` is no watch.
+fn watch_of(request: &Request) -> Option<serde_json::Value> {
+    let (path, body) = model::sent(request);
+    (path == "/v3/watch").then_some(body)
+}
+
+/// What is asked now. Of watches nothing comes.
+fn asks(campaign: &mut Campaign, now: Instant) -> Option<Request> {
+    campaign.abandons(now);
+    let request = campaign.request(now)?;
+    watch_of(&request).is_none().then_some(request)
 }
 
 impl Lab {
     fn new() -> Self {
         Self {
             etcd: model::Etcd::default(),
-            now: Instant::from_secs(100),
+            now: START,
+            watches: BTreeMap::new(),
         }
     }
 
@@ -53,14 +83,29 @@ impl Lab {
     /// Everything that is due for `campaign` now: what it asked, and what it told.
     fn turn(&mut self, campaign: &mut Campaign) -> (Vec<String>, Vec<Event>) {
         let (mut asked, mut told) = (Vec::new(), Vec::new());
+        let whose = core::ptr::from_ref(campaign);
+        self.etcd.expire(fast(self.now));
+        if let Some(request) = self.watches.remove(&whose)
+            && !campaign.abandons(self.now)
+        {
+            let said = watch_of(&request).and_then(|watch| self.etcd.watched(&watch));
+            match said {
+                Some(body) => campaign.answer(Ok(model::received(&request, 200, &body)), self.now),
+                None => drop(self.watches.insert(whose, request)),
+            }
+        }
         loop {
             let request = campaign.request(self.now);
             told.extend(core::iter::from_fn(|| campaign.event()));
             let Some(request) = request else {
                 return (asked, told);
             };
+            if watch_of(&request).is_some() {
+                self.watches.insert(whose, request);
+                continue;
+            }
             let (path, body) = model::sent(&request);
-            let (status, body) = self.etcd.serve(&path, &body, self.now);
+            let (status, body) = self.etcd.serve(&path, &body, fast(self.now));
             asked.push(path);
             campaign.answer(Ok(model::received(&request, status, &body)), self.now);
             told.extend(core::iter::from_fn(|| campaign.event()));
@@ -72,13 +117,23 @@ impl Lab {
         let until = self.now + time;
         let mut told = Vec::new();
         loop {
+            let mut quiet = true;
             for (number, campaign) in campaigns.iter_mut().enumerate() {
-                let (_, events) = self.turn(campaign);
+                let (asked, events) = self.turn(campaign);
+                quiet &= asked.is_empty();
                 told.extend(events.into_iter().map(|event| (number, event)));
             }
+            if !quiet {
+                // What one did another one may have watched.
+                continue;
+            }
             let next = earliest(campaigns.iter().map(|campaign| campaign.deadline()));
-            match next.filter(|next| *next < until) {
-                Some(next) => self.now = next.max(self.now + Duration::from_millis(1)),
+            match next.filter(|_| self.now < until) {
+                // A lease may end between what is due.
+                Some(next) => {
+                    let step = (self.now + LOOK).min(until);
+                    self.now = next.max(self.now + Duration::from_millis(1)).min(step);
+                }
                 None => break,
             }
         }
@@ -105,8 +160,14 @@ fn what_is_asked_on_the_way_to_the_key() {
     let mut bodies = Vec::new();
     while let Some(request) = campaign.request(lab.now) {
         assert_eq!(request.url.host_field(), "192.0.2.1:2379");
-        assert_eq!(request.deadline, lab.now + seconds(1));
         let (path, body) = model::sent(&request);
+        if path == "/v3/watch" {
+            // Until something is due: the lease.
+            assert_eq!(request.deadline, lab.now + lease_use(TTL) / 3);
+            bodies.push(format!("{path} {body}"));
+            break;
+        }
+        assert_eq!(request.deadline, lab.now + seconds(1));
         let (status, answer) = lab.etcd.serve(&path, &body, lab.now);
         bodies.push(format!("{path} {body}"));
         campaign.answer(Ok(model::received(&request, status, &answer)), lab.now);
@@ -122,6 +183,9 @@ fn what_is_asked_on_the_way_to_the_key() {
             ),
             format!(
                 r#"/v3/kv/range {{"key":"{base}Lw==","limit":"64","range_end":"{base}MA==","sort_order":"ASCEND","sort_target":"CREATE"}}"#
+            ),
+            format!(
+                r#"/v3/watch {{"create_request":{{"key":"{base}Lw==","range_end":"{base}MA==","start_revision":"2"}}}}"#
             ),
         ]
     );
@@ -153,6 +217,99 @@ fn the_first_has_it_and_the_next_gets_it_at_once_when_it_is_let_go() {
     assert_eq!((a.owner(), a.is_active()), (Some("b"), false));
 }
 
+/// Whoever waits is told, and asks nobody meanwhile but that its lease goes on.
+#[test]
+fn a_watch_tells_at_once() {
+    let mut lab = Lab::new();
+    let (mut a, mut b) = (lab.campaign("a"), lab.campaign("b"));
+    lab.pass(&mut [&mut a, &mut b], seconds(5));
+    let mut asked = Vec::new();
+    let until = lab.now + seconds(60);
+    while lab.now < until {
+        asked.extend(lab.turn(&mut b).0);
+        lab.turn(&mut a);
+        lab.now = b
+            .deadline()
+            .unwrap()
+            .max(lab.now + Duration::from_millis(1));
+    }
+    let looks = asked.iter().filter(|path| *path == "/v3/kv/range").count();
+    let renewals = asked
+        .iter()
+        .filter(|path| *path == "/v3/lease/keepalive")
+        .count();
+    assert_eq!(looks + renewals, asked.len());
+    assert!((10..=20).contains(&looks), "{looks}");
+    assert!((33..=34).contains(&renewals), "{renewals}");
+
+    // Neither a farewell nor a key that somebody deletes waits for the next look.
+    a.stop(lab.now);
+    lab.pass(&mut [&mut a, &mut b], Duration::from_millis(1));
+    assert!(b.is_active());
+    lab.pass(&mut [&mut b], seconds(1));
+    lab.etcd.wipe();
+    let told = lab.pass(&mut [&mut b], Duration::from_millis(1));
+    assert!(told.contains(&(0, Event::Lost(Why::Deleted))), "{told:?}");
+}
+
+/// A watch that ends without having seen anything is followed by looks, and tried again later.
+#[test]
+fn without_a_watch_it_looks() {
+    let mut lab = Lab::new();
+    let mut a = lab.campaign("a");
+    let (mut looks, mut watches) = (Vec::new(), Vec::new());
+    let until = lab.now + Duration::from_millis(11_500);
+    while lab.now < until {
+        let Some(request) = a.request(lab.now) else {
+            lab.now = a.deadline().unwrap();
+            continue;
+        };
+        let (path, body) = model::sent(&request);
+        match path.as_str() {
+            "/v3/watch" => {
+                watches.push(lab.now - START);
+                a.answer(Err(late(&request)), lab.now);
+                continue;
+            }
+            "/v3/kv/range" => looks.push(lab.now - START),
+            _ => {}
+        }
+        let (status, body) = lab.etcd.serve(&path, &body, fast(lab.now));
+        a.answer(Ok(model::received(&request, status, &body)), lab.now);
+    }
+    assert_eq!(a.fault(), None);
+    assert_eq!(watches.len(), 3, "{watches:?}");
+    assert!(
+        watches
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] >= seconds(5)),
+        "{watches:?}"
+    );
+    assert!(
+        looks.windows(2).all(|pair| pair[1] - pair[0] <= 2 * LOOK),
+        "{looks:?}"
+    );
+    assert!(looks.len() < 50, "{looks:?}");
+}
+
+/// An election that never rests is looked at ten times a second, and no more.
+#[test]
+fn a_busy_election_is_looked_at_now_and_then() {
+    let mut lab = Lab::new();
+    let mut a = lab.campaign("a");
+    let (mut looks, until) = (0, lab.now + seconds(10));
+    let mut lease = 7;
+    while lab.now < until {
+        lab.etcd
+            .put(&format!("{KEY}/other"), lease, "other", TTL, fast(lab.now));
+        lease += 1;
+        let (asked, _) = lab.turn(&mut a);
+        looks += asked.iter().filter(|path| *path == "/v3/kv/range").count();
+        lab.now = lab.now + Duration::from_millis(10);
+    }
+    assert!((50..=110).contains(&looks), "{looks}");
+}
+
 #[test]
 fn it_gives_the_key_up_before_etcd_gives_it_away() {
     let mut lab = Lab::new();
@@ -162,7 +319,7 @@ fn it_gives_the_key_up_before_etcd_gives_it_away() {
     let since = lab.now;
     let mut told = Vec::new();
     while a.is_active() {
-        match a.request(lab.now) {
+        match asks(&mut a, lab.now) {
             Some(request) => {
                 assert!(request.deadline <= lease.until);
                 lab.now = request.deadline;
@@ -174,12 +331,92 @@ fn it_gives_the_key_up_before_etcd_gives_it_away() {
         told.extend(core::iter::from_fn(|| a.event()));
     }
     assert_eq!(lab.now, lease.until);
-    assert!(lab.now - since <= seconds(7) && lab.now - since >= seconds(3));
+    let usable = lease_use(TTL);
+    assert!((usable / 3 * 2..=usable).contains(&(lab.now - since)));
     assert!(told.contains(&Event::Lost(Why::Unreachable)), "{told:?}");
     // The cluster has it still, and it is not taken back without asking.
     assert_eq!(lab.etcd.names(), ["a"]);
     let told = lab.pass(&mut [&mut a], seconds(2));
     assert_eq!(told, [(0, owner("a")), (0, Event::Won)]);
+}
+
+/// A supervisor hangs right before it would give the key up, its last refresh was late, and its kernel takes its time.
+#[test]
+fn who_hangs_has_lost_the_address_when_another_one_gets_the_key() {
+    let late = Duration::from_millis(500);
+    let kernel = seconds(u64::from(VIP_LIFETIME) + 1);
+    for ttl in [LEAST_LEASE, TTL, seconds(60), seconds(3_600)] {
+        let mut lab = Lab::new();
+        let of = |name| Campaign::new(settings(name, ttl), true, lab.now);
+        let (mut a, mut b) = (of("a"), of("b"));
+        lab.pass(&mut [&mut a, &mut b], seconds(20));
+        let given_up = a.lease().unwrap().until;
+        let (begins, step) = (lab.now, ttl / 1_000);
+        while !b.is_active() {
+            lab.pass(&mut [&mut b], step);
+        }
+        let gone = given_up + late + kernel;
+        assert!(lab.now >= gone, "{ttl:?}: {} {gone}", lab.now);
+        assert!(lab.now - begins <= ttl + seconds(1), "{ttl:?}");
+    }
+}
+
+/// With the shortest lease as well: one that says nothing costs a second, and another one is asked.
+#[test]
+fn an_owner_outlives_members_that_say_nothing() {
+    let mut lab = Lab::new();
+    let mut a = Campaign::new(settings("a", LEAST_LEASE), true, lab.now);
+    lab.pass(&mut [&mut a], seconds(2));
+    let (mut silent, mut unanswered) = (vec!["192.0.2.1:2379", "192.0.2.2:2379"], 0);
+    let until = lab.now + seconds(60);
+    while lab.now < until {
+        match asks(&mut a, lab.now) {
+            Some(request) if silent.contains(&request.url.host_field().as_str()) => {
+                unanswered += 1;
+                lab.now = request.deadline;
+                a.answer(Err(late(&request)), lab.now);
+            }
+            Some(request) => {
+                // Others fall silent in turn.
+                if lab.now > until.before(seconds(30)) {
+                    silent = vec!["192.0.2.3:2379", "192.0.2.1:2379"];
+                }
+                let (path, body) = model::sent(&request);
+                let (status, body) = lab.etcd.serve(&path, &body, fast(lab.now));
+                a.answer(Ok(model::received(&request, status, &body)), lab.now);
+            }
+            None => lab.now = a.deadline().unwrap(),
+        }
+        assert!(a.is_active(), "{}", lab.now);
+    }
+    assert_eq!(unanswered, 4);
+}
+
+/// A lease that leaves no time to use it is not taken, and the cluster is not asked again and again.
+#[test]
+fn a_lease_that_is_too_short_is_trouble() {
+    let lab = Lab::new();
+    let mut a = lab.campaign("a");
+    let (mut now, mut asked) = (lab.now, 0);
+    while now < lab.now + seconds(10) {
+        match asks(&mut a, now) {
+            Some(request) => {
+                asked += 1;
+                let body = r#"{"header":{},"ID":"7","TTL":"7"}"#;
+                let answer = match model::sent(&request).0.as_str() {
+                    "/v3/lease/grant" => body,
+                    _ => r#"{"header":{"revision":"1"}}"#,
+                };
+                a.answer(Ok(model::received(&request, 200, answer)), now);
+            }
+            None => now = a.deadline().unwrap(),
+        }
+    }
+    assert!(!a.is_active());
+    assert!(asked < 200, "{asked}");
+    let told: Vec<Event> = core::iter::from_fn(|| a.event()).collect();
+    let text = "etcd: 192.0.2.3:2379: it grants 7s, and a lease is 8s at least";
+    assert!(told.contains(&Event::Trouble(text.into())), "{told:?}");
 }
 
 #[test]
@@ -227,7 +464,7 @@ fn two_that_are_not_fit_and_see_nobody_at_once_are_not_in_each_others_way() {
     }
     for turn in 0..6 {
         for campaign in &mut both {
-            let Some(request) = campaign.request(lab.now) else {
+            let Some(request) = asks(campaign, lab.now) else {
                 continue;
             };
             let (path, body) = model::sent(&request);
@@ -251,11 +488,11 @@ fn a_key_that_somebody_deletes_is_lost_and_asked_for_again() {
     // All of etcd is new: it knows no lease.
     lab.etcd = model::Etcd::default();
     let told = lab.pass(&mut [&mut a], seconds(5));
-    assert!(told.contains(&(0, Event::Lost(Why::Deleted))), "{told:?}");
+    assert!(told.contains(&(0, Event::Lost(Why::Expired))), "{told:?}");
     assert!(a.is_active());
     let id = a.lease().unwrap().id;
     lab.etcd.renew(id, Instant::BOOT);
-    lab.etcd.expire(lab.now);
+    lab.etcd.expire(fast(lab.now));
     let told = lab.pass(&mut [&mut a], seconds(5));
     assert!(a.is_active() && a.lease().unwrap().id != id, "{told:?}");
 }
@@ -264,7 +501,7 @@ fn a_key_that_somebody_deletes_is_lost_and_asked_for_again() {
 fn a_key_of_a_former_run_is_deleted_and_one_that_lives_is_not() {
     let mut lab = Lab::new();
     let key = format!("{KEY}/7");
-    lab.etcd.put(&key, 7, "a", TTL, lab.now);
+    lab.etcd.put(&key, 7, "a", TTL, fast(lab.now));
     let mut a = lab.campaign("a");
     // It is renewed each third of its time by whoever lives: half of it tells.
     let told = lab.pass(&mut [&mut a], seconds(4));
@@ -274,12 +511,12 @@ fn a_key_of_a_former_run_is_deleted_and_one_that_lives_is_not() {
     assert_eq!(lab.etcd.names(), ["a"]);
 
     let mut lab = Lab::new();
-    lab.etcd.put(&key, 7, "a", TTL, lab.now);
+    lab.etcd.put(&key, 7, "a", TTL, fast(lab.now));
     let mut a = lab.campaign("a");
     let mut told = Vec::new();
     for _ in 0..20 {
         told.extend(lab.pass(&mut [&mut a], seconds(3)));
-        lab.etcd.renew(7, lab.now);
+        lab.etcd.renew(7, fast(lab.now));
     }
     let text = "etcd: another machine campaigns under the name a as well";
     let trouble = (0, Event::Trouble(text.into()));
@@ -304,9 +541,9 @@ fn farewell_is_one_attempt_a_member() {
     lab.pass(&mut [&mut a], seconds(2));
     // Something else is on its way, and fails: that is no farewell.
     lab.now = a.deadline().unwrap();
-    let look = a.request(lab.now).unwrap();
+    let other = asks(&mut a, lab.now).unwrap();
     a.stop(lab.now);
-    let error = late(&look);
+    let error = late(&other);
     a.answer(Err(error), lab.now);
     let mut asked = Vec::new();
     while let Some(request) = a.request(lab.now) {
@@ -387,6 +624,43 @@ fn the_next_process_goes_on_with_the_lease() {
     assert_eq!(lab.etcd.names(), ["b", "a"]);
 }
 
+/// A place in the queue goes over as well: what the old process left there would be in the way of the new one.
+#[test]
+fn the_next_process_waits_where_the_last_one_did() {
+    let mut lab = Lab::new();
+    let (mut a, mut b) = (lab.campaign("a"), lab.campaign("b"));
+    lab.pass(&mut [&mut a, &mut b], seconds(5));
+    let lease = b.lease().unwrap();
+    assert_eq!(lease.until, Instant::BOOT);
+    let mut next = Campaign::resume(settings("b", TTL), lease, true, lab.now);
+    assert!(!next.is_active());
+    let told = lab.pass(&mut [&mut a, &mut next], seconds(30));
+    assert_eq!(told, [(1, owner("a"))]);
+    assert_eq!(lab.etcd.names(), ["a", "b"]);
+    assert_eq!(next.lease(), Some(lease));
+    a.stop(lab.now);
+    assert_eq!(a.lease(), None);
+    lab.pass(&mut [&mut a, &mut next], seconds(1));
+    assert!(next.is_active());
+}
+
+/// The configuration changed between two processes: the old key is not kept alive by the lease that goes over.
+#[test]
+fn the_next_process_with_another_key_leaves_the_old_one() {
+    let mut lab = Lab::new();
+    let mut a = lab.campaign("a");
+    lab.pass(&mut [&mut a], seconds(5));
+    let elsewhere = Settings {
+        key: "elsewhere".into(),
+        ..settings("a", TTL)
+    };
+    let mut next = Campaign::resume(elsewhere, a.lease().unwrap(), true, lab.now);
+    let told = lab.pass(&mut [&mut next], seconds(2));
+    assert_eq!(told.first(), Some(&(0, Event::Lost(Why::Deleted))));
+    assert!(next.is_active());
+    assert_eq!((lab.etcd.names().len(), lab.etcd.lease_count()), (1, 1));
+}
+
 #[test]
 fn without_an_endpoint_it_says_so() {
     let none = Settings {
@@ -431,6 +705,15 @@ fn what_members_say() {
     assert_eq!(said, Ok(Said::Renewed(seconds(10))));
     let other = read(&Ask::Renew(8), 200, renewed);
     assert_eq!(other, Err("the answer is not etcd's".into()));
+    let created = r#"{"result":{"header":{"revision":"5"},"created":true}}"#;
+    let event = r#"{"result":{"header":{"revision":"6"},"events":[{"type":"DELETE","kv":{"key":"azEvNw==","mod_revision":"6"}}]}}"#;
+    let cancelled =
+        r#"{"result":{"header":{"revision":"9"},"canceled":true,"compact_revision":"8"}}"#;
+    let watch = |second: &str| read(&Ask::Watch(6), 200, &format!("{created}\n{second}\n"));
+    assert_eq!(watch(event), Ok(Said::Done));
+    for second in [cancelled, "", "{}", r#"{"error":{"message":"no"}}"#] {
+        assert_eq!(watch(second), Err("the answer is not etcd's".into()));
+    }
     let ended = r#"{"result":{"header":{"revision":"1"},"ID":"7"}}"#;
     assert_eq!(read(&Ask::Renew(7), 200, ended), Ok(Said::NoLease));
     assert_eq!(read(&put, 404, "Not Found\n"), Err("status 404".into()));
@@ -456,13 +739,17 @@ proptest::proptest! {
         lab.pass(&mut [&mut a], seconds(1));
         let mut deadline = a.deadline().unwrap();
         for turn in 0..6 {
+            a.abandons(deadline);
             let Some(request) = a.request(deadline) else {
                 deadline = a.deadline().unwrap().max(deadline + Duration::from_millis(1));
                 continue;
             };
             // Of no use, and of use but for one byte.
             let (path, asked) = model::sent(&request);
-            let (_, fine) = lab.etcd.serve(&path, &asked, now);
+            let fine = match path.as_str() {
+                "/v3/watch" => lab.etcd.watched(&asked).unwrap_or_else(|| "{}\n{}\n".into()),
+                _ => lab.etcd.serve(&path, &asked, now).1,
+            };
             let mut fine = fine.into_bytes();
             let length = fine.len();
             fine[mutate % length] = byte;

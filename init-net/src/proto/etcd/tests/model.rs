@@ -20,6 +20,8 @@ struct Pair {
 #[derive(Debug, Default)]
 pub(super) struct Etcd {
     revision: i64,
+    /// When a key last came or went.
+    changed: i64,
     next_lease: i64,
     leases: BTreeMap<i64, (Duration, Instant)>,
     pairs: BTreeMap<Vec<u8>, Pair>,
@@ -77,8 +79,12 @@ impl Etcd {
     }
 
     fn revoke(&mut self, id: i64) -> bool {
+        let before = self.pairs.len();
         self.pairs.retain(|_, pair| pair.lease != id);
         self.revision += 1;
+        if self.pairs.len() < before {
+            self.changed = self.revision;
+        }
         self.leases.remove(&id).is_some()
     }
 
@@ -86,12 +92,14 @@ impl Etcd {
     pub(super) fn wipe(&mut self) {
         self.pairs.clear();
         self.revision += 1;
+        self.changed = self.revision;
     }
 
     /// Somebody else puts a key with a lease of its own.
     pub(super) fn put(&mut self, key: &str, lease: i64, value: &str, ttl: Duration, now: Instant) {
         self.leases.insert(lease, (ttl, now + ttl));
         self.revision += 1;
+        self.changed = self.revision;
         let created = self.revision;
         let value = value.into();
         let pair = Pair {
@@ -117,6 +125,17 @@ impl Etcd {
 
     pub(super) fn lease_count(&self) -> usize {
         self.leases.len()
+    }
+
+    /// What a watch says by now, which is `body`; `None`: nothing of what it is there for.
+    pub(super) fn watched(&self, body: &Value) -> Option<String> {
+        let from = number(&body["create_request"]["start_revision"]);
+        let header = json!({"revision": self.changed.to_string()});
+        let lines = [
+            json!({"result": {"header": header, "created": true}}),
+            json!({"result": {"header": header, "events": [{"type": "DELETE", "kv": {}}]}}),
+        ];
+        (self.changed >= from).then(|| lines.map(|line| format!("{line}\n")).concat())
     }
 
     /// Status and body.
@@ -195,6 +214,7 @@ impl Etcd {
                 return (NO_LEASE.0, NO_LEASE.1.into());
             }
             self.revision += 1;
+            self.changed = self.revision;
             let (created, value) = (self.revision, bytes(&put["value"]));
             let pair = Pair {
                 value,
@@ -205,6 +225,7 @@ impl Etcd {
         }
         if same && let Some(delete) = todo.get("request_delete_range") {
             self.revision += 1;
+            self.changed = self.revision;
             self.pairs.remove(&bytes(&delete["key"])).unwrap();
         }
         let revision = self.revision.to_string();

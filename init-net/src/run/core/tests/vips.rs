@@ -295,6 +295,28 @@ fn a_machine_that_cannot_listen_takes_no_part_until_it_can() {
     assert!(machine.log.contains(&told), "{:?}", machine.log);
 }
 
+/// People are told of an address that went with its link, as of any other that was lost.
+#[test]
+fn without_a_link_nobody_has_it() {
+    let mut machine = machine("", None);
+    machine.run(2);
+    assert!(has(&machine));
+    machine.kernel.links.remove(&2);
+    machine.kernel.addresses.retain(|a| a.link_index != 2);
+    machine
+        .queue
+        .push_back(Event::Changed(Doubt::LINKS | Doubt::ADDRESSES));
+    machine.run(1);
+    assert_eq!(status(&machine), VipState::Waiting);
+    let lost = "vip: this machine has 192.0.2.100 on eth0 no more: link eth0 is not there";
+    assert_eq!(
+        machine.log.iter().filter(|line| *line == lost).count(),
+        1,
+        "{:?}",
+        machine.log
+    );
+}
+
 #[test]
 fn what_somebody_takes_away_is_put_back_at_once() {
     let mut machine = machine("", None);

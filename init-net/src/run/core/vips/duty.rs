@@ -5,8 +5,8 @@ use super::place::{self, Place};
 use crate::proto::Machine as _;
 use crate::proto::announce::Announcer;
 use crate::run::core::Effect;
-use crate::state::{AddressOp, LinkAt, Observed, Op, VIP_LIFETIME};
-use crate::value::{Duration, Instant, Prefix, Rng};
+use crate::state::{AddressOp, LinkAt, Observed, Op};
+use crate::value::{Duration, Instant, Prefix, Rng, VIP_LIFETIME};
 
 /// How often the address is refreshed, which the kernel keeps for [`VIP_LIFETIME`]: two refreshes may be late.
 const REFRESH: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use super::duty::INCAPABLE;
 use super::health::Health;
 use super::moving::provider;
 use super::place::{self, Place};
-use super::referee::{Referee, Ruling, Start};
+use super::referee::{Referee, Ruling, Start, same_election};
 use super::saved::SavedVip;
 use super::talk::Talk;
 use crate::proto::announce::Announcer;
@@ -58,14 +58,14 @@ pub(super) struct Instance {
     pub(super) reason: String,
     /// Why this machine gives the address up by itself: the referee knows only that it was told to.
     excuse: Option<String>,
-    /// It lost the address with its place, which is still to be told.
-    untold: Option<String>,
     /// Configuration that cannot be used.
     broken: Option<String>,
     /// What the stage before had, until this one has begun.
     inherited: Option<SavedVip>,
     /// When the address of a former run was last taken away.
     cleared: Option<Instant>,
+    /// By what name others know this machine.
+    hostname: String,
     stopping: bool,
 }
 
@@ -100,10 +100,10 @@ impl Instance {
             promotions: 0,
             reason: String::new(),
             excuse: None,
-            untold: None,
             broken,
             inherited,
             cleared: None,
+            hostname: String::new(),
             stopping: false,
         }
     }
@@ -114,8 +114,7 @@ impl Instance {
         let saved = self.saved(now).filter(|_| {
             self.spec.holder == spec.holder
                 && self.spec.provider == spec.provider
-                && core::mem::discriminant(&self.spec.election)
-                    == core::mem::discriminant(&spec.election)
+                && same_election(&self.spec.election, &spec.election)
         })?;
         let mut next = Self::new(spec.clone(), Some(saved), now);
         next.promotions = self.promotions;
@@ -130,11 +129,13 @@ impl Instance {
         hostname: &str,
         now: Instant,
         effects: &mut Vec<Effect>,
+        news: &mut Vec<News>,
     ) {
+        hostname.clone_into(&mut self.hostname);
         let place = match Place::find(&self.spec, desired, observed) {
             Ok(place) => place,
             Err(why) => {
-                self.lose_place(why, now, effects);
+                self.lose_place(why, now, effects, news);
                 return;
             }
         };
@@ -142,7 +143,7 @@ impl Instance {
             self.reason.clear();
         }
         let resumes = self.resumes(&place, observed, now);
-        if resumes.is_none() {
+        if !resumes {
             self.remove_stale(&place, desired, observed, now, effects);
         }
         let moved = self
@@ -150,7 +151,7 @@ impl Instance {
             .as_ref()
             .is_some_and(|old| old.link != place.link || old.holder != place.holder);
         if moved {
-            self.lose_place("the link is another one".into(), now, effects);
+            self.lose_place("the link is another one".into(), now, effects, news);
         }
         if let Some(referee) = &mut self.referee
             && self
@@ -160,24 +161,23 @@ impl Instance {
         {
             referee.set_local(place.local.ok(), now);
         }
-        self.begin(&place, resumes, hostname, now);
+        self.begin(&place, resumes, now);
         self.keep(&place, observed, now, effects);
         self.place = Some(place);
         self.inherited = None;
     }
 
-    /// With which lease (of etcd) it goes on where the stage before stopped; `None`: it does not.
-    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> Option<Option<Lease>> {
-        let saved = self.inherited.as_ref().filter(|saved| now < saved.until)?;
+    /// Whether it goes on where the stage before stopped.
+    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> bool {
+        let saved = self.inherited.as_ref();
+        let Some(saved) = saved.filter(|saved| now < saved.until) else {
+            return false;
+        };
         let here = place::there(&self.spec, observed)
             .any(|there| there.link.index == place.holder.index && there.status.is_shared_by_us());
-        let lease = saved.lease.map(|id| Lease {
-            id,
-            until: saved.until,
-        });
         // What was had by another kind of election is nothing to go on from.
-        let same = lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
-        (same && here && place.local.is_ok()).then_some(lease)
+        let same = saved.lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
+        same && here && place.local.is_ok()
     }
 
     /// An address of a former run, or on another link: it is taken away before anything else. What somebody else gave this
@@ -222,27 +222,34 @@ impl Instance {
         }
     }
 
-    fn begin(
-        &mut self,
-        place: &Place,
-        resumes: Option<Option<Lease>>,
-        hostname: &str,
-        now: Instant,
-    ) {
-        // A campaign ended with the carrier, and begins anew with it.
-        if self.referee.as_ref().is_some_and(Referee::is_done) && place.local.is_ok() {
+    /// A campaign that ended with the carrier or the link begins anew with it.
+    fn begin_anew(&mut self, now: Instant) {
+        let ended = self.referee.as_ref().is_some_and(Referee::is_done) && !self.stopping;
+        let place = self.place.as_ref().filter(|place| place.local.is_ok());
+        if ended && let Some(place) = place.cloned() {
             self.referee = None;
+            self.begin(&place, false, now);
         }
+    }
+
+    fn begin(&mut self, place: &Place, resumes: bool, now: Instant) {
         if self.referee.is_some() || self.broken.is_some() || self.stopping {
             return;
         }
+        let lease = |saved: &SavedVip| {
+            let until = if resumes { saved.until } else { Instant::BOOT };
+            saved.lease.map(|id| Lease { id, until })
+        };
         let start = Start {
             local: place.local.ok(),
-            hostname,
+            hostname: &self.hostname,
             fit: self.is_fit(),
             resumes,
+            lease: self.inherited.as_ref().and_then(lease),
         };
-        let provider = || provider(&self.spec, place, hostname, now);
+        // An election that begins anew leaves who moves the address to go on.
+        let kept = self.provider.take().map(|it| Ok(Some(it)));
+        let provider = || kept.unwrap_or_else(|| provider(&self.spec, place, &self.hostname, now));
         let begun = Referee::new(&self.spec, &start, now)
             .and_then(|referee| referee.map(|it| Ok((it, provider()?))).transpose());
         match begun {
@@ -250,7 +257,7 @@ impl Instance {
             Ok(Some((referee, provider))) => {
                 self.referee = Some(referee);
                 self.provider = provider;
-                if resumes.is_some() {
+                if resumes {
                     self.resume(now);
                 }
             }
@@ -269,31 +276,35 @@ impl Instance {
         self.since = now;
     }
 
-    fn lose_place(&mut self, why: String, now: Instant, effects: &mut Vec<Effect>) {
+    fn lose_place(
+        &mut self,
+        why: String,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+        news: &mut Vec<News>,
+    ) {
+        if !matches!(self.duty, Duty::Without) {
+            self.since = now;
+            news.push(News::Lost(why.clone()));
+        }
         if let Some(referee) = &mut self.referee {
             referee.set_local(None, now);
         }
-        if !matches!(self.duty, Duty::Without) {
-            self.since = now;
-            self.untold = Some(why.clone());
-        }
         self.drop_address(effects);
-        self.close_talks(effects);
         self.place = None;
-        self.referee = None;
-        self.provider = None;
+        // Who speaks on the link has nobody to speak to; a cluster is told that the key is left.
+        self.referee = self.referee.take_if(|referee| !referee.hears_packets());
+        if let Some(mut provider) = self.provider.take() {
+            provider.close(effects);
+        }
         self.reason = why;
     }
 
     /// Before it is gone: it leaves no connection open.
     pub(super) fn close(&mut self, effects: &mut Vec<Effect>) {
-        self.close_talks(effects);
         if let Some(health) = &mut self.health {
             health.close(effects);
         }
-    }
-
-    fn close_talks(&mut self, effects: &mut Vec<Effect>) {
         if let Some(referee) = &mut self.referee {
             referee.close(effects);
         }
@@ -362,7 +373,6 @@ impl Instance {
         wires: &mut Wires<'_>,
         news: &mut Vec<News>,
     ) {
-        news.extend(self.untold.take().map(News::Lost));
         if let Some(health) = &mut self.health
             && !self.stopping
             && health.turn(now, rng, wires)
@@ -379,6 +389,7 @@ impl Instance {
         self.turn_provider(now, rng, wires, news);
         // What the provider said may make the referee say something.
         self.turn_referee(drained, now, rng, wires, news);
+        self.begin_anew(now);
         // Who stood still may have lost it: the referee says so before the address is kept alive and announced once more.
         if drained || !self.wants_to_act(now) {
             self.turn_holder(now, rng, wires.effects);
@@ -395,13 +406,15 @@ impl Instance {
     ) {
         for _ in 0..MAX_ROUNDS {
             self.obey_all(now, wires.effects, news);
-            let (Some(referee), Some(place)) = (&mut self.referee, &self.place) else {
+            let Some(referee) = &mut self.referee else {
                 return;
             };
             if referee.hears_packets() && !drained {
                 return;
             }
+            let place = self.place.as_ref();
             let more = referee.turn(now, rng, wires, |wires, message| {
+                let Some(place) = place else { return };
                 wires.effects.push(match message {
                     vrrp::Transmit::Frame(frame) => Effect::SendVip {
                         link: place.holder.clone(),

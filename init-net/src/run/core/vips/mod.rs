@@ -110,9 +110,10 @@ impl Vips {
         observed: &Observed,
         now: Instant,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Vec<(Key, News)> {
+        let mut told = Vec::new();
         if desired.vips.is_empty() && self.instances.is_empty() && self.leaving.is_empty() {
-            return;
+            return told;
         }
         let gone: Vec<Key> = self
             .instances
@@ -127,10 +128,13 @@ impl Vips {
             self.employ(key, spec, now, effects);
         }
         let hostname = hostname(desired, observed);
-        for instance in self.instances.values_mut() {
-            instance.follow(desired, observed, &hostname, now, effects);
+        for (key, instance) in &mut self.instances {
+            let mut news = Vec::new();
+            instance.follow(desired, observed, &hostname, now, effects, &mut news);
+            told.extend(news.into_iter().map(|news| (key.clone(), news)));
         }
         self.listen(effects);
+        told
     }
 
     /// Begins with `spec`, or goes on with it.
@@ -306,10 +310,13 @@ impl Vips {
             ear.state = Heard::Unknown;
         }
         let before = self.leaving.len();
-        for (_, instance) in self.leaving.iter_mut().filter(|(_, it)| it.is_done()) {
-            instance.close(effects);
-        }
-        self.leaving.retain(|(_, instance)| !instance.is_done());
+        self.leaving.retain_mut(|(_, instance)| {
+            let done = instance.is_done();
+            if done {
+                instance.close(effects);
+            }
+            !done
+        });
         if self.leaving.len() != before {
             self.listen(effects);
         }
@@ -375,7 +382,8 @@ impl Core {
     /// Takes what is desired and what was seen.
     pub(super) fn follow_vips(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         if let Some(observed) = &self.observed {
-            self.vips.follow(&self.desired, observed, now, effects);
+            let told = self.vips.follow(&self.desired, observed, now, effects);
+            self.tell_vips(told, now, effects);
         }
     }
 
@@ -398,6 +406,10 @@ impl Core {
         let told = self
             .vips
             .turn(now, &mut self.rng, observed, &mut means, effects);
+        self.tell_vips(told, now, effects);
+    }
+
+    fn tell_vips(&mut self, told: Vec<(Key, News)>, now: Instant, effects: &mut Vec<Effect>) {
         for (key, news) in told {
             let (link, ip) = &key;
             let (kind, level, text) = match news {

@@ -38,8 +38,10 @@ pub(super) struct Start<'a> {
     pub(super) hostname: &'a str,
     /// Whether it is fit.
     pub(super) fit: bool,
-    /// The stage before had the address: with this lease, of etcd.
-    pub(super) resumes: Option<Option<Lease>>,
+    /// Whether the stage before had the address, and this one goes on.
+    pub(super) resumes: bool,
+    /// The lease of etcd that the stage before had it by, or waited with.
+    pub(super) lease: Option<Lease>,
 }
 
 impl Referee {
@@ -57,16 +59,16 @@ impl Referee {
             VipElection::Vrrp(election) => {
                 let settings = settings(spec, election);
                 let vrrp = match start.resumes {
-                    Some(_) => Vrrp::resume(settings, local, start.fit, now),
-                    None => Vrrp::new(settings, local, start.fit, now),
+                    true => Vrrp::resume(settings, local, start.fit, now),
+                    false => Vrrp::new(settings, local, start.fit, now),
                 };
                 Ok(Some(Self::Vrrp(Box::new(vrrp))))
             }
             VipElection::Etcd(election) => {
                 let settings = campaign(election, start.hostname, spec.bootstrap)?;
-                let campaign = match start.resumes {
-                    Some(Some(lease)) => Campaign::resume(settings, lease, start.fit, now),
-                    _ => Campaign::new(settings, start.fit, now),
+                let campaign = match start.lease {
+                    Some(lease) => Campaign::resume(settings, lease, start.fit, now),
+                    None => Campaign::new(settings, start.fit, now),
                 };
                 let trust = trust(election).map_err(|error| format!("etcd: {error}"))?;
                 Ok(Some(Self::Etcd(Box::new(Talk::new(campaign, trust)))))
@@ -232,6 +234,16 @@ impl Referee {
             Self::Vrrp(vrrp) => vrrp.deadline(),
             Self::Etcd(talk) => talk.deadline(),
         }
+    }
+}
+
+/// Whether what was won in the one is had in the other.
+pub(super) fn same_election(one: &VipElection, other: &VipElection) -> bool {
+    match (one, other) {
+        (VipElection::Vrrp(_), VipElection::Vrrp(_)) => true,
+        (VipElection::Etcd(one), VipElection::Etcd(other)) => one.key == other.key,
+        (VipElection::Vrrp(_), VipElection::Etcd(_))
+        | (VipElection::Etcd(_), VipElection::Vrrp(_)) => false,
     }
 }
 

@@ -35,12 +35,15 @@ impl<D: Dialogue> Talk<D> {
     /// Goes on as far as it can now.
     pub(super) fn turn(&mut self, now: Instant, rng: &mut Rng, wires: &mut Wires<'_>) {
         loop {
-            if let Some(running) = &mut self.running {
-                let Some(answer) = running.turn(now, rng, wires) else {
+            if let Some(mut running) = self.running.take() {
+                if self.dialogue.abandons(now) {
+                    running.close(wires.effects);
+                } else if let Some(answer) = running.turn(now, rng, wires) {
+                    self.dialogue.answer(answer, now);
+                } else {
+                    self.running = Some(running);
                     return;
-                };
-                self.running = None;
-                self.dialogue.answer(answer, now);
+                }
             }
             let Some(request) = self.dialogue.request(now) else {
                 return;
