@@ -412,14 +412,13 @@ impl VipOptionKeys {
             self.refuse(source, &keys.election_key, rule, Some("remove electionKey"));
             return None;
         }
-        let ttl = keys.ttl.as_ref().map(|said| said.value);
-        if ttl.is_some_and(|ttl| ttl < LEAST_LEASE) {
+        let mut ttl = keys.ttl.as_ref().map(|said| said.value);
+        if ttl.take_if(|ttl| *ttl < LEAST_LEASE).is_some() {
             let rule = format!(
                 "a lease is {LEAST_LEASE:?} at least: an owner that hangs has lost the address by its end"
             );
             let fix = format!("say ttl: {LEAST_LEASE:?}, or more");
-            self.refuse(source, &keys.ttl, &rule, Some(&fix));
-            return None;
+            self.refuse_value(source, &keys.ttl, &rule, Some(&fix));
         }
         Some(EtcdConfig {
             endpoints: endpoints.iter().map(|url| url.text().to_owned()).collect(),

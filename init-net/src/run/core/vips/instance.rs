@@ -13,7 +13,7 @@ use super::duty::INCAPABLE;
 use super::health::Health;
 use super::moving::provider;
 use super::place::{self, Place};
-use super::referee::{Referee, Ruling, Start, same_election};
+use super::referee::{Referee, Ruling, Start};
 use super::saved::SavedVip;
 use super::talk::Talk;
 use crate::proto::announce::Announcer;
@@ -22,9 +22,7 @@ use crate::proto::etcd::Lease;
 use crate::proto::{Machine as _, vrrp};
 use crate::run::core::fetches::Wires;
 use crate::run::core::{Effect, HttpEvent};
-use crate::state::{
-    AddressOp, Desired, LinkAt, Observed, Op, VipElection, VipSpec, VipState, VipStatus,
-};
+use crate::state::{AddressOp, Desired, LinkAt, Observed, Op, VipSpec, VipState, VipStatus};
 use crate::value::{Duration, Instant, Rng, earliest};
 
 /// Rounds of rulings and messages in one turn: a referee that contradicts itself must not keep the loop.
@@ -61,7 +59,7 @@ pub(super) struct Instance {
     /// Configuration that cannot be used.
     broken: Option<String>,
     /// What the stage before had, until this one has begun.
-    inherited: Option<SavedVip>,
+    pub(super) inherited: Option<SavedVip>,
     /// When the address of a former run was last taken away.
     cleared: Option<Instant>,
     /// By what name others know this machine.
@@ -108,19 +106,6 @@ impl Instance {
         }
     }
 
-    /// The same address with another configuration, which goes on with what this one has; `None`: it has nothing, or it cannot
-    /// be gone on with.
-    pub(super) fn succeed(&self, spec: &VipSpec, now: Instant) -> Option<Self> {
-        let saved = self.saved(now).filter(|_| {
-            self.spec.holder == spec.holder
-                && self.spec.provider == spec.provider
-                && same_election(&self.spec.election, &spec.election)
-        })?;
-        let mut next = Self::new(spec.clone(), Some(saved), now);
-        next.promotions = self.promotions;
-        Some(next)
-    }
-
     /// Takes what was seen of the machine.
     pub(super) fn follow(
         &mut self,
@@ -165,19 +150,6 @@ impl Instance {
         self.keep(&place, observed, now, effects);
         self.place = Some(place);
         self.inherited = None;
-    }
-
-    /// Whether it goes on where the stage before stopped.
-    fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> bool {
-        let saved = self.inherited.as_ref();
-        let Some(saved) = saved.filter(|saved| now < saved.until) else {
-            return false;
-        };
-        let here = place::there(&self.spec, observed)
-            .any(|there| there.link.index == place.holder.index && there.status.is_shared_by_us());
-        // What was had by another kind of election is nothing to go on from.
-        let same = saved.lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
-        same && here && place.local.is_ok()
     }
 
     /// An address of a former run, or on another link: it is taken away before anything else. What somebody else gave this
@@ -263,17 +235,6 @@ impl Instance {
             }
             Err(why) => self.broken = Some(why),
         }
-    }
-
-    fn resume(&mut self, now: Instant) {
-        if let Some(provider) = &mut self.provider {
-            provider.dialogue.resume(now);
-        }
-        self.duty = Duty::Held {
-            refresh_at: now,
-            announcer: None,
-        };
-        self.since = now;
     }
 
     fn lose_place(

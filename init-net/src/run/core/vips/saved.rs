@@ -1,9 +1,13 @@
-//! What the next stage needs to know of shared addresses: it goes on with those that this one has, or waits for in a queue.
+//! What the next stage needs to know of shared addresses, and how it goes on with those that this one has, or waits for in a
+//! queue. The next configuration of the same address goes on in the same way.
 
 use serde::{Deserialize, Serialize};
 
 use super::health::Health;
-use super::instance::Instance;
+use super::instance::{Duty, Instance};
+use super::place::{self, Place};
+use super::referee::same_election;
+use crate::state::{Observed, VipElection, VipSpec};
 use crate::value::Instant;
 
 /// A shared address that this machine has, or waits for.
@@ -21,6 +25,19 @@ pub struct SavedVip {
 }
 
 impl Instance {
+    /// The same address with another configuration, which goes on with what this one has; `None`: it has nothing, or it cannot
+    /// be gone on with.
+    pub(super) fn succeed(&self, spec: &VipSpec, now: Instant) -> Option<Self> {
+        let saved = self.saved(now).filter(|_| {
+            self.spec.holder == spec.holder
+                && self.spec.provider == spec.provider
+                && same_election(&self.spec.election, &spec.election)
+        })?;
+        let mut next = Self::new(spec.clone(), Some(saved), now);
+        next.promotions = self.promotions;
+        Some(next)
+    }
+
     /// What the next stage goes on from; `None`: this machine does not have the address, and has no place in a queue.
     pub(super) fn saved(&self, now: Instant) -> Option<SavedVip> {
         let (patience, lease) = self.referee.as_ref()?.patience(now);
@@ -30,5 +47,30 @@ impl Instance {
             fit: self.health.as_ref().and_then(Health::fit),
             lease,
         })
+    }
+
+    /// Whether it goes on where the stage before stopped.
+    pub(super) fn resumes(&self, place: &Place, observed: &Observed, now: Instant) -> bool {
+        let saved = self.inherited.as_ref();
+        let Some(saved) = saved.filter(|saved| now < saved.until) else {
+            return false;
+        };
+        let here = place::there(&self.spec, observed)
+            .any(|there| there.link.index == place.holder.index && there.status.is_shared_by_us());
+        // What was had by another kind of election is nothing to go on from.
+        let same = saved.lease.is_some() == matches!(self.spec.election, VipElection::Etcd(_));
+        same && here && place.local.is_ok()
+    }
+
+    /// Goes on with the address, without a word.
+    pub(super) fn resume(&mut self, now: Instant) {
+        if let Some(provider) = &mut self.provider {
+            provider.dialogue.resume(now);
+        }
+        self.duty = Duty::Held {
+            refresh_at: now,
+            announcer: None,
+        };
+        self.since = now;
     }
 }
