@@ -9,10 +9,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use qemu::peer::Etcd;
 use qemu::vip::{Seen, Span, Station};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::machine::PATIENCE;
-use super::super::process::copy;
 use super::super::watch::Watch;
 use super::ours::{LINK, Ours};
 use super::stage::{Moment, Stage, V4};
@@ -70,6 +69,18 @@ fn config(number: u8, cluster: &Etcd<'_>, identity: Identity) -> String {
         block(&format!("{name}.pem")),
         block(&format!("{name}.key")),
     )
+}
+
+/// Two machines: the first has the address, the second waits for it.
+#[track_caller]
+fn two(stage: &Stage, cluster: &Etcd<'_>) -> (Ours, Ours) {
+    let (a, b) = (stage.ours(2), stage.ours(3));
+    let start = stage.mark("a boots");
+    a.boot_with(config(2, cluster, Identity::Known));
+    stage.owned_by_of(V4, a.mac(), start);
+    b.boot_with(config(3, cluster, Identity::Known));
+    b.until_of(V4, "backup");
+    (a, b)
 }
 
 /// Who campaigns for `key`, in order.
@@ -221,12 +232,7 @@ fn one_member_may_be_gone_and_two_may_not() {
     let stage = Stage::new("vip-etcd-quorum");
     let stations = stations(&stage);
     let mut cluster = Etcd::start(&stage.lab, stations.each_ref()).unwrap();
-    let (a, b) = (stage.ours(2), stage.ours(3));
-    let start = stage.mark("a boots");
-    a.boot_with(config(2, &cluster, Identity::Known));
-    stage.owned_by_of(V4, a.mac(), start);
-    b.boot_with(config(3, &cluster, Identity::Known));
-    b.until_of(V4, "backup");
+    let (a, b) = two(&stage, &cluster);
 
     // The first that is asked takes requests and answers none; then another is gone instead.
     let frozen = stage.mark("a member hangs");
@@ -285,12 +291,7 @@ fn a_supervisor_that_hangs_and_goes_on_is_no_second_owner() {
     let stage = Stage::new("vip-etcd-hang");
     let stations = stations(&stage);
     let cluster = Etcd::start(&stage.lab, stations.each_ref()).unwrap();
-    let (a, b) = (stage.ours(2), stage.ours(3));
-    let start = stage.mark("a boots");
-    a.boot_with(config(2, &cluster, Identity::Known));
-    stage.owned_by_of(V4, a.mac(), start);
-    b.boot_with(config(3, &cluster, Identity::Known));
-    b.until_of(V4, "backup");
+    let (a, b) = two(&stage, &cluster);
     let hangs = stage.mark("a hangs");
     a.on(|machine| machine.signal(Signal::SIGSTOP));
     takes_over(&stage, &b, hangs);
@@ -360,11 +361,7 @@ fn who_waits_is_told() {
     let stage = Stage::new("vip-etcd-watch");
     let stations = stations(&stage);
     let cluster = Etcd::start(&stage.lab, stations.each_ref()).unwrap();
-    let (a, b) = (stage.ours(2), stage.ours(3));
-    let start = stage.mark("a boots");
-    a.boot_with(config(2, &cluster, Identity::Known));
-    stage.owned_by_of(V4, a.mac(), start);
-    b.boot_with(config(3, &cluster, Identity::Known));
+    let (a, b) = two(&stage, &cluster);
     let mut took = Vec::new();
     for round in 0..ROUNDS {
         let (from, to) = if round % 2 == 0 { (&a, &b) } else { (&b, &a) };
@@ -516,25 +513,7 @@ fn a_hand_over_keeps_the_key_and_the_lease() {
 
     // The first came from memory, the second knows its file, which a signal makes it read again.
     for (ours, by_signal) in [(&a, false), (&a, true), (&b, false)] {
-        let removals = ours.on(move |machine| {
-            let started = || {
-                let status = machine.ask(json!({ "command": "get", "kind": "status" }))?;
-                Some(status[0]["process"]["started"].clone())
-            };
-            let (watch, before) = (Watch::start(), started());
-            if by_signal {
-                machine.signal(Signal::SIGUSR2);
-            } else {
-                let ran = machine.run(&["upgrade", "--binary", &copy(machine)]);
-                assert_eq!(ran.code, 0, "{}", ran.errors);
-            }
-            machine.until("another program", || {
-                started().filter(|now| Some(now) != before.as_ref())
-            });
-            machine.reconcile();
-            watch.removals()
-        });
-        assert_eq!(removals, Vec::<String>::new());
+        assert_eq!(ours.upgrade(by_signal), Vec::<String>::new());
         a.until_of(V4, "active");
         b.until_of(V4, "backup");
     }

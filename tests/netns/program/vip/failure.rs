@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use qemu::peer::Keepalived;
 use qemu::vip::{Seen, Span};
 
 use super::super::machine::PATIENCE;
 use super::ours::{Config, Ours};
-use super::stage::{BOTH, DOWN, SKEW, Stage, advert, assert_no_complaints, groups};
+use super::stage::{BOTH, DOWN, Moment, SKEW, Stage, advert, assert_no_complaints, groups};
 
 /// As long as the kernel keeps an address that nobody refreshes, and what a second of the kernel's takes.
 const LIFETIME: Duration = Duration::from_secs(4);
@@ -139,22 +140,22 @@ fn a_supervisor_that_stands_still_steps_back() {
     stage.adverts();
 }
 
-/// The other one stands still for longer than this one waits. Its kernel still answers: it keeps the address, and goes on.
-#[test]
-fn a_neighbour_that_stands_still_keeps_it() {
-    let stage = Stage::new("vip-freeze-theirs");
-    let (ours, station) = (stage.ours(2), stage.station(3));
-    let interval = Duration::from_millis(400);
-    let start = stage.mark("keepalived starts");
-    let quick = groups(150)
-        .into_iter()
-        .map(|group| group.interval(interval));
-    let theirs = stage.keepalived(&station, &quick.collect::<Vec<_>>());
-    stage.owned_by(station.mac(), start);
+/// Between two advertisements of who is to stand still.
+pub(super) const SLOW: Duration = Duration::from_millis(400);
+
+/// `theirs` has both addresses and stands still for longer than `ours` waits, which leaves them to it and says `reason`.
+/// `meanwhile` looks at what is so while it stands still.
+#[track_caller]
+pub(super) fn leaves_it_to_who_stands_still(
+    stage: &Stage,
+    ours: &Ours,
+    config: Config,
+    theirs: &Keepalived,
+    reason: &str,
+    meanwhile: impl FnOnce(Moment),
+) -> Moment {
     // As long as a busy host may take to let it go on.
-    let guarded = Config::new(2, 100)
-        .interval(interval)
-        .line("takeoverGuard: 30s");
+    let guarded = config.interval(SLOW).line("takeoverGuard: 30s");
     ours.boot(&guarded);
     ours.until("backup");
     let frozen = stage.mark("frozen");
@@ -162,18 +163,31 @@ fn a_neighbour_that_stands_still_keeps_it() {
     std::thread::sleep(Duration::from_secs(3));
     for vip in BOTH {
         let status = ours.status(vip);
-        let reason = status["reason"].as_str().unwrap();
-        assert!(
-            reason.contains("52:54:00:56:00:03 advertises no more but still answers"),
-            "{status}"
-        );
+        let said = status["reason"].as_str().unwrap();
+        assert!(said.contains(reason), "{vip}: {status}");
     }
+    meanwhile(frozen);
     theirs.thaw().unwrap();
     std::thread::sleep(DOWN);
-    stage.only(station.mac(), frozen);
     for vip in BOTH {
         assert_eq!(ours.status(vip)["promotions"], 0);
     }
+    frozen
+}
+
+/// Its kernel still answers: it keeps the address, and goes on.
+#[test]
+fn a_neighbour_that_stands_still_keeps_it() {
+    let stage = Stage::new("vip-freeze-theirs");
+    let (ours, station) = (stage.ours(2), stage.station(3));
+    let start = stage.mark("keepalived starts");
+    let slow = groups(150).into_iter().map(|group| group.interval(SLOW));
+    let theirs = stage.keepalived(&station, &slow.collect::<Vec<_>>());
+    stage.owned_by(station.mac(), start);
+    let config = Config::new(2, 100);
+    let reason = "52:54:00:56:00:03 advertises no more but still answers";
+    let frozen = leaves_it_to_who_stands_still(&stage, &ours, config, &theirs, reason, |_| ());
+    stage.only(station.mac(), frozen);
 }
 
 /// A neighbour whose adverts are lost on the way keeps the address for as long as the configuration says, and no longer.

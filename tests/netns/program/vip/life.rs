@@ -8,7 +8,6 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::super::machine::PATIENCE;
-use super::super::process::copy;
 use super::super::watch::Watch;
 use super::ours::{Config, LINK, Ours};
 use super::stage::{BOTH, DOWN, Moment, SKEW, Stage, V4, advert, assert_no_complaints, groups};
@@ -128,26 +127,7 @@ fn an_upgrade_keeps_the_address() {
     // The first came from memory, the second knows its file, which a signal makes it read again.
     for by_signal in [false, true] {
         let changed = stage.mark("upgrade");
-        let removals = ours.on(move |machine| {
-            let watch = Watch::start();
-            let started = || {
-                let status = machine.ask(json!({ "command": "get", "kind": "status" }))?;
-                Some(status[0]["process"]["started"].clone())
-            };
-            let before = started();
-            if by_signal {
-                machine.signal(Signal::SIGUSR2);
-            } else {
-                let ran = machine.run(&["upgrade", "--binary", &copy(machine)]);
-                assert_eq!(ran.code, 0, "{}", ran.errors);
-            }
-            machine.until("another program", || {
-                started().filter(|now| Some(now) != before.as_ref())
-            });
-            machine.reconcile();
-            watch.removals()
-        });
-        assert_eq!(removals, Vec::<String>::new());
+        assert_eq!(ours.upgrade(by_signal), Vec::<String>::new());
         ours.until("active");
         // Longer than the others wait, and than the kernel keeps what nobody refreshes.
         std::thread::sleep(DOWN + SKEW);

@@ -10,11 +10,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use qemu::vip::Segment;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::doctor::examine;
 use super::super::machine::{Machine, PATIENCE};
+use super::super::process::copy;
+use super::super::watch::Watch;
 use super::stage::{V4, V6, VRID};
 use crate::namespace::ip;
 
@@ -258,6 +261,30 @@ impl Ours {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
+    }
+
+    /// Another program takes the supervisor's place, by command or by the signal to read its file again; answers what was removed
+    /// meanwhile.
+    #[track_caller]
+    pub fn upgrade(&self, by_signal: bool) -> Vec<String> {
+        self.on(move |machine| {
+            let started = || {
+                let status = machine.ask(json!({ "command": "get", "kind": "status" }))?;
+                Some(status[0]["process"]["started"].clone())
+            };
+            let (watch, before) = (Watch::start(), started());
+            if by_signal {
+                machine.signal(Signal::SIGUSR2);
+            } else {
+                let ran = machine.run(&["upgrade", "--binary", &copy(machine)]);
+                assert_eq!(ran.code, 0, "{}", ran.errors);
+            }
+            machine.until("another program", || {
+                started().filter(|now| Some(now) != before.as_ref())
+            });
+            machine.reconcile();
+            watch.removals()
+        })
     }
 
     /// What `doctor` finds of shared addresses.

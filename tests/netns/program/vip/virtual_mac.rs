@@ -10,6 +10,7 @@ use qemu::peer::keepalived::Instance;
 use qemu::vip::{Seen, Station};
 
 use super::super::machine::PATIENCE;
+use super::failure::{SLOW, leaves_it_to_who_stands_still};
 use super::ours::{Config, LINK, Ours};
 use super::stage::{
     BOTH, DOWN, Moment, SKEW, Stage, V4, VRID, advert, assert_no_complaints, groups,
@@ -184,43 +185,25 @@ fn a_firewall_rule_that_names_the_link_below() {
     }
 }
 
-/// The other one stands still for longer than this one waits, and its kernel answers with the hardware address that both have: what
-/// asks does not lead the switch astray, and what answers is not taken for this machine's own.
+/// The kernel of who stands still answers with the hardware address that both have: what asks does not lead the switch astray, and
+/// what answers is not taken for this machine's own.
 #[test]
 fn a_neighbour_of_the_same_hardware_address_that_stands_still_keeps_it() {
     let stage = Stage::new("vip-vmac-freeze");
     let (ours, station) = (stage.ours(2), station(&stage, 3));
-    let interval = Duration::from_millis(400);
     let start = stage.mark("keepalived starts");
-    let quick = on_macvlans(150)
+    let slow = on_macvlans(150)
         .into_iter()
-        .map(|group| group.interval(interval));
-    let theirs = stage.keepalived(&station, &quick.collect::<Vec<_>>());
+        .map(|group| group.interval(SLOW));
+    let theirs = stage.keepalived(&station, &slow.collect::<Vec<_>>());
     for vip in BOTH {
         stage.owned_by_of(vip, virtual_mac(vip), start);
     }
-    let guarded = Config::new(2, 100)
-        .interval(interval)
-        .line("virtualMAC: true")
-        .line("takeoverGuard: 30s");
-    ours.boot(&guarded);
-    ours.until("backup");
-    let frozen = stage.mark("frozen");
-    theirs.freeze().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    let config = Config::new(2, 100).line("virtualMAC: true");
+    let reason = "advertises no more but still answers";
+    let answers = |frozen| echoes_from(&stage, station.hops(), frozen);
+    let frozen = leaves_it_to_who_stands_still(&stage, &ours, config, &theirs, reason, answers);
     for vip in BOTH {
-        let status = ours.status(vip);
-        let reason = status["reason"].as_str().unwrap();
-        assert!(
-            reason.contains("advertises no more but still answers"),
-            "{vip}: {status}"
-        );
-    }
-    echoes_from(&stage, station.hops(), frozen);
-    theirs.thaw().unwrap();
-    std::thread::sleep(DOWN);
-    for vip in BOTH {
-        assert_eq!(ours.status(vip)["promotions"], 0);
         let timeline = stage.timeline(vip);
         let ours_echoes =
             |seen: &Seen| matches!(seen, Seen::Reply { hops, .. } if *hops == ours.hops());
