@@ -451,7 +451,8 @@ fn another_card_of_a_bond_below_is_announced() {
 #[test]
 fn the_same_address_of_somebody_else_is_another_one() {
     let mut machine = machine("", None);
-    machine.run(20);
+    // Between two rounds of the slow announcements.
+    machine.run(17);
     let foreign = super::ipv6::address(2, "eth0", "192.0.2.100/24", 0);
     machine.kernel.addresses.insert(0, foreign);
     machine.vips.clear();
