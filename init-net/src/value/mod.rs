@@ -5,6 +5,7 @@
 
 mod bond;
 mod bridge;
+mod calendar;
 mod ethernet;
 mod gather;
 mod glob;
@@ -43,6 +44,7 @@ pub use bond::{
     PrimaryReselect, XmitHashPolicy,
 };
 pub use bridge::{BridgeOptions, BridgePortOptions, BridgeVlan};
+pub use calendar::days;
 pub use ethernet::{Channels, EthernetOptions, Rings, WakeOn};
 pub use gather::Gather;
 pub use glob::{Glob, GlobError};

@@ -4,6 +4,7 @@ use core::fmt;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
+use super::calendar::civil;
 use super::{Duration, Instant};
 
 /// A point in time on both clocks. The one since the start of the kernel orders; the wall clock may be wrong and jump.
@@ -37,21 +38,6 @@ impl fmt::Display for Moment {
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
         )
     }
-}
-
-/// Year, month and day of a day since 1970: years begin in March, so that the leap day is the last one of its year.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    /// Days from 0000-03-01 to 1970-01-01, and days of 400 years.
-    const EPOCH: u64 = 719_468;
-    const ERA: u64 = 146_097;
-    let days = days.saturating_add(EPOCH);
-    let (era, day) = (days / ERA, days % ERA);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let march = (5 * day + 2) / 153;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    let year = year + era * 400 + (month <= 2) as u64;
-    (year, month, day - (153 * march + 2) / 5 + 1)
 }
 
 #[cfg(test)]

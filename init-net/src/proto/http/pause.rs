@@ -3,7 +3,7 @@
 //! Both may name a moment. It counts from the server's own `Date`: this machine's clock may be wrong, and so may be the
 //! server's, as long as it is the same one.
 
-use crate::value::Duration;
+use crate::value::{Duration, days};
 
 /// Longest wait for the end of a rate limit. Some APIs name the moment when all requests are there again, an hour ahead, and
 /// allow single ones long before.
@@ -46,28 +46,12 @@ fn moment(text: &str) -> Option<u64> {
     let mut words = text.strip_suffix(" GMT")?.split([' ', ':']);
     let day = digits(words.next()?)?;
     let month = words.next().filter(|name| name.len() == 3)?;
-    let month = MONTHS.find(month).filter(|at| at % 3 == 0)? as u64 / 3;
+    let month = MONTHS.find(month).filter(|at| at % 3 == 0)? as u64 / 3 + 1;
     let mut number = || digits(words.next()?).filter(|number| *number <= 9999);
     let (year, hour, minute, second) = (number()?, number()?, number()?, number()?);
     let sound = (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
     let days = days(year, month, day).filter(|_| sound)?;
     Some(days * 86_400 + hour * 3600 + minute * 60 + second)
-}
-
-/// Days since 1970 of a date; `month` counts from 0. Years begin in March, so that the leap day is the last one of its year.
-const fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    /// Days from 0000-03-01 to 1970-01-01.
-    const EPOCH: u64 = 719_468;
-    if year < 1970 {
-        return None;
-    }
-    let (year, month) = if month < 2 {
-        (year - 1, month + 10)
-    } else {
-        (year, month - 2)
-    };
-    let before = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5;
-    (before + day - 1).checked_sub(EPOCH)
 }
 
 #[cfg(test)]
